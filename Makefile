@@ -1,0 +1,165 @@
+# net-gazer: plain make.  `make help` lists the targets, `make V=1` shows commands.
+#
+# A new plugin (plugins/*.c), unit test (tests/unit/*.c) or fuzz target (tests/fuzz/*.c) is a new
+# file: it is found.  Packagers set PREFIX, DESTDIR, CC, CFLAGS, LDFLAGS as usual.
+PREFIX      ?= /usr/local
+SBINDIR     ?= $(PREFIX)/sbin
+LIBEXECDIR  ?= $(PREFIX)/libexec/net-gazer
+PLUGINDIR   ?= $(PREFIX)/lib/net-gazer/plugins
+DATADIR     ?= $(PREFIX)/share/net-gazer
+MANDIR      ?= $(PREFIX)/share/man
+INCLUDEDIR  ?= $(PREFIX)/include
+SYSCONFDIR  ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+
+VERSION     := 0.1.0
+CC          ?= cc
+CLANG       ?= clang
+PKG_CONFIG  ?= pkg-config
+PYTHON      ?= /usr/bin/python3
+CFLAGS      ?= -O2 -g
+O           ?= build
+
+CPPFLAGS    += -Isrc -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVERSION='"$(VERSION)"'
+paths        = -DLIBEXECDIR='"$(LIBEXECDIR)"' -DPLUGINDIR='"$(PLUGINDIR)"' -DDATADIR='"$(DATADIR)"'
+warnings    := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wconversion \
+	       -Wno-sign-conversion -Wformat=2 -Wformat-security -Wundef -Wpointer-arith -Wwrite-strings
+ifneq ($(CI)$(WERROR),)
+warnings    += -Werror
+endif
+# facts/reliability.md 4.6.  What this compiler does not know is left out.
+machine     := $(shell $(CC) -dumpmachine 2>/dev/null)
+hardening   := -fstack-protector-strong -fno-strict-aliasing -fno-delete-null-pointer-checks \
+	       -fstack-clash-protection -ftrivial-auto-var-init=zero \
+	       $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),,-fzero-call-used-regs=used-gpr) \
+	       $(if $(filter x86_64% i%86%,$(machine)),-fcf-protection=full) \
+	       $(if $(filter aarch64%,$(machine)),-mbranch-protection=standard)
+ifndef SAN
+hardening   += $(if $(filter -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+else
+hardening   += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+# Small: a router's flash pays for every byte.
+sections    := -ffunction-sections -fdata-sections
+cflags       = -std=gnu11 $(warnings) $(hardening) $(sections) -fvisibility=hidden $(CFLAGS)
+ldflags      = -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--as-needed,--gc-sections $(LDFLAGS) \
+	       $(if $(SAN),-fsanitize=address,undefined)
+Q            = $(if $(V),,@printf '  %-7s %s\n' $(1) $(@:$(O)/%=%);)
+
+pc           = $(shell $(PKG_CONFIG) --$(1) $(2) 2>/dev/null)
+pc_cflags   := $(call pc,cflags,libmnl libnftnl libconfuse libpcap libcurl libmicrohttpd sqlite3 yajl libseccomp zlib)
+
+objs         = $(patsubst src/%.c,$O/%.o,$(wildcard src/$(1)/*.c))
+lib         := $(O)/lib/lib.a
+plugins     := $(patsubst plugins/%.c,$O/plugins/%.so,$(wildcard plugins/*.c))
+units       := $(patsubst tests/unit/%.c,$O/unit/%,$(wildcard tests/unit/*.c))
+fuzzers     := $(patsubst tests/fuzz/%.c,$O/fuzz/%,$(wildcard tests/fuzz/*.c))
+sensor      := $(O)/net-gazer $(O)/analyzer $(O)/replay $(O)/forwarder
+collector   := $(O)/net-gazer-collector
+mans        := $(wildcard docs/man/*.[1-9])
+
+all: sensor $(collector)                ## build everything
+sensor: $(sensor) $(plugins)            ## build the sensor's programs and the plugins
+
+$(lib): $(call objs,lib)
+	$(call Q,AR)rm -f $@ && $(AR) rcs $@ $^
+
+analyzer_stages := $(filter-out $O/analyzer/main.o,$(call objs,analyzer))
+$O/net-gazer: $(call objs,sensor)
+$O/net-gazer: libs = $(call pc,libs,libmnl libnftnl libconfuse libseccomp) -lnetfilter_log
+$O/analyzer: $(analyzer_stages) $O/analyzer/main.o
+$O/analyzer: libs = $(call pc,libs,libmnl libseccomp) -ldl
+$O/replay: $(analyzer_stages) $(call objs,replay)
+$O/replay: libs = $(call pc,libs,libpcap libmnl libseccomp) -ldl
+$O/forwarder: $(call objs,forwarder)
+$O/forwarder: libs = $(call pc,libs,libcurl libseccomp)
+$(collector): $(call objs,collector) $O/collector/ui.o
+$(collector): libs = $(call pc,libs,libmicrohttpd sqlite3 yajl libconfuse libseccomp zlib) -lpthread
+$(sensor) $(collector): $(lib)
+	$(call Q,LD)$(CC) $(cflags) -pie $(ldflags) -o $@ $(filter %.o,$^) $(lib) $(libs)
+
+$O/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(call Q,CC)$(CC) $(CPPFLAGS) $(paths) $(pc_cflags) $(cflags) -fPIE -MMD -MP -c -o $@ $<
+$O/plugins/%.so: plugins/%.c
+	@mkdir -p $(@D)
+	$(call Q,PLUGIN)$(CC) $(CPPFLAGS) $(cflags) -fPIC -shared $(ldflags) -MMD -MP -o $@ $<
+
+# The page: bundled by esbuild from the lock file, then put into the program.
+ui_src      := $(wildcard src/collector/ui/*.js src/collector/ui/*.css src/collector/ui/*.html src/collector/ui/*.svg \
+		 src/collector/ui/*.mjs)
+$O/ui/node_modules/.stamp: src/collector/ui/package.json src/collector/ui/package-lock.json
+	@mkdir -p $O/ui
+	$(call Q,NPM)cp $^ $O/ui/ && (cd $O/ui && npm ci --no-audit --no-fund --loglevel=error >npm.log 2>&1 || { cat npm.log; exit 1; }) && touch $@
+$O/ui/dist/.stamp: $(ui_src) $O/ui/node_modules/.stamp
+	$(call Q,UI)NODE_PATH=$O/ui/node_modules node src/collector/ui/build.mjs $O/ui && touch $@
+$O/collector/ui.o: src/collector/ui.S $O/ui/dist/.stamp docs/schema/net-gazer-report-1.schema.json
+	@mkdir -p $(@D)
+	$(call Q,EMBED)$(CC) -I$O/ui/dist -Idocs/schema -c -o $@ $<
+
+run: deps                               ## sensor and collector on this machine; prints the URL; Ctrl-C ends
+	@+$(MAKE) --no-print-directory all
+	@tests/run-local --build $O
+demo: deps                              ## the same over a LAN, a router and an internet made of namespaces
+	@+$(MAKE) --no-print-directory all
+	@tests/run-demo --build $O
+deps:                                   ## install what building and testing needs (Debian, as root)
+	@.ci/deps
+
+# Unit tests include the .c that they test and run under ASan and UBSan.
+san         := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+$O/unit/%: tests/unit/%.c $(lib)
+	@mkdir -p $(@D)
+	$(call Q,UNIT)$(CC) $(CPPFLAGS) $(paths) $(pc_cflags) -Itests/unit -std=gnu11 $(warnings) -Wno-missing-prototypes \
+		-Wno-conversion -O1 -g $(san) -MMD -MP -o $@ $< $(filter-out $(omit_$*),$(wildcard $(extra_$*))) \
+		$(filter-out $(patsubst src/lib/%.c,$O/lib/%.o,$(omit_$*)),$(call objs,lib)) -lcmocka $(libs_$*) \
+		$(call pc,libs,libconfuse libseccomp libmnl) -ldl
+$O/fuzz/%: tests/fuzz/%.c
+	@mkdir -p $(@D)
+	$(call Q,FUZZ)$(CLANG) $(CPPFLAGS) $(paths) $(pc_cflags) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all -MMD -MP -o $@ $< $(wildcard $(extra_$*)) $(wildcard src/lib/*.c) \
+		$(libs_$*) $(call pc,libs,libconfuse libseccomp libmnl) -ldl
+-include tests/unit/units.mk tests/fuzz/fuzz.mk
+
+units: $(units)
+fuzzers: $(fuzzers)
+check: deps                             ## every test (root: namespaces, nft, NFLOG); ends with "N passed, N failed, N skipped"
+	@+$(MAKE) --no-print-directory CI=1 all units fuzzers
+	@O=$(abspath $O) $(PYTHON) -m pytest -q -p no:cacheprovider tests $(PYTEST)
+check-unit: $(units)                    ## the unit tests alone: seconds, no rights
+	@for t in $(units); do $$t >$O/unit.log 2>&1 && echo "ok    $${t##*/}" || { cat $O/unit.log; echo "FAIL  $${t##*/}"; exit 1; }; done
+T           ?= 30
+fuzz: $(fuzzers)                        ## each fuzz target for T seconds (T=30)
+	@for f in $(fuzzers); do n=$${f##*/}; mkdir -p $O/corpus/$$n; echo "== $$n"; \
+	  $$f -max_total_time=$(T) -timeout=5 -rss_limit_mb=512 -print_final_stats=1 -artifact_prefix=$O/corpus/$$n- \
+	    $O/corpus/$$n tests/fuzz/corpus/$$n 2>$O/corpus/$$n.log || { tail -40 $O/corpus/$$n.log; exit 1; }; \
+	  grep -E 'number_of_executed|exec_per_sec' $O/corpus/$$n.log; done
+bench: deps                             ## speed and memory beside other programs, as ratios
+	@+$(MAKE) --no-print-directory all
+	@tests/bench/run --build $O
+lint: deps                              ## compilers' analysers, cppcheck, shellcheck, man pages, headers alone
+	@O=$O VERSION=$(VERSION) .ci/lint
+
+install: all                            ## into DESTDIR and PREFIX
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(PLUGINDIR) $(DESTDIR)$(DATADIR) \
+		$(DESTDIR)$(INCLUDEDIR)/net-gazer $(DESTDIR)$(SYSCONFDIR)/net-gazer
+	install -m 755 $O/net-gazer $O/net-gazer-collector $(DESTDIR)$(SBINDIR)/
+	install -m 755 $O/analyzer $O/replay $O/forwarder $(DESTDIR)$(LIBEXECDIR)/
+	install -m 644 $(plugins) $(DESTDIR)$(PLUGINDIR)/
+	install -m 644 src/plugin.h $(DESTDIR)$(INCLUDEDIR)/net-gazer/
+	install -m 644 nft/net-gazer.nft docs/schema/net-gazer-report-1.schema.json $(DESTDIR)$(DATADIR)/
+	for m in $(mans); do s=$${m##*.}; install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$$s/$${m##*/} || exit 1; done
+	for c in net-gazer.conf net-gazer-collector.conf; do \
+	  [ -e $(DESTDIR)$(SYSCONFDIR)/net-gazer/$$c ] || install -m 644 etc/$$c $(DESTDIR)$(SYSCONFDIR)/net-gazer/ || exit 1; done
+uninstall:                              ## the reverse; configuration stays
+	rm -f $(DESTDIR)$(SBINDIR)/net-gazer $(DESTDIR)$(SBINDIR)/net-gazer-collector
+	rm -rf $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR) $(DESTDIR)$(INCLUDEDIR)/net-gazer
+	rm -f $(addprefix $(DESTDIR)$(PLUGINDIR)/,$(notdir $(plugins)))
+	-rmdir $(DESTDIR)$(PLUGINDIR) $(DESTDIR)$(dir $(PLUGINDIR)) 2>/dev/null
+	for m in $(mans); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
+clean:                                  ## remove what was built
+	rm -rf $O
+help:                                   ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /  \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+.PHONY: all sensor run demo deps units fuzzers check check-unit fuzz bench lint install uninstall clean help
+.SECONDARY:
+-include $(shell find $O -name '*.d' 2>/dev/null)

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * priv.c - uid, capabilities, no_new_privs, Landlock, seccomp.
+ */
+#include "priv.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#if __has_include(<linux/landlock.h>)
+#include <linux/landlock.h>
+#endif
+
+int
+priv_drop(uid_t uid, gid_t gid)
+{
+	if (setgroups(0, NULL) && errno != EPERM)
+		return -errno;
+	if (setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
+		return -errno;
+	if (uid && (!setresuid(0, 0, 0) || !getuid()))
+		return -EPERM; /* it could be undone */
+	return 0;
+}
+
+int
+priv_keep_caps(uint64_t keep)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct data[2];
+
+	for (int cap = 0; cap < 64 && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
+		if (!(keep >> cap & 1) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) && errno != EPERM)
+			return -errno;
+	}
+	if (syscall(SYS_capget, &head, data))
+		return -errno;
+	for (int i = 0; i < 2; i++) {
+		data[i].permitted &= (uint32_t)(keep >> (32 * i));
+		data[i].effective = data[i].permitted;
+		data[i].inheritable = 0;
+	}
+	return syscall(SYS_capset, &head, data) ? -errno : 0;
+}
+
+uint64_t
+priv_caps(void)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &head, data))
+		return 0;
+	return (uint64_t)data[1].effective << 32 | data[0].effective;
+}
+
+int
+priv_no_new_privs(void)
+{
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? -errno : 0;
+}
+
+int
+priv_tie_to_parent(pid_t parent)
+{
+	struct rlimit none = { 0, 0 };
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
+		return -errno;
+	if (getppid() != parent)
+		raise(SIGKILL);
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || setrlimit(RLIMIT_CORE, &none))
+		return -errno;
+	return 0;
+}
+
+int
+priv_landlock_deny_all(void)
+{
+#ifdef LANDLOCK_CREATE_RULESET_VERSION
+	/* Our own copy of the struct: the header of the build may be older than the kernel. */
+	struct {
+		uint64_t fs;
+		uint64_t net;
+		uint64_t scoped;
+	} attr = { 0, 0, 0 };
+	/* Access rights known to each ABI version, linux/landlock.h. */
+	static const uint8_t fs_bits[] = { 0, 13, 14, 15, 15, 16, 16 };
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	size_t size = sizeof attr.fs;
+	int fd, r = 0;
+
+	if (abi < 0)
+		return -errno;
+	attr.fs = (1ULL << fs_bits[abi > 6 ? 6 : abi]) - 1;
+	if (abi >= 4) {
+		attr.net = 3; /* bind and connect, TCP */
+		size = offsetof(__typeof__(attr), scoped);
+	}
+	if (abi >= 6) {
+		attr.scoped = 3; /* abstract unix sockets, signals */
+		size = sizeof attr;
+	}
+	fd = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
+	if (fd < 0)
+		return -errno;
+	if (syscall(SYS_landlock_restrict_self, fd, 0))
+		r = -errno;
+	close(fd);
+	return r;
+#else
+	return -ENOSYS;
+#endif
+}
+
+int
+priv_seccomp(const char *const *names)
+{
+	static const char *const deadly[] = { "execve", "execveat", "ptrace", "process_vm_writev",
+					      "init_module", "finit_module", "kexec_load", "bpf",
+					      "mount", "unshare", "setns", "keyctl", NULL };
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	int r = -ENOMEM;
+
+	if (!ctx)
+		return r;
+	for (; *names; names++) {
+		int nr = seccomp_syscall_resolve_name(*names);
+
+		/* A name that this architecture has not is no error: the list is a union. */
+		if (nr == __NR_SCMP_ERROR)
+			continue;
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0);
+		if (r && r != -EEXIST && r != -EDOM)
+			goto out;
+	}
+	for (const char *const *p = deadly; *p; p++) {
+		int nr = seccomp_syscall_resolve_name(*p);
+
+		if (nr != __NR_SCMP_ERROR)
+			seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, nr, 0);
+	}
+	r = seccomp_load(ctx);
+out:
+	seccomp_release(ctx);
+	return r;
+}
+
+int
+priv_user(const char *name, uid_t *uid, gid_t *gid)
+{
+	struct passwd *pw = getpwnam(name);
+
+	if (!pw)
+		return -ENOENT;
+	*uid = pw->pw_uid;
+	*gid = pw->pw_gid;
+	return 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * priv.h - giving up privilege, one step a function.  0 or -errno unless said otherwise.
+ */
+#ifndef PRIV_H
+#define PRIV_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Becomes uid and gid with no supplementary group; capabilities go with uid 0. */
+int priv_drop(uid_t uid, gid_t gid);
+
+/* Keeps only the capabilities in `keep` (bits 1 << CAP_*, linux/capability.h) in the effective,
+ * permitted and bounding sets.  0: none at all.  Those not held are passed over. */
+int priv_keep_caps(uint64_t keep);
+
+/* The effective set. */
+uint64_t priv_caps(void);
+
+int priv_no_new_privs(void);
+
+/* The parent's death is ours; call it after priv_drop(), which clears it.  Dies at once when
+ * `parent` is gone already.  No core, no ptrace by the same uid. */
+int priv_tie_to_parent(pid_t parent);
+
+/* Denies every file and, where the kernel knows how, TCP and signals to others.  -ENOSYS or
+ * -EOPNOTSUPP where there is no Landlock. */
+int priv_landlock_deny_all(void);
+
+/* Allow-list of system calls, by libseccomp name, NULL-ended; others get EPERM (those that could
+ * only come from a taken-over process: execve, ptrace, ... kill it).  */
+int priv_seccomp(const char *const *names);
+
+/* uid and gid of a user; -ENOENT. */
+int priv_user(const char *name, uid_t *uid, gid_t *gid);
+
+#endif

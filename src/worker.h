@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * worker.h - what the parent (src/sensor) and the processes it starts agree on.
+ *
+ * Every worker is executed through a descriptor (fexecve), with no capability, uid and gid
+ * already changed, and these descriptors open:
+ *
+ *   0 /dev/null (forwarder: the report pipe, reading end)
+ *   1 /dev/null (analyzer --describe, replay: the text asked for)
+ *   2 stderr, for log lines
+ *   3 settings: a sealed memfd of "key=value" lines, see below
+ *   4 page: a shared memfd of one struct worker_page (analyzer only)
+ *   5 control: SOCK_SEQPACKET, one struct worker_msg a packet (analyzer only)
+ *   6 report pipe, writing end, O_NONBLOCK (analyzer only)
+ *   7 and up: NFLOG sockets and plugin files, named in the settings
+ *
+ * The parent believes nothing that it reads from the page or from fd 5 beyond its own reports:
+ * numbers are bounded, names come from the parent's own list.
+ *
+ * Settings of the analyzer and of replay; (*) may come more than once:
+ *
+ *   sensor=NAME  boot=HEX8  verbose=0..3  flows=N  syn-timeout-ms=N  version=TEXT
+ *   home=PREFIX (*)           home network
+ *   iface=NAME (*)            only packets that came in or go out here; none: all
+ *   group=NUMBER CLASSES FD (*)   a bound NFLOG group; CLASSES as in enum ng_class; FD >= 7
+ *   plugin=FD PATH (*)        a plugin's file, opened and checked by the parent
+ *   disabled=NAME (*)         loaded for its name, never started
+ *   option=PLUGIN NAME VALUE (*)  VALUE is the rest of the line
+ *
+ * `analyzer --describe` prints, for each plugin=, one of
+ *
+ *   plugin NAME VERSION EVENTS CLASSES SNAPLEN    then, for each option:
+ *   option NAME TYPE MIN MAX DEFAULT<TAB>HELP     DEFAULT may be empty; TYPE: bool int str
+ *   error PATH<TAB>REASON
+ */
+#ifndef WORKER_H
+#define WORKER_H
+
+#include <stdint.h>
+
+#define WORKER_FD_SETTINGS 3
+#define WORKER_FD_PAGE 4
+#define WORKER_FD_CONTROL 5
+#define WORKER_FD_REPORTS 6
+#define WORKER_FD_FIRST 7
+
+#define WORKER_PLUGINS_MAX 16
+#define WORKER_GROUPS_MAX 16
+#define WORKER_NAME_MAX 32 /* with the NUL */
+#define WORKER_LINE_MAX 1024
+
+/* A report line is at most this long, newline included (schema rule). */
+#define WORKER_REPORT_MAX 16384
+
+/* The pipe's size that the parent asks for (F_SETPIPE_SZ): about 2,000 reports. */
+#define WORKER_PIPE_BYTES (1 << 20)
+
+enum worker_stage {
+	WORKER_STAGE_START = 0,
+	WORKER_STAGE_LOOP = 1,
+	WORKER_STAGE_DECODE = 2,
+	WORKER_STAGE_FLOW = 3,
+	WORKER_STAGE_PLUGIN = 4,
+	WORKER_STAGE_DRAIN = 5,
+};
+
+/* Shared memory, written by the analyzer, zeroed once by the parent; it outlives a crash of the
+ * analyzer, so that `seq` goes on and the culprit is known.  The next analyzer maps it again. */
+struct worker_page {
+	uint64_t seq;          /* of the next report; the parent sets the first, see below */
+	uint64_t seq_first;    /* of this run of net-gazer: CLOCK_BOOTTIME in us at its start, so that
+				* a second run in the same boot never repeats a number */
+	uint32_t heartbeat;    /* changes at least once a second */
+	uint32_t stage;        /* enum worker_stage */
+	uint32_t plugin;       /* 1 + index of the plugin=... line that is running; 0: none */
+	uint32_t event;        /* enum ng_event_type that it was given */
+	/* Totals since the parent started; a new analyzer adds to them. */
+	uint64_t received;     /* NFLOG packets */
+	uint64_t gap;          /* sequence numbers missing */
+	uint64_t parsed;
+	uint64_t truncated;
+	uint64_t malformed;
+	uint64_t unsupported;
+	uint64_t reports;
+	uint64_t reports_dropped;
+	uint64_t in_hand;      /* packets of the netlink batch being worked on: lost in a crash */
+	/* Reader's position in each group, so that a new analyzer finds the gap that a crash left:
+	 * index as in the group= lines; next_seq counts from 0 at bind (NFULA_SEQ). */
+	uint64_t next_seq[WORKER_GROUPS_MAX];
+	uint64_t reserved[8];
+};
+
+enum worker_msg_type {
+	WORKER_MSG_READY = 1,    /* analyzer -> parent: sandbox closed, reading */
+	WORKER_MSG_COUNTERS = 2, /* parent -> analyzer, every 10 s: named counters of the rules */
+	WORKER_MSG_PLUGIN_BAD = 3, /* analyzer -> parent: start() failed; value[0] = index */
+};
+
+/* One packet on fd 5; any other size is an error. */
+struct worker_msg {
+	uint32_t type;
+	uint32_t n;
+	/* COUNTERS: for group i of the group= lines, value[2 i] = seen, value[2 i + 1] = logged
+	 * (packets).  READY: value[0] = posture, WORKER_POSTURE_* ORed. */
+	uint64_t value[2 * WORKER_GROUPS_MAX];
+};
+
+#define WORKER_POSTURE_NO_NEW_PRIVS 0x1
+#define WORKER_POSTURE_SECCOMP 0x2
+#define WORKER_POSTURE_LANDLOCK 0x4
+#define WORKER_POSTURE_NO_CAPS 0x8
+
+#endif
