@@ -48,8 +48,8 @@ Q            = $(if $(V),,@printf '  %-7s %s\n' $(1) $(@:$(O)/%=%);)
 pc           = $(shell $(PKG_CONFIG) --$(1) $(2) 2>/dev/null)
 pc_cflags   := $(call pc,cflags,libmnl libnftnl libconfuse libpcap libcurl libmicrohttpd sqlite3 yajl libseccomp zlib)
 
-objs         = $(patsubst src/%.c,$O/%.o,$(wildcard src/$(1)/*.c))
-lib         := $(O)/lib/lib.a
+objs         = $(patsubst src/%.c,$O/obj/%.o,$(wildcard src/$(1)/*.c))
+lib         := $(O)/obj/lib.a
 plugins     := $(patsubst plugins/%.c,$O/plugins/%.so,$(wildcard plugins/*.c))
 units       := $(patsubst tests/unit/%.c,$O/unit/%,$(wildcard tests/unit/*.c))
 fuzzers     := $(patsubst tests/fuzz/%.c,$O/fuzz/%,$(wildcard tests/fuzz/*.c))
@@ -63,21 +63,21 @@ sensor: $(sensor) $(plugins)            ## build the sensor's programs and the p
 $(lib): $(call objs,lib)
 	$(call Q,AR)rm -f $@ && $(AR) rcs $@ $^
 
-analyzer_stages := $(filter-out $O/analyzer/main.o,$(call objs,analyzer))
+analyzer_stages := $(filter-out $O/obj/analyzer/main.o,$(call objs,analyzer))
 $O/net-gazer: $(call objs,sensor)
 $O/net-gazer: libs = $(call pc,libs,libmnl libnftnl libconfuse libseccomp) -lnetfilter_log
-$O/analyzer: $(analyzer_stages) $O/analyzer/main.o
+$O/analyzer: $(analyzer_stages) $O/obj/analyzer/main.o
 $O/analyzer: libs = $(call pc,libs,libmnl libseccomp) -ldl
 $O/replay: $(analyzer_stages) $(call objs,replay)
 $O/replay: libs = $(call pc,libs,libpcap libmnl libseccomp) -ldl
 $O/forwarder: $(call objs,forwarder)
-$O/forwarder: libs = $(call pc,libs,libcurl libseccomp)
-$(collector): $(call objs,collector) $O/collector/ui.o
+$O/forwarder: libs = $(call pc,libs,libcurl yajl libseccomp)
+$(collector): $(call objs,collector) $O/obj/collector/ui.o
 $(collector): libs = $(call pc,libs,libmicrohttpd sqlite3 yajl libconfuse libseccomp zlib) -lpthread
 $(sensor) $(collector): $(lib)
 	$(call Q,LD)$(CC) $(cflags) -pie $(ldflags) -o $@ $(filter %.o,$^) $(lib) $(libs)
 
-$O/%.o: src/%.c
+$O/obj/%.o: src/%.c
 	@mkdir -p $(@D)
 	$(call Q,CC)$(CC) $(CPPFLAGS) $(paths) $(pc_cflags) $(cflags) -fPIE -MMD -MP -c -o $@ $<
 $O/plugins/%.so: plugins/%.c
@@ -92,7 +92,7 @@ $O/ui/node_modules/.stamp: src/collector/ui/package.json src/collector/ui/packag
 	$(call Q,NPM)cp $^ $O/ui/ && (cd $O/ui && npm ci --no-audit --no-fund --loglevel=error >npm.log 2>&1 || { cat npm.log; exit 1; }) && touch $@
 $O/ui/dist/.stamp: $(ui_src) $O/ui/node_modules/.stamp
 	$(call Q,UI)NODE_PATH=$O/ui/node_modules node src/collector/ui/build.mjs $O/ui && touch $@
-$O/collector/ui.o: src/collector/ui.S $O/ui/dist/.stamp docs/schema/net-gazer-report-1.schema.json
+$O/obj/collector/ui.o: src/collector/ui.S $O/ui/dist/.stamp docs/schema/net-gazer-report-1.schema.json
 	@mkdir -p $(@D)
 	$(call Q,EMBED)$(CC) -I$O/ui/dist -Idocs/schema -c -o $@ $<
 
@@ -111,7 +111,7 @@ $O/unit/%: tests/unit/%.c $(lib)
 	@mkdir -p $(@D)
 	$(call Q,UNIT)$(CC) $(CPPFLAGS) $(paths) $(pc_cflags) -Itests/unit -std=gnu11 $(warnings) -Wno-missing-prototypes \
 		-Wno-conversion -O1 -g $(san) -MMD -MP -o $@ $< $(filter-out $(omit_$*),$(wildcard $(extra_$*))) \
-		$(filter-out $(patsubst src/lib/%.c,$O/lib/%.o,$(omit_$*)),$(call objs,lib)) -lcmocka $(libs_$*) \
+		$(filter-out $(patsubst src/lib/%.c,$O/obj/lib/%.o,$(omit_$*)),$(call objs,lib)) -lcmocka $(libs_$*) \
 		$(call pc,libs,libconfuse libseccomp libmnl) -ldl
 $O/fuzz/%: tests/fuzz/%.c
 	@mkdir -p $(@D)

@@ -207,6 +207,7 @@ struct ng_ledger {
 	uint64_t logged;      /* of these, behind the limit */
 	uint64_t received;
 	uint64_t gap;         /* sequence numbers that never arrived */
+	uint64_t handshake_loss; /* of the handshake class: sampled out, or lost on the way to us */
 };
 
 struct ng_event {

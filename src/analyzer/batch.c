@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * batch.c - netlink datagram to messages.  Receives what recv() gave, hands each message to the
+ * engine.
+ *
+ * The attributes are walked here and not by libmnl's iterators: these are several calls through
+ * the PLT for each attribute, 11 of which come with a packet (measured: 200 ns of 300).
+ */
+#include "batch.h"
+
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_log.h>
+#include <linux/netlink.h>
+#include <string.h>
+
+#define TYPE_PACKET (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET)
+
+/* Since Linux 4.20; an older build's headers may lack them. */
+#define ATTR_VLAN 19     /* NFULA_VLAN */
+#define ATTR_VLAN_TCI 2  /* NFULA_VLAN_TCI */
+
+/* The year 9999: what a report's `ts` can say. */
+#define TIME_MAX_US 253402300800000000ULL
+
+static uint16_t
+vlan_of(struct cur *nest)
+{
+	while (cur_left(nest) >= NLA_HDRLEN) {
+		uint16_t len = cur_u16(nest), type = cur_u16(nest);
+		struct cur body;
+
+		if (len < NLA_HDRLEN)
+			return 0;
+		body = cur_sub(nest, len - NLA_HDRLEN);
+		if ((type & NLA_TYPE_MASK) == ATTR_VLAN_TCI)
+			return cur_be16(&body) & 0xfff;
+		cur_skip(nest, (0U - len) & 3 & cur_left(nest));
+	}
+	return 0;
+}
+
+static int
+attributes(struct cur *c, struct batch_msg *m)
+{
+	while (cur_left(c) >= NLA_HDRLEN) {
+		uint16_t len = cur_u16(c), type = cur_u16(c);
+		uint64_t us;
+		size_t left;
+		struct cur body;
+
+		if (len < NLA_HDRLEN)
+			return -1;
+		body = cur_sub(c, len - NLA_HDRLEN);
+		if (body.bad)
+			return -1;
+		switch (type & NLA_TYPE_MASK) {
+		case NFULA_PACKET_HDR:
+			cur_skip(&body, 2);
+			m->hook = cur_u8(&body);
+			break;
+		case NFULA_MARK:
+			m->mark = cur_be32(&body);
+			break;
+		case NFULA_TIMESTAMP:
+			us = cur_be64(&body) * 1000000;
+			us += cur_be64(&body);
+			m->has_ts = us > 0 && us < TIME_MAX_US;
+			m->ts_us = m->has_ts ? (int64_t)us : 0;
+			break;
+		case NFULA_IFINDEX_INDEV:
+			m->iif = cur_be32(&body);
+			break;
+		case NFULA_IFINDEX_OUTDEV:
+			m->oif = cur_be32(&body);
+			break;
+		case NFULA_SEQ:
+			m->seq = cur_be32(&body);
+			m->has_seq = 1;
+			break;
+		case ATTR_VLAN:
+			m->vlan = vlan_of(&body);
+			break;
+		case NFULA_PAYLOAD:
+			m->payload = body.p;
+			m->payload_len = cur_left(&body);
+			break;
+		default:
+			break;
+		}
+		if (body.bad)
+			return -1; /* shorter than its type */
+		left = cur_left(c);
+		cur_skip(c, ((0U - len) & 3) < left ? (0U - len) & 3 : left);
+	}
+	return 0;
+}
+
+int
+batch_next(struct cur *c, struct batch_msg *m)
+{
+	while (cur_left(c) >= NLMSG_HDRLEN) {
+		uint32_t len = cur_u32(c);
+		uint16_t type = cur_u16(c);
+		struct cur body;
+		size_t left;
+
+		cur_skip(c, NLMSG_HDRLEN - 6);
+		if (len < NLMSG_HDRLEN) {
+			c->p = c->end; /* no way to find the next one */
+			return -1;
+		}
+		body = cur_sub(c, len - NLMSG_HDRLEN);
+		if (body.bad) {
+			c->bad = 0;
+			return -1;
+		}
+		left = cur_left(c);
+		cur_skip(c, ((0U - len) & 3) < left ? (0U - len) & 3 : left);
+		if (type != TYPE_PACKET)
+			continue;
+		memset(m, 0, sizeof *m);
+		m->family = cur_u8(&body);
+		cur_skip(&body, 1);
+		m->group = cur_be16(&body); /* nfgenmsg.res_id */
+		if (body.bad || attributes(&body, m))
+			return -1;
+		return 1;
+	}
+	return 0;
+}

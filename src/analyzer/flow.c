@@ -1,0 +1,653 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * flow.c - the flow table.
+ *
+ * A slot is on exactly one list, and every list holds slots with the same waiting time, so each is
+ * sorted by deadline by construction.  A slot's life:
+ *
+ *   SYN ─▶ OPEN ── SYN-ACK ─▶ (DONE, or ACK when ACKs come too ── ACK ─▶ DONE)
+ *           │  └── RST ─▶ DONE
+ *           └ syn-timeout ─▶ DONE
+ *   SYN-ACK first ─▶ EARLY ── SYN ─▶ HELD ─▶ DONE      (EARLY alone for 1 s: orphan ─▶ DONE)
+ *
+ * EARLY is no oddity: the router's own SYN-ACK leaves through the output group, which delivers at
+ * once, while the SYN it answers waits up to 100 ms in the input group's batch.  HELD gives the
+ * rest of that batch time to show retransmitted SYNs.  DONE keeps the 5-tuple so that late
+ * retransmissions do not begin a new handshake, and is the first to be taken when slots run out.
+ */
+#include "flow.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/hash.h"
+
+#define EARLY_US 1000000
+#define HELD_US 200000
+#define ACK_US 3000000
+#define DONE_US 60000000
+
+#define NONE UINT32_MAX
+#define HISTORY_MAX 14
+
+enum flow_list {
+	LIST_FREE,
+	LIST_DONE,
+	LIST_OPEN_OTHER, /* SYN from elsewhere */
+	LIST_EARLY,
+	LIST_ACK,
+	LIST_HELD,
+	LIST_OPEN_HOME,
+	LISTS,
+};
+
+struct flow {
+	uint8_t src[16]; /* key: 37 bytes from here, hashed in one piece */
+	uint8_t dst[16];
+	uint16_t sport;
+	uint16_t dport;
+	uint8_t ipv;
+	uint8_t list;
+	uint8_t hook;
+	uint8_t answer_hook;
+	int64_t first_us;  /* wall clock */
+	int64_t last_us;
+	int64_t answer_us;
+	int64_t ack_us;
+	int64_t deadline_us; /* the caller's clock */
+	uint32_t next;     /* of the list */
+	uint32_t prev;
+	uint32_t chain;    /* of the hash */
+	uint32_t hash;
+	uint32_t syn_seq;
+	uint32_t answer_seq;
+	uint32_t answer_ack;
+	uint32_t iif;
+	uint32_t oif;
+	uint32_t loss;
+	uint16_t group;
+	uint16_t mss;
+	uint16_t mss_dst;
+	uint16_t flags;    /* NG_CONN_* */
+	uint8_t syns;
+	uint8_t answers;
+	uint8_t ttl_src;
+	uint8_t ttl_dst;
+	uint8_t wscale;
+	uint8_t wscale_dst;
+	uint8_t tos;
+	uint8_t clock;
+	uint8_t ecn_asked;
+	uint8_t kernel_ts; /* first_us is the kernel's */
+	uint8_t history_n;
+	char history[HISTORY_MAX + 1];
+};
+
+#define KEY_LEN 37
+_Static_assert(offsetof(struct flow, list) == KEY_LEN, "the key is one piece");
+
+struct flow_table {
+	struct flow_conf conf;
+	flow_fn *fn;
+	void *arg;
+	struct flow_stats stats;
+	uint32_t loss;
+	uint8_t clock;
+	uint32_t mask;
+	uint32_t *heads;
+	uint32_t first[LISTS];
+	uint32_t last[LISTS];
+	struct flow slots[];
+};
+
+struct flow_table *
+flow_new(const struct flow_conf *conf, flow_fn *fn, void *arg)
+{
+	struct flow_table *t = calloc(1, sizeof *t + conf->slots * sizeof t->slots[0]);
+	uint32_t heads = 1;
+
+	if (!t)
+		return NULL;
+	while (heads < conf->slots)
+		heads *= 2;
+	t->heads = malloc(heads * sizeof *t->heads);
+	if (!t->heads) {
+		free(t);
+		return NULL;
+	}
+	memset(t->heads, 0xff, heads * sizeof *t->heads);
+	t->conf = *conf;
+	t->fn = fn;
+	t->arg = arg;
+	t->mask = heads - 1;
+	for (int i = 0; i < LISTS; i++)
+		t->first[i] = t->last[i] = NONE;
+	for (uint32_t i = 0; i < conf->slots; i++)
+		t->slots[i].next = i + 1 < conf->slots ? i + 1 : NONE;
+	t->first[LIST_FREE] = 0;
+	return t;
+}
+
+void
+flow_free(struct flow_table *t)
+{
+	if (!t)
+		return;
+	free(t->heads);
+	free(t);
+}
+
+static int
+is_live(uint8_t list)
+{
+	return list == LIST_OPEN_OTHER || list == LIST_OPEN_HOME || list == LIST_EARLY;
+}
+
+static void
+list_remove(struct flow_table *t, uint32_t i)
+{
+	struct flow *f = &t->slots[i];
+
+	if (f->prev != NONE)
+		t->slots[f->prev].next = f->next;
+	else
+		t->first[f->list] = f->next;
+	if (f->next != NONE)
+		t->slots[f->next].prev = f->prev;
+	else
+		t->last[f->list] = f->prev;
+	if (is_live(f->list))
+		t->stats.live--;
+}
+
+static void
+list_append(struct flow_table *t, uint32_t i, enum flow_list list, int64_t deadline_us)
+{
+	struct flow *f = &t->slots[i];
+
+	f->list = (uint8_t)list;
+	f->deadline_us = deadline_us;
+	f->next = NONE;
+	f->prev = t->last[list];
+	if (f->prev != NONE)
+		t->slots[f->prev].next = i;
+	else
+		t->first[list] = i;
+	t->last[list] = i;
+	if (is_live(f->list))
+		t->stats.live++;
+}
+
+static void
+list_move(struct flow_table *t, uint32_t i, enum flow_list list, int64_t deadline_us)
+{
+	list_remove(t, i);
+	list_append(t, i, list, deadline_us);
+}
+
+/* Off its list and its chain; the caller appends it to one again or to the free ones. */
+static void
+slot_unlink(struct flow_table *t, uint32_t i)
+{
+	struct flow *f = &t->slots[i];
+	uint32_t *p = &t->heads[f->hash & t->mask];
+
+	list_remove(t, i);
+	while (*p != i)
+		p = &t->slots[*p].chain;
+	*p = f->chain;
+	t->stats.tracked--;
+}
+
+static void
+slot_free(struct flow_table *t, uint32_t i)
+{
+	slot_unlink(t, i);
+	t->slots[i].next = t->first[LIST_FREE];
+	t->first[LIST_FREE] = i;
+}
+
+static int64_t
+difference(int64_t later_us, int64_t earlier_us)
+{
+	int64_t d = later_us - earlier_us;
+
+	return d < 0 || d > UINT32_MAX ? -1 : d;
+}
+
+static void
+report(struct flow_table *t, struct flow *f, enum ng_conn_state state)
+{
+	struct ng_conn c = {
+		.size = sizeof c,
+		.state = (uint8_t)state,
+		.ipv = f->ipv,
+		.hook = f->hook,
+		.ts_us = f->syns ? f->first_us : f->answer_us,
+		.sport = f->sport,
+		.dport = f->dport,
+		.group = f->group,
+		.flags = f->flags,
+		.rtt_us = -1,
+		.rtt_ambiguous_us = -1,
+		.rtt_src_us = -1,
+		.setup_us = -1,
+		.syn_retrans = f->syns ? f->syns - 1U : 0,
+		.synack_retrans = f->answers ? f->answers - 1U : 0,
+		.iif = f->iif,
+		.oif = f->oif,
+		.mss = f->mss,
+		.mss_dst = f->mss_dst,
+		.wscale = f->wscale,
+		.wscale_dst = f->wscale_dst,
+		.ttl_src = f->ttl_src,
+		.ttl_dst = f->ttl_dst,
+		.tos = f->tos,
+	};
+
+	memcpy(c.src, f->src, 16);
+	memcpy(c.dst, f->dst, 16);
+	memcpy(c.history, f->history, f->history_n);
+	if (f->syns && f->answers && f->clock == t->clock) {
+		int64_t rtt_us = difference(f->answer_us, f->last_us);
+
+		if (f->syns == 1)
+			c.rtt_us = rtt_us;
+		else /* Karn: which SYN was answered? */
+			c.rtt_ambiguous_us = rtt_us;
+		c.setup_us = difference(f->answer_us, f->first_us);
+		if (state == NG_CONN_ESTABLISHED && f->answers == 1)
+			c.rtt_src_us = difference(f->ack_us, f->answer_us);
+	}
+	if (f->loss != t->loss)
+		c.flags |= NG_CONN_LOSS;
+	t->stats.reported++;
+	t->fn(t->arg, &c);
+}
+
+static void
+finish(struct flow_table *t, uint32_t i, enum ng_conn_state state, int64_t now_us)
+{
+	report(t, &t->slots[i], state);
+	list_move(t, i, LIST_DONE, now_us + DONE_US);
+}
+
+/* Slots are taken in the order of enum flow_list. */
+static uint32_t
+slot_take(struct flow_table *t)
+{
+	uint32_t i = t->first[LIST_FREE];
+
+	if (i != NONE) {
+		t->first[LIST_FREE] = t->slots[i].next;
+		return i;
+	}
+	for (int list = LIST_DONE; list < LISTS; list++) {
+		i = t->first[list];
+		if (i == NONE)
+			continue;
+		if (list == LIST_ACK || list == LIST_HELD)
+			report(t, &t->slots[i], NG_CONN_ANSWERED); /* all is known but the ACK */
+		else if (list != LIST_DONE)
+			t->stats.evicted++;
+		break;
+	}
+	slot_unlink(t, i);
+	return i;
+}
+
+static void
+make_key(struct flow *key, const struct ng_packet *p, int reply)
+{
+	memcpy(key->src, reply ? p->daddr : p->saddr, 16);
+	memcpy(key->dst, reply ? p->saddr : p->daddr, 16);
+	key->sport = reply ? p->dport : p->sport;
+	key->dport = reply ? p->sport : p->dport;
+	key->ipv = p->ipv;
+}
+
+static uint32_t
+find(const struct flow_table *t, const struct flow *key, uint32_t hash)
+{
+	uint32_t i = t->heads[hash & t->mask];
+
+	while (i != NONE) {
+		const struct flow *f = &t->slots[i];
+
+		if (f->hash == hash && !memcmp(f, key, KEY_LEN))
+			return i;
+		i = f->chain;
+	}
+	return NONE;
+}
+
+static uint32_t
+slot_new(struct flow_table *t, const struct flow *key, uint32_t hash)
+{
+	uint32_t i = slot_take(t);
+	struct flow *f = &t->slots[i];
+
+	memset(f, 0, sizeof *f);
+	memcpy(f, key, KEY_LEN);
+	f->hash = hash;
+	f->chain = t->heads[hash & t->mask];
+	t->heads[hash & t->mask] = i;
+	f->hook = f->answer_hook = NG_HOOK_NONE;
+	f->loss = t->loss;
+	f->clock = t->clock;
+	t->stats.tracked++;
+	return i;
+}
+
+static void
+add_history(struct flow *f, char letter)
+{
+	if (f->history_n < HISTORY_MAX)
+		f->history[f->history_n++] = letter;
+}
+
+static void
+take_syn(struct flow *f, const struct ng_packet *p)
+{
+	if (!f->syns) {
+		f->first_us = p->ts_us;
+		f->kernel_ts = !!(p->has & NG_HAS_KERNEL_TS);
+		f->syn_seq = p->tcp_seq;
+		f->hook = p->hook;
+		f->group = p->group;
+		f->iif = p->iif;
+		f->oif = p->oif;
+		f->ttl_src = p->ttl;
+		f->tos = p->tos;
+		f->mss = p->mss;
+		f->wscale = p->wscale;
+		f->ecn_asked = (p->tcp_flags & (NG_TCP_ECE | NG_TCP_CWR)) == (NG_TCP_ECE | NG_TCP_CWR);
+		f->flags |= NG_CONN_TTL_SRC;
+		f->flags |= p->tcp_opts & NG_TCPOPT_MSS ? NG_CONN_MSS_SRC : 0;
+		f->flags |= p->tcp_opts & NG_TCPOPT_WSCALE ? NG_CONN_WSCALE_SRC : 0;
+		f->flags |= p->tcp_opts & NG_TCPOPT_SACK_OK ? NG_CONN_SACK_SRC : 0;
+		f->flags |= p->tcp_opts & NG_TCPOPT_TFO ? NG_CONN_TFO : 0;
+	}
+	f->last_us = p->ts_us;
+	if (f->syns < UINT8_MAX)
+		f->syns++;
+	add_history(f, 'S');
+}
+
+static void
+take_answer(struct flow *f, const struct ng_packet *p)
+{
+	if (!f->answers) {
+		f->answer_us = p->ts_us;
+		f->answer_hook = p->hook;
+		f->answer_seq = p->tcp_seq;
+		f->answer_ack = p->tcp_ack;
+		f->ttl_dst = p->ttl;
+		f->mss_dst = p->mss;
+		f->wscale_dst = p->wscale;
+		f->flags |= NG_CONN_TTL_DST;
+		f->flags |= p->tcp_opts & NG_TCPOPT_MSS ? NG_CONN_MSS_DST : 0;
+		f->flags |= p->tcp_opts & NG_TCPOPT_WSCALE ? NG_CONN_WSCALE_DST : 0;
+		f->flags |= p->tcp_opts & NG_TCPOPT_SACK_OK ? NG_CONN_SACK_DST : 0;
+		f->ecn_asked |= (p->tcp_flags & (NG_TCP_ECE | NG_TCP_CWR)) == NG_TCP_ECE ? 2 : 0;
+	}
+	if (f->answers < UINT8_MAX)
+		f->answers++;
+	add_history(f, 'h');
+	if (f->ecn_asked == 3)
+		f->flags |= NG_CONN_ECN;
+}
+
+static void
+on_syn(struct flow_table *t, const struct ng_packet *p, int from_home, int64_t now_us)
+{
+	struct flow key;
+	uint32_t hash, i;
+	enum flow_list list = from_home ? LIST_OPEN_HOME : LIST_OPEN_OTHER;
+
+	make_key(&key, p, 0);
+	hash = (uint32_t)hash_sip(t->conf.key, &key, KEY_LEN);
+	i = find(t, &key, hash);
+	if (i != NONE) {
+		struct flow *f = &t->slots[i];
+
+		switch (f->list) {
+		case LIST_EARLY:
+			if (f->answer_ack == p->tcp_seq + 1) {
+				/* History in the order of time, not of arrival. */
+				f->history_n = 0;
+				take_syn(f, p);
+				memset(f->history + 1, 'h', f->answers);
+				f->history_n = (uint8_t)(f->answers < HISTORY_MAX ? f->answers + 1 : HISTORY_MAX);
+				list_move(t, i, LIST_HELD, now_us + HELD_US);
+				return;
+			}
+			report(t, f, NG_CONN_ORPHAN);
+			break;
+		case LIST_HELD:
+		case LIST_ACK:
+			if (f->syn_seq == p->tcp_seq) {
+				if (p->hook == f->hook && p->ts_us <= f->answer_us)
+					take_syn(f, p);
+				return;
+			}
+			break;
+		case LIST_DONE:
+			if (f->syns && f->syn_seq == p->tcp_seq) {
+				t->stats.late++;
+				return;
+			}
+			break;
+		default: /* open */
+			if (f->syn_seq == p->tcp_seq) {
+				/* The same SYN at a second hook (loopback: output, then input) is no
+				 * retransmission; the kernel's timestamp is the better one. */
+				if (p->hook == f->hook) {
+					take_syn(f, p);
+				} else if ((p->has & NG_HAS_KERNEL_TS) && !f->kernel_ts && f->syns == 1 &&
+					   p->ts_us <= f->first_us) {
+					f->first_us = f->last_us = p->ts_us;
+					f->kernel_ts = 1;
+				}
+				return;
+			}
+			/* The port is used again before its timeout: the client gave up. */
+			report(t, f, NG_CONN_TIMEOUT);
+			break;
+		}
+		slot_free(t, i);
+	}
+	i = slot_new(t, &key, hash);
+	take_syn(&t->slots[i], p);
+	list_append(t, i, list, now_us + t->conf.syn_timeout_us);
+}
+
+static void
+on_synack(struct flow_table *t, const struct ng_packet *p, int64_t now_us)
+{
+	struct flow key;
+	uint32_t hash, i;
+
+	make_key(&key, p, 1);
+	hash = (uint32_t)hash_sip(t->conf.key, &key, KEY_LEN);
+	i = find(t, &key, hash);
+	if (i != NONE) {
+		struct flow *f = &t->slots[i];
+
+		switch (f->list) {
+		case LIST_OPEN_HOME:
+		case LIST_OPEN_OTHER:
+			if (p->tcp_ack != f->syn_seq + 1)
+				return; /* answers another SYN: a challenge, or a forgery */
+			take_answer(f, p);
+			if (t->conf.wait_for_ack)
+				list_move(t, i, LIST_ACK, now_us + ACK_US);
+			else
+				finish(t, i, NG_CONN_ANSWERED, now_us);
+			return;
+		case LIST_EARLY:
+		case LIST_HELD:
+		case LIST_ACK:
+			if (p->hook == f->answer_hook && p->tcp_seq == f->answer_seq)
+				take_answer(f, p);
+			return;
+		default:
+			t->stats.late++;
+			return;
+		}
+	}
+	i = slot_new(t, &key, hash);
+	t->slots[i].hook = p->hook;
+	t->slots[i].group = p->group;
+	/* The report's interfaces are those of the SYN's way. */
+	t->slots[i].iif = p->oif;
+	t->slots[i].oif = p->iif;
+	take_answer(&t->slots[i], p);
+	list_append(t, i, LIST_EARLY, now_us + EARLY_US);
+}
+
+static void
+on_rst(struct flow_table *t, const struct ng_packet *p, int64_t now_us)
+{
+	struct flow key;
+	uint32_t i;
+
+	/* From the responder: it refuses. */
+	make_key(&key, p, 1);
+	i = find(t, &key, (uint32_t)hash_sip(t->conf.key, &key, KEY_LEN));
+	if (i != NONE) {
+		struct flow *f = &t->slots[i];
+
+		if ((f->list == LIST_OPEN_HOME || f->list == LIST_OPEN_OTHER) &&
+		    (p->tcp_flags & NG_TCP_ACK) && p->tcp_ack == f->syn_seq + 1) {
+			add_history(f, 'r');
+			f->ttl_dst = p->ttl;
+			f->flags |= NG_CONN_TTL_DST;
+			finish(t, i, NG_CONN_REFUSED, now_us);
+		}
+		return;
+	}
+	/* From the initiator: it gives up. */
+	make_key(&key, p, 0);
+	i = find(t, &key, (uint32_t)hash_sip(t->conf.key, &key, KEY_LEN));
+	if (i != NONE) {
+		struct flow *f = &t->slots[i];
+
+		if ((f->list == LIST_OPEN_HOME || f->list == LIST_OPEN_OTHER || f->list == LIST_ACK) &&
+		    p->tcp_seq - f->syn_seq <= 1) {
+			add_history(f, 'R');
+			finish(t, i, NG_CONN_ABORTED, now_us);
+		}
+	}
+}
+
+static void
+on_ack(struct flow_table *t, const struct ng_packet *p, int64_t now_us)
+{
+	struct flow key;
+	uint32_t i;
+
+	if (t->first[LIST_ACK] == NONE)
+		return;
+	make_key(&key, p, 0);
+	i = find(t, &key, (uint32_t)hash_sip(t->conf.key, &key, KEY_LEN));
+	if (i == NONE || t->slots[i].list != LIST_ACK)
+		return;
+	if (p->tcp_seq != t->slots[i].syn_seq + 1 || p->tcp_ack != t->slots[i].answer_seq + 1)
+		return;
+	t->slots[i].ack_us = p->ts_us;
+	add_history(&t->slots[i], 'A');
+	finish(t, i, NG_CONN_ESTABLISHED, now_us);
+}
+
+void
+flow_packet(struct flow_table *t, const struct ng_packet *p, int from_home, int64_t now_us)
+{
+	if (!(p->has & NG_HAS_TCP))
+		return;
+	switch (p->tcp_flags & (NG_TCP_FIN | NG_TCP_SYN | NG_TCP_RST | NG_TCP_ACK)) {
+	case NG_TCP_SYN:
+		on_syn(t, p, from_home, now_us);
+		break;
+	case NG_TCP_SYN | NG_TCP_ACK:
+		on_synack(t, p, now_us);
+		break;
+	case NG_TCP_RST:
+	case NG_TCP_RST | NG_TCP_ACK:
+		on_rst(t, p, now_us);
+		break;
+	case NG_TCP_ACK:
+		on_ack(t, p, now_us);
+		break;
+	default:
+		break;
+	}
+}
+
+int64_t
+flow_expire(struct flow_table *t, int64_t now_us, unsigned quantum)
+{
+	static const struct {
+		enum flow_list list;
+		enum ng_conn_state state;
+	} ends[] = {
+		{ LIST_OPEN_HOME, NG_CONN_TIMEOUT }, { LIST_OPEN_OTHER, NG_CONN_TIMEOUT },
+		{ LIST_EARLY, NG_CONN_ORPHAN },      { LIST_HELD, NG_CONN_ANSWERED },
+		{ LIST_ACK, NG_CONN_ANSWERED },
+	};
+	int64_t next_us = INT64_MAX;
+	uint32_t i;
+
+	for (size_t k = 0; k < sizeof ends / sizeof *ends; k++) {
+		while ((i = t->first[ends[k].list]) != NONE) {
+			if (t->slots[i].deadline_us > now_us || !quantum) {
+				if (t->slots[i].deadline_us < next_us)
+					next_us = t->slots[i].deadline_us;
+				break;
+			}
+			quantum--;
+			if (ends[k].list == LIST_HELD && t->conf.wait_for_ack)
+				list_move(t, i, LIST_ACK, now_us + ACK_US);
+			else
+				finish(t, i, ends[k].state, now_us);
+		}
+	}
+	while ((i = t->first[LIST_DONE]) != NONE && t->slots[i].deadline_us <= now_us && quantum) {
+		slot_free(t, i);
+		quantum--;
+	}
+	if (i != NONE && t->slots[i].deadline_us < next_us && t->first[LIST_DONE] == i)
+		next_us = t->slots[i].deadline_us;
+	return next_us;
+}
+
+void
+flow_finish(struct flow_table *t)
+{
+	uint32_t i;
+
+	while ((i = t->first[LIST_ACK]) != NONE)
+		finish(t, i, NG_CONN_ANSWERED, t->slots[i].deadline_us);
+	while ((i = t->first[LIST_HELD]) != NONE)
+		finish(t, i, NG_CONN_ANSWERED, t->slots[i].deadline_us);
+}
+
+void
+flow_set_loss(struct flow_table *t, uint64_t total)
+{
+	t->loss = (uint32_t)total;
+}
+
+void
+flow_clock_step(struct flow_table *t)
+{
+	t->clock++;
+	t->stats.clock_steps++;
+}
+
+const struct flow_stats *
+flow_stats(const struct flow_table *t)
+{
+	return &t->stats;
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * analyzer - reads NFLOG sockets that the parent bound, writes report lines to a pipe.  Started by
+ * net-gazer(8) with the descriptors of src/worker.h; holds no privilege.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "batch.h"
+#include "engine.h"
+#include "iface.h"
+#include "ledger.h"
+#include "lib/log.h"
+#include "lib/loop.h"
+#include "plugins.h"
+#include "report.h"
+#include "sandbox.h"
+#include "settings.h"
+#include "worker.h"
+
+/* The kernel rounds nlbufsiz 8192 up to 16 KiB; four times that leaves room for a parent that asks
+ * for more (facts: less than two times truncates, and what is cut off is lost). */
+#define DATAGRAM 65536
+
+/* Datagrams of one socket in one turn: others wait meanwhile. */
+#define QUANTUM 8
+
+#define HEARTBEAT_US 500000
+
+struct source {
+	struct loop_fd watch;
+	unsigned index;
+};
+
+static struct settings settings;
+static struct worker_page *page;
+static struct loop *loop;
+static struct source sources[WORKER_GROUPS_MAX];
+static struct loop_fd control_watch, iface_watch, pipe_watch;
+static struct loop_timer expire_timer, heartbeat_timer;
+static uint64_t posture;
+static uint8_t datagram[DATAGRAM];
+
+static void on_pipe(struct loop_fd *, uint32_t);
+static void on_expire(struct loop_timer *);
+
+/* After whatever made reports: hand them on, and come back when something is due. */
+static void
+end_of_turn(int64_t next_us)
+{
+	int r = report_flush();
+
+	if (r == -EAGAIN && !pipe_watch.loop)
+		loop_fd_add(loop, &pipe_watch, WORKER_FD_REPORTS, EPOLLOUT, on_pipe, NULL);
+	else if (r == 0 && pipe_watch.loop)
+		loop_fd_del(&pipe_watch);
+	if (next_us == INT64_MAX)
+		return;
+	/* A packet every microsecond must not mean a timer every microsecond. */
+	if (!expire_timer.loop || expire_timer.at_us > next_us + 50000)
+		loop_timer_set(loop, &expire_timer, next_us - loop_now_us(loop), on_expire, NULL);
+}
+
+static void
+on_pipe(struct loop_fd *w, uint32_t events)
+{
+	(void)w;
+	(void)events;
+	end_of_turn(INT64_MAX);
+}
+
+static void
+on_expire(struct loop_timer *t)
+{
+	(void)t;
+	engine_turn(loop_now_us(loop), loop_wall_us(loop));
+	end_of_turn(engine_expire());
+}
+
+static void
+on_heartbeat(struct loop_timer *t)
+{
+	page->heartbeat++;
+	loop_timer_set(loop, t, HEARTBEAT_US, on_heartbeat, NULL);
+}
+
+/* One datagram; its length, 0 when there is none. */
+static ssize_t
+read_datagram(int fd, unsigned index)
+{
+	ssize_t n = recv(fd, datagram, sizeof datagram, MSG_DONTWAIT | MSG_TRUNC);
+	struct batch_msg m;
+	struct cur c;
+	int r;
+
+	if (n < 0) {
+		if (errno == ENOBUFS) {
+			ledger_enobufs();
+			return 1;
+		}
+		return 0;
+	}
+	if (n > DATAGRAM) { /* its rest shows as a gap with the next message */
+		ledger_bad_message();
+		n = DATAGRAM;
+	}
+	c = cur_of(datagram, (size_t)n);
+	while ((r = batch_next(&c, &m))) {
+		if (r > 0)
+			engine_message(index, &m);
+		else
+			ledger_bad_message();
+	}
+	return n;
+}
+
+static void
+on_packets(struct loop_fd *w, uint32_t events)
+{
+	const struct source *s = w->arg;
+	int64_t next_us = INT64_MAX;
+
+	(void)events;
+	engine_turn(loop_now_us(loop), loop_wall_us(loop));
+	page->heartbeat++;
+	/* A datagram that is not full is the last one, most of the time: do not ask again. */
+	for (int i = 0; i < QUANTUM && read_datagram(w->fd, s->index) > DATAGRAM / 8; i++)
+		;
+	if (!expire_timer.loop)
+		next_us = engine_expire();
+	end_of_turn(next_us);
+}
+
+static void
+on_control(struct loop_fd *w, uint32_t events)
+{
+	struct worker_msg m;
+	ssize_t n = recv(w->fd, &m, sizeof m, MSG_DONTWAIT);
+
+	(void)events;
+	if (n == 0) { /* the parent is gone; PDEATHSIG is on its way */
+		loop_stop(loop, 0);
+		return;
+	}
+	if (n != (ssize_t)sizeof m || m.type != WORKER_MSG_COUNTERS || m.n > 2 * WORKER_GROUPS_MAX)
+		return;
+	engine_turn(loop_now_us(loop), loop_wall_us(loop));
+	engine_counters(m.value, m.n / 2, posture);
+	end_of_turn(engine_expire());
+}
+
+static void
+on_iface(struct loop_fd *w, uint32_t events)
+{
+	(void)w;
+	(void)events;
+	iface_update();
+}
+
+static void
+on_signal(void *arg, int signo)
+{
+	(void)arg;
+	(void)signo;
+	loop_stop(loop, 0);
+}
+
+static void
+tell_parent(enum worker_msg_type type, uint64_t value)
+{
+	struct worker_msg m = { .type = type, .n = 1, .value = { value } };
+
+	if (send(WORKER_FD_CONTROL, &m, sizeof m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		log_debug("the parent does not listen");
+}
+
+static void
+plugin_failed(unsigned index)
+{
+	tell_parent(WORKER_MSG_PLUGIN_BAD, index);
+}
+
+static int
+describe(void)
+{
+	static struct worker_page scratch;
+	struct plugins_env env = { &settings, &scratch, NULL, 0 };
+
+	plugins_load(&env);
+	plugins_describe(stdout);
+	return fflush(stdout) ? 1 : 0;
+}
+
+/* What is in the sockets when the rules are gone is still ours to report. */
+static void
+drain(void)
+{
+	page->stage = WORKER_STAGE_DRAIN;
+	engine_turn(clock_mono_us(), clock_wall_us());
+	for (unsigned i = 0; i < settings.n_groups; i++) {
+		for (int n = 0; n < 100000 && read_datagram(settings.groups[i].fd, i); n++)
+			page->heartbeat++;
+	}
+	engine_expire();
+}
+
+/* The last reports, when the pipe is full: the reader gets two seconds. */
+static void
+flush_last(void)
+{
+	int64_t until_us = clock_mono_us() + 2000000;
+
+	while (report_flush() == -EAGAIN && clock_mono_us() < until_us) {
+		struct pollfd p = { WORKER_FD_REPORTS, POLLOUT, 0 };
+
+		poll(&p, 1, 100);
+		page->heartbeat++;
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, 0 };
+	int describing = argc == 2 && !strcmp(argv[1], "--describe");
+	uint32_t open;
+	char err[300];
+	int fd;
+
+	log_init("net-gazer: analyzer", LOG_L_INFO);
+	if (argc > 1 && !describing)
+		fatal("this program is started by net-gazer(8)");
+	if (settings_read(&settings, WORKER_FD_SETTINGS, err, sizeof err))
+		fatal("%s", err);
+	log_set_level(settings.verbose ? LOG_L_DEBUG : LOG_L_INFO);
+	if (describing)
+		return describe();
+	page = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED, WORKER_FD_PAGE, 0);
+	if (page == MAP_FAILED)
+		fatal("no shared page on descriptor %d: this program is started by net-gazer(8)",
+		      WORKER_FD_PAGE);
+	page->stage = WORKER_STAGE_START;
+	page->plugin = 0;
+
+	/* In the order that data flows. */
+	loop = loop_new();
+	if (!loop || loop_signals(loop, signals, on_signal, NULL))
+		fatal("epoll, signalfd: %s", strerror(errno));
+	fd = iface_open();
+	if (fd < 0)
+		log_warn("no names of interfaces: %s", strerror(-fd));
+	else
+		loop_fd_add(loop, &iface_watch, fd, EPOLLIN, on_iface, NULL);
+	engine_load(&(struct engine_conf){ &settings, page, 0, WORKER_FD_REPORTS });
+
+	posture = sandbox_close();
+
+	engine_start(loop_now_us(loop), loop_wall_us(loop), plugin_failed);
+	for (unsigned i = 0; i < settings.n_groups; i++) {
+		sources[i].index = i;
+		if (loop_fd_add(loop, &sources[i].watch, settings.groups[i].fd, EPOLLIN, on_packets,
+				&sources[i]))
+			fatal("descriptor %d of group %u is no socket", settings.groups[i].fd,
+			      settings.groups[i].group);
+	}
+	loop_fd_add(loop, &control_watch, WORKER_FD_CONTROL, EPOLLIN, on_control, NULL);
+	loop_timer_set(loop, &heartbeat_timer, 0, on_heartbeat, NULL);
+	end_of_turn(engine_expire());
+	tell_parent(WORKER_MSG_READY, posture);
+
+	loop_run(loop);
+
+	drain();
+	engine_stop(posture, &open);
+	flush_last();
+	if (open)
+		log_debug("%u handshakes had neither answer nor timeout yet", open);
+	return 0;
+}
