@@ -29,8 +29,9 @@ endif
 # facts/reliability.md 4.6.  What this compiler does not know is left out.
 machine     := $(shell $(CC) -dumpmachine 2>/dev/null)
 hardening   := -fstack-protector-strong -fno-strict-aliasing -fno-delete-null-pointer-checks \
-	       -fstack-clash-protection -ftrivial-auto-var-init=zero \
-	       $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),,-fzero-call-used-regs=used-gpr) \
+	       -fstack-clash-protection \
+	       $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),,-ftrivial-auto-var-init=zero \
+	       -fzero-call-used-regs=used-gpr) \
 	       $(if $(filter x86_64% i%86%,$(machine)),-fcf-protection=full) \
 	       $(if $(filter aarch64%,$(machine)),-mbranch-protection=standard)
 ifndef SAN
