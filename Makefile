@@ -43,7 +43,7 @@ endif
 sections    := -ffunction-sections -fdata-sections
 cflags       = -std=gnu11 $(warnings) $(hardening) $(sections) -fvisibility=hidden $(CFLAGS)
 ldflags      = -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--as-needed,--gc-sections $(LDFLAGS) \
-	       $(if $(SAN),-fsanitize=address,undefined)
+	       $(if $(SAN),-fsanitize=address -fsanitize=undefined)
 Q            = $(if $(V),,@printf '  %-7s %s\n' $(1) $(@:$(O)/%=%);)
 
 pc           = $(shell $(PKG_CONFIG) --$(1) $(2) 2>/dev/null)

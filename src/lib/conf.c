@@ -344,7 +344,7 @@ section_options(const char *section, size_t *n)
 	return reading.conf->options;
 }
 
-static void
+static void __attribute__((format(printf, 2, 0)))
 on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
 	size_t n = 0;

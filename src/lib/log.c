@@ -35,7 +35,7 @@ log_get_level(void)
 	return log_level;
 }
 
-static void
+static void __attribute__((format(printf, 2, 0)))
 log_v(enum log_level level, const char *fmt, va_list ap)
 {
 	static const char *const name[] = { "error: ", "warning: ", "", "debug: " };
