@@ -316,7 +316,7 @@ struct ng_plugin {
 };
 
 #if defined(__GNUC__)
-#define NG_EXPORT __attribute__((visibility("default"), used))
+#define NG_EXPORT __attribute__((visibility("default")))
 #else
 #define NG_EXPORT
 #endif

@@ -22,7 +22,9 @@
  *   sensor=NAME  boot=HEX8  verbose=0..3  flows=N  syn-timeout-ms=N  version=TEXT
  *   home=PREFIX (*)           home network
  *   iface=NAME (*)            only packets that came in or go out here; none: all
+ *   replay=FD PATH            replay only: the capture
  *   group=NUMBER CLASSES FD (*)   a bound NFLOG group; CLASSES as in enum ng_class; FD >= 7
+ *                             (replay: what a group of an NFLOG capture means; FD is not used)
  *   plugin=FD PATH (*)        a plugin's file, opened and checked by the parent
  *   disabled=NAME (*)         loaded for its name, never started
  *   option=PLUGIN NAME VALUE (*)  VALUE is the rest of the line

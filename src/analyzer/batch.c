@@ -96,6 +96,16 @@ attributes(struct cur *c, struct batch_msg *m)
 }
 
 int
+batch_body(struct cur *body, struct batch_msg *m)
+{
+	memset(m, 0, sizeof *m);
+	m->family = cur_u8(body);
+	cur_skip(body, 1);
+	m->group = cur_be16(body); /* nfgenmsg.res_id */
+	return body->bad || attributes(body, m) ? -1 : 0;
+}
+
+int
 batch_next(struct cur *c, struct batch_msg *m)
 {
 	while (cur_left(c) >= NLMSG_HDRLEN) {
@@ -118,13 +128,7 @@ batch_next(struct cur *c, struct batch_msg *m)
 		cur_skip(c, ((0U - len) & 3) < left ? (0U - len) & 3 : left);
 		if (type != TYPE_PACKET)
 			continue;
-		memset(m, 0, sizeof *m);
-		m->family = cur_u8(&body);
-		cur_skip(&body, 1);
-		m->group = cur_be16(&body); /* nfgenmsg.res_id */
-		if (body.bad || attributes(&body, m))
-			return -1;
-		return 1;
+		return batch_body(&body, m) ? -1 : 1;
 	}
 	return 0;
 }

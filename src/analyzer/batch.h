@@ -32,4 +32,8 @@ struct batch_msg {
  * itself (skipped; go on).  Messages of other types are passed over. */
 int batch_next(struct cur *, struct batch_msg *);
 
+/* The body of one packet message: nfgenmsg and attributes; also what a capture of link type NFLOG
+ * holds.  0, or -1 when it contradicts itself. */
+int batch_body(struct cur *body, struct batch_msg *);
+
 #endif

@@ -173,8 +173,8 @@ packet(struct ng_packet *p)
 	}
 }
 
-static uint8_t
-hook_of(const struct batch_msg *m)
+uint8_t
+engine_hook(const struct batch_msg *m)
 {
 	/* The number means another hook in each family: netdev's 0 is ingress. */
 	if (m->family == NFPROTO_NETDEV)
@@ -196,7 +196,7 @@ engine_message(unsigned index, const struct batch_msg *m)
 	p.has |= m->has_ts ? NG_HAS_KERNEL_TS : 0;
 	p.has |= m->vlan ? NG_HAS_VLAN : 0;
 	p.vlan = m->vlan;
-	p.hook = hook_of(m);
+	p.hook = engine_hook(m);
 	p.group = m->group;
 	p.iif = m->iif;
 	p.oif = m->oif;

@@ -32,6 +32,9 @@ void engine_turn(int64_t now_us, int64_t wall_us);
 /* One NFLOG message of group `index` of the settings. */
 void engine_message(unsigned index, const struct batch_msg *);
 
+/* The enum ng_hook of a message. */
+uint8_t engine_hook(const struct batch_msg *);
+
 /* One packet of a capture, its metadata filled in. */
 void engine_packet(struct ng_packet *);
 
