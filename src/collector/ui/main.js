@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The collector's page: reads the address, starts the line to the collector, draws.
+import { render } from 'preact';
+import { start } from './link.js';
+import { Page } from './page.js';
+import { html } from './parts.js';
+import { url_read } from './store.js';
+
+url_read();
+window.addEventListener('hashchange', url_read);
+start();
+render(html`<${Page} />`, document.getElementById('app'));

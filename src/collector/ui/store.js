@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The page's one state and its rules: what came from the collector, what the reader chose.  link.js
+// writes what arrives, the parts read; every list here is bounded.
+import { WINDOWS } from './format.js';
+
+const ROWS_KEPT = 1000;    // what the filter searches
+const WAITING_MAX = 1000;  // arrived while the reader holds the list still
+const OTHERS_KEPT = 50;
+
+export const state = {
+	window_s: 300,
+	filter: '',
+	paused_at: 0,          // ms, 0: not paused
+	reading: false,        // pointer or keyboard is inside the live list
+	open: null,            // key of the row that shows its details
+	link: 'connecting',    // connecting | live | polling | lost
+	lost_at: 0,            // ms
+	retry_at: 0,           // ms
+	skew_ms: 0,            // collector's clock minus this browser's
+	rows: [],              // conn reports, newest first
+	waiting: [],
+	waiting_lost: 0,
+	skipped: 0,
+	others: [],            // trace and plugin reports, newest first
+	data: {},              // resource -> { value, at_ms, window_s, error }
+};
+
+const watchers = new Set();
+let scheduled = false;
+
+export function watch(fn)
+{
+	watchers.add(fn);
+	return () => watchers.delete(fn);
+}
+
+export function set(patch)
+{
+	Object.assign(state, patch);
+	if (scheduled)
+		return;
+	scheduled = true;
+	queueMicrotask(() => {
+		scheduled = false;
+		for (const fn of watchers)
+			fn();
+	});
+}
+
+export function now_ms()
+{
+	return Date.now() + state.skew_ms;
+}
+
+export function held()
+{
+	return state.paused_at > 0 || state.reading || state.open !== null;
+}
+
+// (sensor, boot, seq) is a report's identity: a row that comes by stream and by fetch is shown once.
+export function key(r)
+{
+	return `${r.sensor}/${r.boot}/${r.seq}`;
+}
+
+export function rows_arrive(reports)
+{
+	let waiting = reports.concat(state.waiting);
+	let lost = 0;
+
+	if (waiting.length > WAITING_MAX) {
+		lost = waiting.length - WAITING_MAX;
+		waiting = waiting.slice(0, WAITING_MAX);
+	}
+	set({ waiting, waiting_lost: state.waiting_lost + lost });
+	if (!held())
+		rows_release();
+}
+
+export function rows_release()
+{
+	if (!state.waiting.length)
+		return;
+	const known = new Set(state.rows.map(key));
+	const fresh = state.waiting.filter((r) => !known.has(key(r)));
+
+	set({ rows: fresh.concat(state.rows).slice(0, ROWS_KEPT), waiting: [], waiting_lost: 0 });
+}
+
+// What the collector has stored, newest first, at start and after a gap in the stream.
+export function rows_load(reports)
+{
+	const known = new Set(reports.map(key));
+
+	set({ rows: reports.concat(state.rows.filter((r) => !known.has(key(r)))).slice(0, ROWS_KEPT) });
+}
+
+export function others_arrive(reports)
+{
+	set({ others: reports.concat(state.others).slice(0, OTHERS_KEPT) });
+}
+
+// The address keeps the reader's choices, so that a link shows another person the same view.
+export function url_read()
+{
+	const q = new URLSearchParams(location.hash.slice(1));
+	const w = WINDOWS.find((x) => x.id === q.get('w'));
+
+	set({ window_s: w ? w.s : 300, filter: q.get('q') ?? '' });
+}
+
+export function url_write()
+{
+	const q = new URLSearchParams();
+
+	if (state.window_s !== 300)
+		q.set('w', WINDOWS.find((x) => x.s === state.window_s).id);
+	if (state.filter)
+		q.set('q', state.filter);
+	const hash = q.toString();
+	history.replaceState(null, '', hash ? `#${hash}` : location.pathname);
+}
+
+const texts = new WeakMap();
+
+function row_text(r)
+{
+	let t = texts.get(r);
+
+	if (t === undefined) {
+		t = `${Object.values(r).map((v) => typeof v === 'object' ? JSON.stringify(v) : v).join(' ')}`
+			+ ` ${r.src_ip}:${r.src_port} ${r.dst_ip}:${r.dst_port} [${r.dst_ip}]:${r.dst_port}`;
+		t = t.toLowerCase();
+		texts.set(r, t);
+	}
+	return t;
+}
+
+// All words must occur in the row; a word after a minus must not.
+export function filter_rows(rows, filter)
+{
+	const words = filter.toLowerCase().split(/\s+/).filter((w) => w && w !== '-');
+
+	if (!words.length)
+		return rows;
+	return rows.filter((r) => words.every((w) =>
+		w[0] === '-' ? !row_text(r).includes(w.slice(1)) : row_text(r).includes(w)));
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The six numbers that say whether all is well, each with what puts it into proportion.
+import { count, percent, span, UNKNOWN, window_words } from './format.js';
+import { html, memo, Shape, Spark, Term } from './parts.js';
+import { latest_runs, sensor_silent } from './ledger.js';
+
+export function failed_of(s)
+{
+	return s.conns - s.established - s.answered;
+}
+
+function Tile({ id, label, term, value, unit, sub, tone, values, spark })
+{
+	return html`<div class=${`tile ${id} ${tone ?? ''}`}>
+		<dt><${Term} word=${term}>${label}</${Term}></dt>
+		<dd><span class="big"><b>${value}</b>${unit && html`<span class="unit">${unit}</span>`}</span>
+			<span class="sub">${sub}</span></dd>
+		${values && html`<${Spark} values=${values} tone=${spark} />`}
+	</div>`;
+}
+
+function outcomes(s)
+{
+	const parts = [[s.refused, 'refused'], [s.timeout, 'timed out'], [failed_of(s) - s.refused - s.timeout, 'other']]
+		.filter(([n]) => n > 0).sort((a, b) => b[0] - a[0]);
+
+	if (!parts.length)
+		return s.conns ? 'none failed' : '';
+	return parts.slice(0, 2).map(([n, word]) => `${count(n)} ${word}`).join(', ');
+}
+
+function per_time(n, window_s)
+{
+	const per_min = n / (window_s / 60);
+
+	if (per_min >= 10)
+		return `${count(Math.round(per_min))} a minute`;
+	if (per_min >= 1)
+		return `${per_min.toFixed(1)} a minute`;
+	return n ? `${(per_min * 60).toFixed(per_min * 60 < 10 ? 1 : 0)} an hour` : 'nothing seen';
+}
+
+// Over the latest run of each sensor that has told its ledger.
+export function coverage(sensors)
+{
+	let seen = 0, parsed = 0;
+
+	for (const s of sensors ?? [])
+		if (s.stat?.seen !== undefined && s.stat.parsed !== undefined) {
+			seen += s.stat.seen;
+			parsed += s.stat.parsed;
+		}
+	return { seen, parsed };
+}
+
+export const Tiles = memo(({ summary, sensors, attempts, window_s, stale }) => {
+	const s = summary?.value;
+	const words = window_words(window_s);
+	const series = s?.series ?? [];
+	const p50 = span(s?.rtt_p50_us), p95 = span(s?.rtt_p95_us);
+	const ratio = s?.rtt_p50_us > 0 ? s.rtt_p95_us / s.rtt_p50_us : undefined;
+	const bad = s && s.conns > 0 ? failed_of(s) / s.conns : 0;
+	const list = latest_runs(sensors?.value?.sensors ?? []).latest;
+	const silent = list.filter(sensor_silent).length;
+	const { seen, parsed } = coverage(list);
+	const sources = attempts?.value?.attempts;
+	const cover = seen ? parsed / seen : 1;
+
+	return html`<dl class=${`tiles ${stale ? 'stale' : ''}`} aria-label=${`The last ${words} in six numbers`}>
+		<${Tile} id="t-conns" label="Handshakes" value=${count(s?.conns)} sub=${s ? per_time(s.conns, window_s) : ''}
+			values=${series.map((p) => p.conns)} />
+		<${Tile} id="t-failed" label="Failed" value=${s ? percent(failed_of(s), s.conns) : UNKNOWN} unit="%" sub=${s ? outcomes(s) : ''}
+			tone=${bad >= 0.1 ? 'alarm' : ''} values=${series.map((p) => p.failed)} spark="bad" />
+		<${Tile} id="t-p50" label="Median RTT" term="rtt" value=${p50.text} unit=${p50.unit} sub="half answer faster"
+			values=${series.map((p) => p.rtt_p50_us)} />
+		<${Tile} id="t-p95" label="p95 RTT" term="rtt" value=${p95.text} unit=${p95.unit}
+			sub=${ratio ? `${ratio.toFixed(1)} × the median` : 'one in twenty is slower'} values=${series.map((p) => p.rtt_p95_us)} spark="p95" />
+		<${Tile} id="t-attempts" label="Inbound attempts" value=${count(s?.attempts)}
+			sub=${sources ? sources.length ? `from ${sources.length >= 50 ? 'over ' : ''}${count(sources.length)} source${sources.length === 1 ? '' : 's'}` : 'nobody knocked' : ''} />
+		<${Tile} id="t-coverage" label="Sensor coverage" term="coverage" value=${seen ? percent(parsed, seen) : UNKNOWN} unit="%"
+			tone=${silent || cover < 0.99 ? 'caution' : ''}
+			sub=${!list.length ? 'no sensor yet' : silent ? html`<span class="mark warn"><${Shape} name="clock" />${silent} of ${list.length} silent</span>`
+		: `${list.length} sensor${list.length === 1 ? '' : 's'} reporting`} />
+	</dl>`;
+});
