@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * child.h - starts a process with no privilege and with exactly the descriptors that it is given.
+ */
+#ifndef CHILD_H
+#define CHILD_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#define CHILD_FDS_MAX 48
+
+struct child {
+	int exec_fd;              /* the program; -1: call fn, which ends with _exit() */
+	char *const *argv;
+	void (*fn)(void *arg);
+	void *arg;
+	/* What the child has open, by its number there; 2 is our own.  -1: /dev/null. */
+	int fd[CHILD_FDS_MAX];
+	size_t n_fds;
+	uid_t uid;                /* taken when we are root; else it stays who we are */
+	gid_t gid;
+};
+
+/* 0, 1 and 2 as said above, nothing else. */
+void child_init(struct child *, uid_t uid, gid_t gid);
+
+/* Gives the child one more descriptor; its number there. */
+int child_give(struct child *, int fd);
+
+/* The pid, or -errno when any step failed in the child: nothing is left then. */
+pid_t child_start(const struct child *);
+
+/* The same without a new process: does not return but with -errno. */
+int child_become(const struct child *);
+
+/* Opens a program to be executed.  A descriptor or -errno with a message. */
+int child_open(const char *dir, const char *name, char *err, size_t size);
+
+/* "signal 11 (Segmentation fault)", "exit status 1". */
+const char *child_status_text(int status, char *buf, size_t size);
+
+#endif

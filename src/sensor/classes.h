@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * classes.h - THE table of packet classes: for each NFLOG group its counters, limit and rules, and
+ * the chains that hold them.  Own mode builds the kernel's rules from it, include mode looks for
+ * the same ones; nft/net-gazer.nft is this table written out (tests/test_rules.py compares).
+ */
+#ifndef CLASSES_H
+#define CLASSES_H
+
+#include <stdint.h>
+
+#include "plugin.h"
+
+#define CLASSES_TABLE "net_gazer"
+#define CLASSES_SNAPLEN 128      /* IPv6 + TCP with all options: 100; IPv4 with all of its own: 120 */
+#define CLASSES_SNAPLEN_MAX 2048 /* what a plugin may ask for; a batch is 16 KiB */
+
+/* What a rule matches. */
+enum classes_match {
+	CLASSES_END = 0, /* of a list */
+	CLASSES_ANY,
+	CLASSES_SYN,
+	CLASSES_SYN_ACK,
+	CLASSES_RST,     /* answers a SYN: sequence 0, RFC 9293 3.5.2 */
+	CLASSES_SYN_ABROAD4, /* from outside the home networks */
+	CLASSES_SYN_ABROAD6,
+};
+
+enum classes_row { CLASSES_HANDSHAKE, CLASSES_OUTPUT, CLASSES_ATTEMPT, CLASSES_SAMPLE, CLASSES_ROWS };
+
+/* One NFLOG group; its number is nflog-group plus the row. */
+struct classes {
+	uint32_t ng_class;       /* enum ng_class */
+	const char *name;        /* counters NAME_seen and NAME_logged */
+	const char *limit;       /* option: packets a second, each rule by itself; burst is twice */
+	uint32_t queue_threshold;
+	enum classes_match match[4];
+};
+extern const struct classes classes[CLASSES_ROWS];
+
+struct classes_chain {
+	const char *name;
+	uint32_t hook;           /* NF_INET_* */
+	int32_t priority;        /* the filter's is 0 */
+	enum classes_row row;
+};
+#define CLASSES_CHAINS 8
+extern const struct classes_chain classes_chain[CLASSES_CHAINS];
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * ledger.h - the rules' counters as totals since this program started, whoever reset or reloaded
+ * the table in between.
+ */
+#ifndef LEDGER_H
+#define LEDGER_H
+
+#include "sensor/ruleset.h"
+
+struct ledger {
+	struct ruleset_counters last;  /* as the kernel had them */
+	struct ruleset_counters total;
+};
+
+/* What the kernel has now is where we begin: packets before us are not ours. */
+void ledger_begin(struct ledger *, const struct ruleset_counters *);
+
+/* Adds what came since. */
+void ledger_add(struct ledger *, const struct ruleset_counters *);
+
+#endif

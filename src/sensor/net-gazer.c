@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * net-gazer - the privileged parent.  Binds NFLOG groups, owns or verifies the firewall's rules and
+ * reads their counters, starts and restarts the others.  Parses nothing that a stranger wrote.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "plugin.h"
+#include "sensor/child.h"
+#include "sensor/run.h"
+#include "worker.h"
+
+/* -r: no root, no kernel; we become `replay`.  Returns when that failed. */
+static int
+replay(const struct plan *p)
+{
+	static char *const argv[] = { (char *)"replay", NULL };
+	struct settings s = { 0 };
+	struct child c;
+
+	child_init(&c, p->uid, p->gid);
+	c.exec_fd = p->replay_fd;
+	c.argv = argv;
+	c.fd[1] = STDOUT_FILENO;
+	while (c.n_fds < WORKER_FD_FIRST)
+		child_give(&c, -1);
+	plan_settings(p, &s);
+	for (size_t i = 0; i < p->plugins.n; i++)
+		settings_add(&s, "plugin", "%d %s", child_give(&c, p->plugins.item[i]->fd),
+			     p->plugins.item[i]->path);
+	settings_add(&s, "replay", "%d %s", child_give(&c, p->capture_fd), conf_str(p->conf, "replay"));
+	c.fd[WORKER_FD_SETTINGS] = settings_seal(&s);
+	if (c.fd[WORKER_FD_SETTINGS] < 0)
+		log_error("replay: settings: %s", strerror(-c.fd[WORKER_FD_SETTINGS]));
+	else
+		log_error("replay: %s", strerror(-child_become(&c)));
+	return 1;
+}
+
+static int
+checked(const struct plan *p)
+{
+	if (p->plugins.refused) {
+		log_error("configuration: %zu plugin%s cannot be loaded", p->plugins.refused,
+			  p->plugins.refused > 1 ? "s" : "");
+		return 1;
+	}
+	printf("configuration OK: %s\n", p->file ? p->file : "no file, all defaults");
+	return fflush(stdout) ? 1 : 0;
+}
+
+static void
+say_hello(const struct plan *p)
+{
+	const char *url = conf_str(p->conf, "collector-url");
+	char list[300] = "";
+
+	for (size_t i = 0; i < p->plugins.n; i++) {
+		size_t n = strlen(list);
+
+		snprintf(list + n, sizeof list - n, "%s%s", n ? ", " : "", p->plugins.item[i]->name);
+	}
+	log_info("%s runs: sensor %s, %s rules, groups from %u, plugins %s, reports to %s", VERSION, p->sensor,
+		 p->own_rules ? "own" : "included", p->rules.group, list,
+		 url ? url : !strcmp(conf_str(p->conf, "output"), "-") ? "stdout" : conf_str(p->conf, "output"));
+}
+
+int
+main(int argc, char **argv)
+{
+	struct run run = { .argc = argc, .argv = argv, .result = 1 };
+	char err[2048];
+
+	log_init("net-gazer", LOG_L_INFO);
+	run.plan = plan_load(argc, argv, err, sizeof err);
+	if (!run.plan)
+		fatal("%s", err);
+	if (run.plan->flags.help)
+		options_print_help();
+	else if (run.plan->flags.version)
+		printf("net-gazer %s (report schema 1, plugin ABI %d.%d)\n", VERSION, NG_PLUGIN_ABI_MAJOR,
+		       NG_PLUGIN_ABI_MINOR);
+	else if (run.plan->flags.list)
+		options_print_table();
+	if (run.plan->flags.help || run.plan->flags.version || run.plan->flags.list)
+		return fflush(stdout) ? 1 : 0;
+	if (run.plan->flags.check)
+		return checked(run.plan);
+	if (run.plan->capture_fd >= 0)
+		return replay(run.plan);
+
+	if (run_open(&run) || run_start_output(&run) || run_start_analyzer(&run) || run_install_rules(&run) ||
+	    run_drop())
+		goto out;
+	say_hello(run.plan);
+	run.result = run_loop(&run);
+out:
+	run_close(&run);
+	return run.result;
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * output.c - pipe and forwarder or writer.  The parent keeps both ends of the pipe open: while the
+ * process behind it is down, the analyzer sees a full pipe, never a broken one.
+ */
+#include "output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "sensor/backoff.h"
+#include "sensor/child.h"
+#include "sensor/writer.h"
+#include "worker.h"
+
+#define OUTPUT_STOP_US 10000000   /* at the end: the collector may be slow */
+#define OUTPUT_RESTART_US 3000000 /* for another plan */
+
+enum output_state { OUTPUT_DOWN, OUTPUT_RUNNING, OUTPUT_CHANGING, OUTPUT_STOPPING };
+
+struct output {
+	struct loop *loop;
+	const struct plan *plan;
+	enum output_state state;
+	int read_fd, write_fd;
+	pid_t pid; /* 0: none */
+	int64_t started_us;
+	struct backoff backoff;
+	struct loop_timer timer; /* start again, or kill */
+	void (*closed)(void *);
+	void (*ended)(void *);
+	void *arg;
+};
+
+struct output *
+output_new(struct loop *loop, void (*closed)(void *), void (*ended)(void *), void *arg)
+{
+	struct output *o = calloc(1, sizeof *o);
+	int fd[2];
+
+	if (!o || pipe2(fd, O_CLOEXEC)) {
+		free(o);
+		return NULL;
+	}
+	o->loop = loop;
+	o->read_fd = fd[0];
+	o->write_fd = fd[1];
+	o->closed = closed;
+	o->ended = ended;
+	o->arg = arg;
+	fcntl(fd[1], F_SETFL, O_NONBLOCK);
+	if (fcntl(fd[1], F_SETPIPE_SZ, WORKER_PIPE_BYTES) < 0)
+		log_info("the report pipe holds %d bytes, not %d: %s", fcntl(fd[1], F_GETPIPE_SZ),
+			 WORKER_PIPE_BYTES, strerror(errno));
+	return o;
+}
+
+void
+output_free(struct output *o)
+{
+	if (!o)
+		return;
+	loop_timer_clear(&o->timer);
+	if (o->pid) {
+		kill(o->pid, SIGKILL);
+		waitpid(o->pid, NULL, 0);
+	}
+	close(o->read_fd);
+	if (o->write_fd >= 0)
+		close(o->write_fd);
+	free(o);
+}
+
+int
+output_fd(const struct output *o)
+{
+	return o->write_fd;
+}
+
+static const char *
+name(const struct output *o)
+{
+	return o->plan->forwarder_fd >= 0 ? "forwarder" : "writer";
+}
+
+static int
+forwarder_settings(const struct plan *p)
+{
+	const char *ca = conf_str(p->conf, "collector-ca-file");
+	struct settings s = { 0 };
+
+	settings_add(&s, "url", "%s", conf_str(p->conf, "collector-url"));
+	settings_add(&s, "sensor", "%s", p->sensor);
+	settings_add(&s, "boot", "%s", p->boot);
+	settings_add(&s, "version", "%s", VERSION);
+	settings_add(&s, "verbose", "%s", conf_str(p->conf, "verbose"));
+	settings_add(&s, "batch-lines", "%s", conf_str(p->conf, "collector-batch-lines"));
+	settings_add(&s, "batch-bytes", "%s", conf_str(p->conf, "collector-batch-bytes"));
+	settings_add(&s, "batch-ms", "%s", conf_str(p->conf, "collector-batch-ms"));
+	if (ca)
+		settings_add(&s, "ca-file", "%s", ca);
+	if (p->token_fd >= 0)
+		settings_add(&s, "token-fd", "%d", WORKER_FD_SETTINGS + 1);
+	return settings_seal(&s);
+}
+
+int
+output_start(struct output *o, const struct plan *p)
+{
+	static char *const argv[] = { (char *)"forwarder", NULL };
+	struct child c;
+	int settings = -1;
+	pid_t pid;
+
+	o->plan = p;
+	child_init(&c, p->uid, p->gid);
+	c.fd[0] = o->read_fd;
+	if (p->forwarder_fd >= 0) {
+		settings = forwarder_settings(p);
+		if (settings < 0)
+			return settings;
+		c.exec_fd = p->forwarder_fd;
+		c.argv = argv;
+		child_give(&c, settings);
+		if (p->token_fd >= 0) {
+			/* The descriptor's position is shared: the last one has read to the end. */
+			lseek(p->token_fd, 0, SEEK_SET);
+			child_give(&c, p->token_fd);
+		}
+	} else {
+		c.fn = writer_main;
+		c.fd[1] = p->output_fd;
+	}
+	pid = child_start(&c);
+	if (settings >= 0)
+		close(settings);
+	if (pid < 0)
+		return (int)pid;
+	o->pid = pid;
+	o->state = OUTPUT_RUNNING;
+	o->started_us = loop_now_us(o->loop);
+	return 0;
+}
+
+static void
+on_kill(struct loop_timer *t)
+{
+	struct output *o = t->arg;
+
+	log_warn("%s does not end; killed%s", name(o),
+		 o->state == OUTPUT_STOPPING ? ": the reports that it still had are lost" : "");
+	kill(o->pid, SIGKILL);
+}
+
+static void
+on_restart(struct loop_timer *t)
+{
+	struct output *o = t->arg;
+	int r = output_start(o, o->plan);
+
+	if (r) {
+		log_error("cannot start %s: %s", name(o), strerror(-r));
+		loop_timer_set(o->loop, t, backoff_next(&o->backoff, 0), on_restart, o);
+	}
+}
+
+void
+output_restart(struct output *o, const struct plan *p)
+{
+	o->plan = p;
+	o->backoff = (struct backoff){ 0 };
+	if (o->pid) {
+		o->state = OUTPUT_CHANGING;
+		kill(o->pid, SIGTERM);
+		loop_timer_set(o->loop, &o->timer, OUTPUT_RESTART_US, on_kill, o);
+	} else {
+		loop_timer_set(o->loop, &o->timer, 0, on_restart, o);
+	}
+}
+
+void
+output_stop(struct output *o)
+{
+	o->state = OUTPUT_STOPPING;
+	close(o->write_fd); /* the last one: the process reads to the end */
+	o->write_fd = -1;
+	loop_timer_clear(&o->timer);
+	if (o->pid)
+		loop_timer_set(o->loop, &o->timer, OUTPUT_STOP_US, on_kill, o);
+	else
+		o->ended(o->arg);
+}
+
+int
+output_exited(struct output *o, pid_t pid, int status)
+{
+	char text[80];
+	int64_t wait_us;
+
+	if (!o->pid || pid != o->pid)
+		return 0;
+	o->pid = 0;
+	loop_timer_clear(&o->timer);
+	if (o->state == OUTPUT_STOPPING) {
+		o->ended(o->arg);
+		return 1;
+	}
+	if (o->state == OUTPUT_CHANGING) {
+		o->state = OUTPUT_DOWN;
+		loop_timer_set(o->loop, &o->timer, 0, on_restart, o);
+		return 1;
+	}
+	o->state = OUTPUT_DOWN;
+	if (o->plan->forwarder_fd < 0 && WIFEXITED(status) && WEXITSTATUS(status) == WRITER_CLOSED) {
+		o->closed(o->arg);
+		return 1;
+	}
+	wait_us = backoff_next(&o->backoff, loop_now_us(o->loop) - o->started_us);
+	log_warn("%s ended (%s); restarting in %lld ms", name(o), child_status_text(status, text, sizeof text),
+		 (long long)wait_us / 1000);
+	loop_timer_set(o->loop, &o->timer, wait_us, on_restart, o);
+	return 1;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * output.h - where reports go: the pipe that the analyzer writes to, and the process behind it
+ * (forwarder or writer), started again when it ends.
+ */
+#ifndef OUTPUT_H
+#define OUTPUT_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "lib/loop.h"
+#include "sensor/plan.h"
+
+struct output;
+
+/* closed: nobody reads stdout any more.  ended: it has ended after output_stop(). */
+struct output *output_new(struct loop *, void (*closed)(void *), void (*ended)(void *), void *arg);
+void output_free(struct output *);
+
+/* The pipe's writing end, not blocking, for the analyzer. */
+int output_fd(const struct output *);
+
+/* 0 or -errno. */
+int output_start(struct output *, const struct plan *);
+
+/* Another plan: the process ends in its own time, the next one starts with the plan. */
+void output_restart(struct output *, const struct plan *);
+
+/* No more reports will come: `ended` is called when those in the pipe are out, or at a deadline. */
+void output_stop(struct output *);
+
+/* True when it was this child. */
+int output_exited(struct output *, pid_t, int status);
+
+#endif

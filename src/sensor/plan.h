@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * plan.h - one configuration, read and checked to the end: options, plugins, programs, user, token,
+ * and what the rules shall be.  Made at start and again at each SIGHUP.
+ */
+#ifndef PLAN_H
+#define PLAN_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "lib/conf.h"
+#include "sensor/options.h"
+#include "sensor/plugins.h"
+#include "sensor/ruleset.h"
+#include "sensor/settings.h"
+
+struct plan {
+	struct options_flags flags;
+	char *file;               /* NULL: no configuration file */
+	struct conf *conf;
+	struct plugins plugins;
+	int own_rules;
+	struct ruleset_spec rules;
+	struct addr_prefix home[OPTIONS_HOME_MAX];
+	char sensor[65];
+	char boot[9];
+	uid_t uid;                /* of the children, when we are root */
+	gid_t gid;
+	int analyzer_fd;          /* programs, open for fexecve(3) */
+	int replay_fd;
+	int forwarder_fd;         /* -1: no collector */
+	int token_fd;             /* -1: none */
+	int capture_fd;           /* -1: no -r */
+	int output_fd;            /* -1: a collector, or -r */
+};
+
+/* NULL with a message.  With flags for help, version or list nothing else is filled. */
+struct plan *plan_load(int argc, char **argv, char *err, size_t size);
+void plan_free(struct plan *);
+
+/* The settings lines that the analyzer and replay both get. */
+void plan_settings(const struct plan *, struct settings *);
+
+#endif

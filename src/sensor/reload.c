@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * reload.c - SIGHUP.  The new configuration is read and everything that can fail is done first; then
+ * the old analyzer drains and ends, the new one starts on the same sockets (what comes meanwhile
+ * waits in the kernel), and rules for what it newly wants come last.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "sensor/run.h"
+
+/* What cannot change under a running sensor; NULL: nothing did. */
+static const char *
+fixed(const struct plan *old, const struct plan *next)
+{
+	if (old->own_rules != next->own_rules)
+		return "rules";
+	if (old->rules.group != next->rules.group)
+		return "nflog-group";
+	if (old->uid != next->uid || old->gid != next->gid)
+		return "user";
+	return NULL;
+}
+
+/* NULL, after it has said why, with everything as it was. */
+static struct plan *
+prepare(struct run *r)
+{
+	enum log_level level = log_get_level();
+	struct plan *next;
+	const char *name;
+	char err[2048];
+
+	next = plan_load(r->argc, r->argv, err, sizeof err);
+	if (!next)
+		goto fail;
+	name = fixed(r->plan, next);
+	if (name) {
+		snprintf(err, sizeof err, "%s cannot be changed while net-gazer runs; restart it", name);
+		goto fail;
+	}
+	if (!next->own_rules && ruleset_verify(r->ruleset, &next->rules, err, sizeof err))
+		goto fail;
+	if (run_bind(r->groups, next, err, sizeof err))
+		goto fail;
+	return next;
+fail:
+	plan_free(next);
+	log_set_level(level);
+	log_error("configuration not reloaded, the old one stays: %s", err);
+	return NULL;
+}
+
+void
+run_reload(struct run *r)
+{
+	struct ruleset_spec both;
+	char err[512];
+
+	if (r->state != RUN_RUNNING) {
+		r->reload_again = r->state != RUN_STOPPING;
+		return;
+	}
+	r->reload_again = 0;
+	r->next = prepare(r);
+	if (!r->next)
+		return;
+	r->state = RUN_RELOADING;
+	/* Rules that nobody wants any more go before their reader does. */
+	both = r->plan->rules;
+	both.classes &= r->next->rules.classes;
+	if (both.classes != r->plan->rules.classes && r->plan->own_rules &&
+	    ruleset_install(r->ruleset, &both, err, sizeof err))
+		log_warn("%s", err);
+	for (enum classes_row row = 0; row < CLASSES_ROWS; row++) {
+		if (r->groups[row].socket && !(classes[row].ng_class & r->next->rules.classes))
+			bind_unbind(&r->groups[row]);
+	}
+	run_read_counters(r);
+	supervise_stop(r->analyzer);
+}
+
+void
+run_reload_ended(struct run *r)
+{
+	struct plan *old = r->plan;
+	char err[512];
+
+	r->plan = r->next;
+	r->next = NULL;
+	for (enum classes_row row = 0; row < CLASSES_ROWS; row++) {
+		struct bind_group *b = &r->groups[row];
+
+		if (!b->socket)
+			continue;
+		if (!(classes[row].ng_class & r->plan->rules.classes))
+			bind_close(b);
+		else if (bind_configure(b, r->plan->rules.snaplen[row], classes[row].queue_threshold,
+					(uint32_t)conf_int(r->plan->conf, "receive-buffer")))
+			log_warn("group %u keeps its old settings", b->group);
+	}
+	output_restart(r->output, r->plan);
+	supervise_plan(r->analyzer, r->plan, r->groups, output_fd(r->output));
+	plan_free(old);
+	if (supervise_start(r->analyzer, err, sizeof err)) {
+		log_error("%s", err);
+		supervise_retry(r->analyzer);
+	}
+}
+
+void
+run_reload_ready(struct run *r)
+{
+	char err[512];
+
+	if (r->plan->own_rules && ruleset_install(r->ruleset, &r->plan->rules, err, sizeof err))
+		log_error("the old rules stay: %s", err);
+	r->state = RUN_RUNNING;
+	run_read_counters(r);
+	log_info("configuration reloaded%s%s", r->plan->file ? " from " : "", r->plan->file ? r->plan->file : "");
+	if (r->reload_again)
+		run_reload(r);
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * run.c - start and stop, step by step, and what happens in between: signals, children that end,
+ * counters that are read.
+ */
+#include "run.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "lib/log.h"
+#include "lib/priv.h"
+
+#define RUN_COUNTERS_US 10000000
+#define RUN_START_US 60000000
+
+static void on_ready(void *);
+static void on_analyzer_ended(void *);
+static int on_hopeless(void *, const char *);
+
+static const struct supervise_calls calls = { on_ready, on_analyzer_ended, on_hopeless };
+
+int
+run_bind(struct bind_group groups[CLASSES_ROWS], const struct plan *p, char *err, size_t size)
+{
+	int fresh[CLASSES_ROWS] = { 0 };
+
+	for (enum classes_row row = 0; row < CLASSES_ROWS; row++) {
+		if (!(classes[row].ng_class & p->rules.classes) || groups[row].socket)
+			continue;
+		if (bind_open(&groups[row], (uint16_t)(p->rules.group + row), p->rules.snaplen[row],
+			      classes[row].queue_threshold,
+			      (uint32_t)conf_int(p->conf, "receive-buffer"), err, size)) {
+			while (row-- > 0) {
+				if (fresh[row])
+					bind_close(&groups[row]);
+			}
+			return -1;
+		}
+		fresh[row] = 1;
+	}
+	return 0;
+}
+
+int
+run_open(struct run *r)
+{
+	struct ruleset_counters now = { 0 };
+	char err[512];
+
+	/* The first netlink socket of a process has its pid as port: nft shows us as the owner. */
+	if (ruleset_open(&r->ruleset, err, sizeof err))
+		goto fail;
+	if (!r->plan->own_rules) {
+		if (ruleset_verify(r->ruleset, &r->plan->rules, err, sizeof err))
+			goto fail;
+		ruleset_counters(r->ruleset, &now);
+	}
+	/* Before the groups are bound: then no packet is received that was not counted as logged. */
+	ledger_begin(&r->ledger, &now);
+	if (!run_bind(r->groups, r->plan, err, sizeof err))
+		return 0;
+fail:
+	log_error("%s", err);
+	return -1;
+}
+
+static void
+on_closed(void *arg)
+{
+	struct run *r = arg;
+
+	log_info("nobody reads the output any more; ending");
+	run_stop(r, 0);
+}
+
+static void
+on_output_ended(void *arg)
+{
+	struct run *r = arg;
+
+	loop_stop(r->loop, r->result);
+}
+
+static void
+on_signal(void *arg, int signo)
+{
+	struct run *r = arg;
+	int status;
+	pid_t pid;
+
+	if (signo == SIGHUP) {
+		run_reload(r);
+	} else if (signo == SIGCHLD) {
+		while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+			if (!supervise_exited(r->analyzer, pid, status))
+				output_exited(r->output, pid, status);
+		}
+	} else {
+		log_info("%s: ending", signo == SIGINT ? "SIGINT" : "SIGTERM");
+		run_stop(r, 0);
+	}
+}
+
+int
+run_start_output(struct run *r)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD, 0 };
+	int e;
+
+	signal(SIGPIPE, SIG_IGN);
+	r->loop = loop_new();
+	if (!r->loop || loop_signals(r->loop, signals, on_signal, r)) {
+		log_error("epoll, signalfd: %s", strerror(errno));
+		return -1;
+	}
+	r->output = output_new(r->loop, on_closed, on_output_ended, r);
+	r->analyzer = supervise_new(r->loop, &calls, r);
+	if (!r->output || !r->analyzer) {
+		log_error("pipe, shared page: %s", strerror(errno));
+		return -1;
+	}
+	e = output_start(r->output, r->plan);
+	if (e)
+		log_error("cannot start the %s: %s", r->plan->forwarder_fd >= 0 ? "forwarder" : "writer",
+			  strerror(-e));
+	return e ? -1 : 0;
+}
+
+static void
+on_deadline(struct loop_timer *t)
+{
+	log_error("the analyzer was not ready within %d seconds", RUN_START_US / 1000000);
+	run_stop(t->arg, 1);
+}
+
+int
+run_start_analyzer(struct run *r)
+{
+	char err[200];
+
+	supervise_plan(r->analyzer, r->plan, r->groups, output_fd(r->output));
+	if (supervise_start(r->analyzer, err, sizeof err)) {
+		log_error("%s", err);
+		return -1;
+	}
+	loop_timer_set(r->loop, &r->deadline, RUN_START_US, on_deadline, r);
+	/* on_ready() ends this; a stop, with its own result, ends it with everything stopped. */
+	loop_run(r->loop);
+	loop_timer_clear(&r->deadline);
+	return r->state == RUN_STOPPING ? -1 : 0;
+}
+
+static void
+on_ready(void *arg)
+{
+	struct run *r = arg;
+
+	if (r->state == RUN_STARTING)
+		loop_stop(r->loop, 0);
+	else if (r->state == RUN_RELOADING)
+		run_reload_ready(r);
+	else
+		run_read_counters(r); /* started again: it knows none yet */
+}
+
+static int
+on_hopeless(void *arg, const char *why)
+{
+	struct run *r = arg;
+
+	log_error("%s", why);
+	if (r->state != RUN_STARTING)
+		return 0;
+	run_stop(r, 1);
+	return 1;
+}
+
+/* Someone removed our rules from under us: possible where there is no owner flag. */
+static void
+mend_rules(struct run *r)
+{
+	char err[512];
+
+	if (!r->rules_gone)
+		log_warn("table inet %s is gone%s", CLASSES_TABLE, r->plan->own_rules ?
+			 "; installing it again" : ": load it again; no packet comes until then");
+	r->rules_gone = 1;
+	if (r->plan->own_rules && ruleset_install(r->ruleset, &r->plan->rules, err, sizeof err))
+		log_warn("%s", err);
+}
+
+void
+run_read_counters(struct run *r)
+{
+	struct ruleset_counters now;
+	int e = ruleset_counters(r->ruleset, &now);
+
+	if (e == -ENOENT && r->state != RUN_STOPPING) {
+		mend_rules(r);
+	} else if (e) {
+		log_debug("counters: %s", strerror(-e));
+	} else {
+		if (r->rules_gone)
+			log_info("table inet %s is back", CLASSES_TABLE);
+		r->rules_gone = 0;
+		ledger_add(&r->ledger, &now);
+	}
+	supervise_counters(r->analyzer, r->ledger.total.seen, r->ledger.total.logged);
+}
+
+static void
+on_counters(struct loop_timer *t)
+{
+	struct run *r = t->arg;
+
+	run_read_counters(r);
+	loop_timer_set(r->loop, t, RUN_COUNTERS_US, on_counters, r);
+}
+
+int
+run_install_rules(struct run *r)
+{
+	char err[512];
+
+	if (r->plan->own_rules && ruleset_install(r->ruleset, &r->plan->rules, err, sizeof err)) {
+		log_error("%s", err);
+		return -1;
+	}
+	r->state = RUN_RUNNING;
+	r->counters.arg = r;
+	on_counters(&r->counters);
+	return 0;
+}
+
+int
+run_drop(void)
+{
+	/* To bind and to write rules; to start children as another user, and to end them. */
+	uint64_t keep = 1ULL << CAP_NET_ADMIN | 1ULL << CAP_SETUID | 1ULL << CAP_SETGID | 1ULL << CAP_KILL;
+	int e = priv_keep_caps(keep);
+
+	if (!e)
+		e = priv_no_new_privs();
+	if (e)
+		log_error("cannot give up privileges: %s", strerror(-e));
+	return e ? -1 : 0;
+}
+
+int
+run_loop(struct run *r)
+{
+	if (r->reload_again)
+		run_reload(r);
+	return loop_run(r->loop);
+}
+
+static void
+on_analyzer_ended(void *arg)
+{
+	struct run *r = arg;
+
+	if (r->state == RUN_STOPPING)
+		output_stop(r->output);
+	else
+		run_reload_ended(r);
+}
+
+void
+run_stop(struct run *r, int result)
+{
+	if (r->state == RUN_STOPPING)
+		return;
+	r->state = RUN_STOPPING;
+	r->result = result;
+	loop_timer_clear(&r->counters);
+	loop_timer_clear(&r->deadline);
+	/* Rules first, so that nothing is logged without a reader; letting go of the groups hands out
+	 * what the kernel still held back; now the counters are final. */
+	ruleset_silence(r->ruleset);
+	for (enum classes_row row = 0; row < CLASSES_ROWS; row++) {
+		if (r->groups[row].socket)
+			bind_unbind(&r->groups[row]);
+	}
+	run_read_counters(r);
+	ruleset_close(r->ruleset);
+	r->ruleset = NULL;
+	supervise_stop(r->analyzer);
+}
+
+void
+run_close(struct run *r)
+{
+	ruleset_close(r->ruleset);
+	supervise_free(r->analyzer);
+	output_free(r->output);
+	for (enum classes_row row = 0; row < CLASSES_ROWS; row++)
+		bind_close(&r->groups[row]);
+	loop_free(r->loop);
+	plan_free(r->next);
+	plan_free(r->plan);
+}

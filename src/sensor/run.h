@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * run.h - the running sensor: what is open, which state it is in, and the steps that main() puts
+ * in order.
+ */
+#ifndef RUN_H
+#define RUN_H
+
+#include "lib/loop.h"
+#include "sensor/bind.h"
+#include "sensor/ledger.h"
+#include "sensor/output.h"
+#include "sensor/plan.h"
+#include "sensor/ruleset.h"
+#include "sensor/supervise.h"
+
+enum run_state { RUN_STARTING, RUN_RUNNING, RUN_RELOADING, RUN_STOPPING };
+
+struct run {
+	int argc; /* for SIGHUP: the command line wins over the file again */
+	char **argv;
+	struct plan *plan;
+	struct plan *next;            /* while reloading */
+	enum run_state state;
+	int result;                   /* exit status */
+	int reload_again;             /* another SIGHUP came meanwhile */
+	struct loop *loop;
+	struct ruleset *ruleset;
+	struct bind_group groups[CLASSES_ROWS];
+	struct ledger ledger;
+	int rules_gone;               /* said so already */
+	struct output *output;
+	struct supervise *analyzer;
+	struct loop_timer counters;
+	struct loop_timer deadline;   /* of the start */
+};
+
+/* Each gives 0, or -1 after it has said why. */
+int run_open(struct run *);           /* netlink sockets, groups bound; include mode: rules verified */
+int run_start_output(struct run *);
+int run_start_analyzer(struct run *); /* the loop runs until it reads */
+int run_install_rules(struct run *);
+int run_drop(void);
+int run_loop(struct run *);           /* until everything has ended; the exit status */
+void run_close(struct run *);
+
+/* Ends in order: rules, groups, analyzer, output. */
+void run_stop(struct run *, int result);
+
+/* reload.c */
+void run_reload(struct run *);
+void run_reload_ended(struct run *);  /* the old analyzer has */
+void run_reload_ready(struct run *);  /* the new one reads */
+
+/* For both: binds what `plan` wants and `groups` has not; 0, or -1 with a message and nothing new. */
+int run_bind(struct bind_group groups[CLASSES_ROWS], const struct plan *, char *err, size_t size);
+void run_read_counters(struct run *);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * supervise.h - the analyzer as the parent sees it: starts it with its descriptors, watches its
+ * heart, says which plugin it died of, starts it again.  src/worker.h is what both agree on.
+ */
+#ifndef SUPERVISE_H
+#define SUPERVISE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/loop.h"
+#include "sensor/bind.h"
+#include "sensor/plan.h"
+
+struct supervise;
+
+struct supervise_calls {
+	void (*ready)(void *arg);                    /* it reads; each time it was started */
+	void (*ended)(void *arg);                    /* after supervise_stop() */
+	/* It never came up, and ends by itself: 1 to give up, 0 to go on trying. */
+	int (*hopeless)(void *arg, const char *why);
+};
+
+/* The page's first sequence number is of now. */
+struct supervise *supervise_new(struct loop *, const struct supervise_calls *, void *arg);
+void supervise_free(struct supervise *);
+
+/* What the next start gets.  groups: one for each row, unbound ones have no socket; lent.  Disabled
+ * plugins get another chance. */
+void supervise_plan(struct supervise *, const struct plan *, const struct bind_group *groups, int report_fd);
+
+/* 0 or -errno with a message. */
+int supervise_start(struct supervise *, char *err, size_t size);
+
+/* After a start that failed: tries again, with back-off. */
+void supervise_retry(struct supervise *);
+
+/* Asks it to drain and end; kills it when it does not.  `ended` is called. */
+void supervise_stop(struct supervise *);
+
+/* The rules' counters, by row. */
+void supervise_counters(struct supervise *, const uint64_t *seen, const uint64_t *logged);
+
+/* True when it was this child. */
+int supervise_exited(struct supervise *, pid_t, int status);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * writer.c - a copy loop.  What it has read it writes, however long that takes: a full disk is
+ * waited for, and what finds no room in the pipe meanwhile the analyzer counts as dropped.
+ */
+#include "writer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "lib/priv.h"
+
+static volatile sig_atomic_t ending;
+
+static void
+on_term(int signo)
+{
+	(void)signo;
+	ending = 1;
+}
+
+static void
+write_all(const char *buf, size_t n)
+{
+	const struct timespec second = { 1, 0 };
+	int told = 0;
+
+	while (n) {
+		ssize_t done = write(1, buf, n);
+
+		if (done >= 0) {
+			buf += done;
+			n -= (size_t)done;
+			continue;
+		}
+		switch (errno) {
+		case EINTR:
+			break;
+		case EAGAIN: { /* somebody else's O_NONBLOCK on our stdout */
+			struct pollfd p = { 1, POLLOUT, 0 };
+
+			poll(&p, 1, 1000);
+			break;
+		}
+		case EPIPE:
+			_exit(WRITER_CLOSED);
+		default:
+			if (!told)
+				log_warn("reports cannot be written: %s; trying again each second", strerror(errno));
+			told = 1;
+			nanosleep(&second, NULL);
+		}
+	}
+	if (told)
+		log_info("reports are written again");
+}
+
+void
+writer_main(void *unused)
+{
+	static const char *const calls[] = { "read", "write", "poll", "ppoll", "nanosleep",
+					     "clock_nanosleep", "clock_nanosleep_time64", "ppoll_time64",
+					     "restart_syscall", "rt_sigreturn", "sigreturn", "exit_group",
+					     "exit", "getpid", NULL };
+	const struct sigaction act = { .sa_handler = on_term }; /* no SA_RESTART: read() shall end */
+	char buf[65536], last = '\n';
+	int r;
+
+	(void)unused;
+	sigaction(SIGTERM, &act, NULL);
+	priv_landlock_deny_all(); /* where the kernel has it; our two descriptors stay */
+	r = priv_seccomp(calls);
+	if (r)
+		log_debug("writer: no seccomp: %s", strerror(-r));
+	while (!ending || last != '\n') {
+		ssize_t n = read(0, buf, sizeof buf);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			_exit(n < 0);
+		write_all(buf, (size_t)n);
+		last = buf[n - 1];
+	}
+	_exit(0);
+}
