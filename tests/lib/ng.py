@@ -4,6 +4,7 @@
 Nothing here sleeps for a fixed time: wait_for() polls, and its deadline is far away, because the
 machine that runs the tests may be loaded.
 """
+import contextlib
 import errno
 import os
 import pathlib
@@ -63,7 +64,9 @@ def free_port():
 
 
 def processes(pid):
-    """pid and everything below it, as {pid: name}; gone ones are left out."""
+    """pid and everything below it, as {pid: name of its program's file}; gone ones are left out.
+
+    Not the kernel's `comm`: before Linux 6.14 fexecve() made that the descriptor's number."""
     parents, names = {}, {}
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
@@ -76,6 +79,8 @@ def processes(pid):
         state, parent = rest.split()[:2]
         if state in "ZX":
             continue
+        with contextlib.suppress(OSError):
+            name = os.path.basename(os.readlink(f"/proc/{entry}/exe"))
         parents[int(entry)], names[int(entry)] = int(parent), name
     found = {}
     for p in parents:

@@ -156,13 +156,18 @@ def pick(found, **want):
 
 def check_ledger(stat, quiet=True):
     """The identities of one stat report; `quiet`: nothing is under way, so tail must be 0."""
-    s = collections.defaultdict(int, {k: v for k, v in stat.items() if isinstance(v, int)})
-    assert s["seen"] == s["logged"] + s["sampled_out"], stat
-    assert s["logged"] == s["received"] + s["gap"] + s["tail"], stat
-    assert s["received"] == s["parsed"] + s["truncated"] + s["malformed"] + s["unsupported"] + s["in_hand"], stat
+    if "seen" in stat:
+        assert stat["seen"] == stat["logged"] + stat["sampled_out"], stat
+        assert stat["logged"] == stat["received"] + stat["gap"] + stat["tail"], stat
+    elif quiet:
+        raise AssertionError(f"no rule counters in {stat}")
+    assert stat["received"] == sum(stat[n] for n in ("parsed", "truncated", "malformed", "unsupported", "in_hand")), stat
     if quiet:
-        assert s["tail"] == 0, stat
+        assert stat["tail"] == 0, stat
     groups = stat.get("groups", [])
-    for name in ("seen", "logged", "received", "gap"):
-        if groups and all(name in g for g in groups):
-            assert sum(g[name] for g in groups) == s[name], f"{name} of the groups does not add up: {stat}"
+    for name in ("seen", "logged"):
+        if groups and name in stat:
+            assert sum(g[name] for g in groups) == stat[name], f"{name} of the groups does not add up: {stat}"
+    for name in ("received", "gap"):
+        # A new analyzer counts its groups from 0, the totals go on.
+        assert sum(g[name] for g in groups) <= stat[name], f"{name} of the groups is more than the total: {stat}"

@@ -49,7 +49,7 @@ def options(mss=None, wscale=None, sack=False):
     return out
 
 
-def tcp(src, dst, sport, dport, flags, seq=0, ack=0, ttl=64, opts=b"", window=64240, payload=b""):
+def tcp(src, dst, sport, dport, flags, seq=0, ack=0, ttl=64, opts=b"", window=64240, payload=b"", tos=0):
     """An IP packet (4 or 6, by the address) that holds one TCP segment, checksums right."""
     assert len(opts) % 4 == 0
     a, b = socket.inet_pton(family(src), src), socket.inet_pton(family(dst), dst)
@@ -58,8 +58,8 @@ def tcp(src, dst, sport, dport, flags, seq=0, ack=0, ttl=64, opts=b"", window=64
     check = _sum16(a + b + struct.pack("!II", len(head), 6) + head)
     head = head[:16] + struct.pack("!H", check) + head[18:]
     if len(a) == 16:
-        return struct.pack("!IHBB", 0x60000000, len(head), 6, ttl) + a + b + head
-    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(head), 0, 0x4000, ttl, 6, 0) + a + b
+        return struct.pack("!IHBB", 0x60000000 | tos << 20, len(head), 6, ttl) + a + b + head
+    ip = struct.pack("!BBHHHBBH", 0x45, tos, 20 + len(head), 0, 0x4000, ttl, 6, 0) + a + b
     return ip[:10] + struct.pack("!H", _sum16(ip)) + ip[12:] + head
 
 
@@ -174,8 +174,8 @@ class Responder:
     """Answers SYNs that reach an interface, after a delay, from user space: this kernel has no netem.
 
     It stands for whole prefixes of far servers (see net.FAR4, net.FAR6), which the namespace's own
-    kernel does not own and therefore leaves alone.  What it does goes by the destination port;
-    ports that it does not know stay silent.
+    kernel does not own and therefore leaves alone.  `answers`: by (address, port), else by port,
+    else `default`; without any of them it stays silent.
     """
 
     def __init__(self, ns, iface, answers, default=None):
@@ -225,7 +225,7 @@ class Responder:
         s = segment(frame[14:])
         if s is None or not (s.dst.startswith("203.0.113.") or s.dst.startswith("2001:db8:203:")):
             return
-        way = self.answers.get(s.dport, self.default)
+        way = self.answers.get((s.dst, s.dport)) or self.answers.get(s.dport, self.default)
         if way is None:
             return
         back = dict(src=s.dst, dst=s.src, sport=s.dport, dport=s.sport, ttl=way.ttl)

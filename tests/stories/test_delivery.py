@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+r"""From a handshake to the collector's API.
+
+      lan ---- rtr: net-gazer, forwarder ---- wan
+                     | 127.0.0.1 in rtr
+                     | relay (a thread of this test)
+                     | 127.0.0.1 here
+                     net-gazer-collector
+"""
+import os
+import signal
+
+from lib import net, ng
+from lib.collector import Collector
+from lib.relay import Relay
+from lib.sensor import Sensor
+
+
+class Delivering(Sensor):
+    """Reports go to the collector: the last stat is asked from there, stdout stays empty."""
+
+    def __init__(self, ns, folder, port, **options):
+        super().__init__(ns, folder, collector_url=f"http://127.0.0.1:{port}/", collector_batch_ms=50, **options)
+
+    def stop(self, quiet=True):
+        code = ng.stop(self.process, signal.SIGTERM)
+        assert code == 0, f"net-gazer ended with {code}:\n{self.log()}"
+        assert self.gone()
+        assert self.text() == ""
+
+
+def ports_of(rows):
+    return sorted(r["src_port"] for r in rows)
+
+
+def test_end_to_end(tmp_path):
+    """Connections in the namespace are rows of GET /api/conns, v4 and v6, each once."""
+    with net.Router() as r, net.Server(r.wan, 80), Collector(tmp_path) as c, Relay(r.rtr, c.port), \
+            Delivering(r.rtr, tmp_path, c.port) as s:
+        ports = sorted(net.connect(r.lan, dst, 80)[1] for dst in (r.WAN4, r.WAN6) * 10)
+        ng.wait_for(lambda: f"20 rows\n{s.log()}\n{c.log()}", lambda: len(c.conns()) >= 20)
+        rows = c.conns()
+        assert ports_of(rows) == ports
+        assert {row["src_ip"] for row in rows} == {r.LAN4, r.LAN6}
+        assert {row["sensor"] for row in rows} == {"story"}
+        assert all(row["rtt_us"] >= 0 and row["dir"] == "outbound" for row in rows)
+        s.stop()
+
+
+def test_collector_restarts(tmp_path):
+    """Killed and started again in between: what was accepted is there, what waited comes, nothing twice."""
+    with net.Router() as r, net.Server(r.wan, 80), Collector(tmp_path) as c, Relay(r.rtr, c.port), \
+            Delivering(r.rtr, tmp_path, c.port) as s:
+        ports = [net.connect(r.lan, r.WAN4, 80)[1] for _ in range(10)]
+        ng.wait_for(lambda: f"10 rows\n{c.log()}", lambda: len(c.conns()) >= 10)
+        c.process.kill()
+        c.process.wait()
+        ports += [net.connect(r.lan, r.WAN6, 80)[1] for _ in range(10)]
+        ng.wait_for(lambda: f"the forwarder to notice\n{s.log()}", lambda: "forwarder" in s.log() and c.port and
+                    any(w in s.log() for w in ("refused", "reach", "failed", "retry", "closed", "empty", "reset")))
+        c.start()
+        ports += [net.connect(r.lan, r.WAN4, 80)[1] for _ in range(10)]
+        ng.wait_for(lambda: f"30 rows, there are {len(c.conns())}\n{s.log()}\n{c.log()}", lambda: len(c.conns()) >= 30,
+                    deadline_s=90, every_s=0.1)
+        assert ports_of(c.conns()) == sorted(ports)
+        s.stop()
+
+
+def test_forwarder_killed(tmp_path):
+    """SIGKILL: it comes back; new reports arrive, none twice."""
+    with net.Router() as r, net.Server(r.wan, 80), Collector(tmp_path) as c, Relay(r.rtr, c.port), \
+            Delivering(r.rtr, tmp_path, c.port) as s:
+        first = net.connect(r.lan, r.WAN4, 80)[1]
+        ng.wait_for(lambda: f"a row\n{s.log()}\n{c.log()}", lambda: c.conns())
+        pid = s.worker("forwarder")
+        os.kill(pid, signal.SIGKILL)
+        ng.wait_for(lambda: f"another forwarder\n{s.log()}", lambda: s.worker("forwarder") != pid)
+        second = net.connect(r.lan, r.WAN4, 80)[1]
+        ng.wait_for(lambda: f"the second row\n{s.log()}\n{c.log()}", lambda: second in ports_of(c.conns()))
+        assert ports_of(c.conns()) == sorted((first, second))
+        s.stop()
+
+
+def test_forwarder_stopped(tmp_path):
+    """SIGSTOP: the analyzer goes on and users notice nothing; at SIGCONT what waited in the pipe comes."""
+    with net.Router() as r, net.Server(r.wan, 80), Collector(tmp_path) as c, Relay(r.rtr, c.port), \
+            Delivering(r.rtr, tmp_path, c.port) as s:
+        pid = s.worker("forwarder")
+        os.kill(pid, signal.SIGSTOP)
+        ports = []
+        for _ in range(100):
+            came, port = net.connect(r.lan, r.WAN4, 80)
+            assert came == "ok"
+            ports.append(port)
+        assert c.conns() == []
+        os.kill(pid, signal.SIGCONT)
+        ng.wait_for(lambda: f"100 rows\n{s.log()}\n{c.log()}", lambda: len(c.conns()) >= 100)
+        assert ports_of(c.conns()) == sorted(ports)
+        s.stop()

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+r"""Never in the path: processes of ours are stopped and killed while traffic passes.
+
+      lan (ping, TCP, synflood) ---- lan0 rtr wan0 ---- wan
+
+ping counts: not one packet of a user may be lost, whatever happens to us.
+"""
+import os
+import re
+import signal
+import subprocess
+import threading
+
+import pytest
+
+from lib import net, ng
+from lib.sensor import Sensor
+
+
+class Users:
+    """300 echo requests each way of addressing, TCP connections one after the other, and a flood."""
+
+    def __init__(self, r, tmp_path):
+        self.r = r
+        self.flooder = ng.compile_c(ng.TOP / "tests/lib/synflood.c", tmp_path / "synflood", "-D_GNU_SOURCE")
+
+    def __enter__(self):
+        r = self.r
+        self.server = net.Server(r.wan, 80)
+        self.server.__enter__()
+        self.done = threading.Event()
+        self.tcp, self.failed = 0, []
+        self.pings = [r.lan.popen(["ping", "-q", "-n", "-i", "0.01", "-c", "300", "-W", "20", dst], stdout=subprocess.PIPE,
+                                  text=True) for dst in (r.WAN4, r.WAN6)]
+        self.flood = r.lan.popen([self.flooder, "-i", "eth0", "-D", r.MAC["rtr-lan"], "-n", "30000", "-r", "10000"],
+                                 stdout=subprocess.DEVNULL)
+        self.thread = threading.Thread(target=self._tcp)
+        self.thread.start()
+        return self
+
+    def _tcp(self):
+        while not self.done.is_set():
+            try:
+                came, _ = net.connect(self.r.lan, self.r.WAN4, 80, talk=b"x" * 2000)
+            except (AssertionError, OSError) as e:
+                came = str(e)
+            self.tcp += 1
+            if came != "ok":
+                self.failed.append(came)
+
+    def __exit__(self, *_):
+        """Ends them and tells what they saw."""
+        self.lost = []
+        for p in self.pings:
+            said, _ = p.communicate(timeout=120)
+            self.lost.append(tuple(map(int, re.search(r"(\d+) packets transmitted, (\d+) received", said).groups())))
+        self.done.set()
+        self.thread.join()
+        self.flood.wait(60)
+        self.server.__exit__()
+
+    def check(self):
+        print(f"ping (sent, received) {self.lost}, {self.tcp} TCP connections, failed: {self.failed}")
+        assert self.lost == [(300, 300), (300, 300)]
+        assert self.tcp > 0 and not self.failed
+
+
+def fresh(s, r):
+    """A new connection comes out as a report: the sensor is alive (and everything before it was read)."""
+    with net.Server(r.wan, 443):
+        def one():
+            came, port = net.connect(r.lan, r.WAN4, 443)
+            assert came == "ok"
+            return ng.wait_for("it", lambda: s.reports(type="conn", dst_port=443, src_port=port), deadline_s=3)
+
+        def some():
+            try:
+                return one()
+            except AssertionError:
+                return None
+        return ng.wait_for(lambda: f"a fresh report\n{s.log()[-3000:]}", some)
+
+
+@pytest.mark.parametrize("name", ["net-gazer", "analyzer"])
+def test_stopped(tmp_path, name):
+    """SIGSTOP under load, then SIGCONT: users notice nothing, and every packet is accounted for."""
+    with net.Router(filtered=False) as r, Sensor(r.rtr, tmp_path, handshake_limit=100000) as s:
+        pid = s.process.pid if name == "net-gazer" else s.worker(name)
+        with Users(r, tmp_path) as users:
+            before = s.logged()
+            os.kill(pid, signal.SIGSTOP)
+            ng.wait_for("packets while it is stopped", lambda: s.logged() > before + 2000)
+            os.kill(pid, signal.SIGCONT)
+        users.check()
+        fresh(s, r)
+        s.stop()
+
+
+def test_analyzer_killed(tmp_path):
+    """SIGKILL three times: it comes back, numbers go on, what was lost is in the ledger."""
+    with net.Router(filtered=False) as r, Sensor(r.rtr, tmp_path, handshake_limit=100000) as s:
+        fresh(s, r)
+        groups, rules = s.groups(), s.table().count("log group")
+        with Users(r, tmp_path) as users:
+            for _ in range(3):
+                pid, top = s.worker("analyzer"), s.reports()[-1]["seq"]
+                os.kill(pid, signal.SIGKILL)
+                ng.wait_for(lambda p=pid: f"another analyzer than {p}\n{s.log()}", lambda p=pid: s.worker("analyzer") != p)
+                assert s.groups() == groups and s.table().count("log group") == rules, "rules and groups stay"
+                fresh(s, r)
+                assert s.reports()[-1]["seq"] > top
+        users.check()
+        assert s.process.poll() is None
+        found = s.stop()
+    last = found[-1]
+    assert last["gap"] + last["in_hand"] <= 3 * 64 * len(groups) + 64, "more than the batch in hand was lost"
+    assert "analyzer" in s.log()
+    seqs = [f["seq"] for f in found]
+    print(f"{len(seqs)} reports, seq {seqs[0]} to {seqs[-1]}, gap {last['gap']}, in hand {last['in_hand']}")
+
+
+def test_parent_killed(tmp_path):
+    """SIGKILL of the parent: no rule, no group, no process stays; users notice nothing."""
+    with net.Router(filtered=False) as r, Sensor(r.rtr, tmp_path, handshake_limit=100000) as s:
+        fresh(s, r)
+        below = set(s.processes())
+        with Users(r, tmp_path) as users:
+            s.process.kill()
+            s.process.wait()
+            ng.wait_for(lambda: f"the table to go\n{s.table()}", lambda: r.rtr.run(
+                "nft", "list", "table", "inet", "net_gazer").returncode != 0)
+            ng.wait_for(lambda: f"the processes to end {[p for p in below if ng.alive(p)]}",
+                        lambda: not any(map(ng.alive, below)))
+            ng.wait_for(lambda: f"the groups to be free {s.groups()}", lambda: not s.groups())
+        users.check()
+        # What it had reported is whole, and a new one can start at once.
+        s.reports()
+        s.start()
+        fresh(s, r)
+        s.stop()
