@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * batch.c - receives the report pipe's bytes in whatever chunks they come, hands sealed batches to
+ * the queue.  Two fixed buffers: a line that is not whole yet, and the batch that is open.
+ */
+#include "batch.h"
+
+#include "line.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct batch_maker {
+	struct batch_limits limits;
+	batch_sealed_fn *sealed;
+	void *arg;
+	struct line *line;
+	struct batch_counts counts;
+	uint64_t first, last;
+	uint32_t n;        /* lines in `open` */
+	uint32_t open_len;
+	uint32_t part_len;
+	int skipping;      /* inside an overlong line, up to its newline */
+	char *open;        /* limits.bytes */
+	char part[BATCH_LINE_MAX];
+};
+
+struct batch *
+batch_new(const char *bytes, size_t len, uint32_t n, uint64_t first, uint64_t last)
+{
+	struct batch *b = malloc(sizeof *b + len);
+
+	if (!b)
+		return NULL;
+	*b = (struct batch){ .first = first, .last = last, .n = n, .len = (uint32_t)len };
+	memcpy(b->bytes, bytes, len);
+	return b;
+}
+
+void
+batch_free(struct batch *b)
+{
+	free(b);
+}
+
+size_t
+batch_size(const struct batch *b)
+{
+	return sizeof *b + b->len;
+}
+
+struct batch_maker *
+batch_maker_new(const struct batch_limits *limits, batch_sealed_fn *sealed, void *arg)
+{
+	struct batch_maker *m = calloc(1, sizeof *m);
+
+	if (!m)
+		return NULL;
+	m->limits = *limits;
+	m->sealed = sealed;
+	m->arg = arg;
+	m->line = line_new();
+	m->open = malloc(limits->bytes);
+	if (!m->line || !m->open) {
+		batch_maker_free(m);
+		return NULL;
+	}
+	return m;
+}
+
+void
+batch_maker_free(struct batch_maker *m)
+{
+	if (!m)
+		return;
+	line_free(m->line);
+	free(m->open);
+	free(m);
+}
+
+void
+batch_seal(struct batch_maker *m)
+{
+	struct batch *b;
+
+	if (!m->n)
+		return;
+	b = batch_new(m->open, m->open_len, m->n, m->first, m->last);
+	if (b)
+		m->counts.sealed++;
+	else
+		m->counts.dropped += m->n;
+	m->counts.open = 0;
+	m->n = m->open_len = 0;
+	if (b)
+		m->sealed(m->arg, b);
+}
+
+/* One line with its newline. */
+static void
+batch_line(struct batch_maker *m, const char *bytes, uint32_t len)
+{
+	uint64_t seq;
+
+	if (line_seq(m->line, bytes, len, &seq)) {
+		m->counts.torn++;
+		return;
+	}
+	m->counts.received++;
+	if (m->n && m->open_len + len > m->limits.bytes)
+		batch_seal(m);
+	if (!m->n)
+		m->first = seq;
+	m->last = seq;
+	m->n++;
+	m->counts.open++;
+	memcpy(m->open + m->open_len, bytes, len);
+	m->open_len += len;
+	if (m->n >= m->limits.lines)
+		batch_seal(m);
+}
+
+/* The rest of a line that began in an earlier chunk, or the beginning of one that goes on in the
+ * next. */
+static void
+batch_part(struct batch_maker *m, const char *bytes, size_t len, int whole)
+{
+	if (!m->skipping && len <= sizeof m->part - m->part_len) {
+		memcpy(m->part + m->part_len, bytes, len);
+		m->part_len += (uint32_t)len;
+		if (whole)
+			batch_line(m, m->part, m->part_len);
+	} else if (!m->skipping) {
+		m->counts.overlong++;
+		m->skipping = 1;
+	}
+	if (whole)
+		m->skipping = 0;
+	if (whole || m->skipping)
+		m->part_len = 0;
+}
+
+void
+batch_feed(struct batch_maker *m, const char *bytes, size_t len)
+{
+	while (len) {
+		const char *newline = memchr(bytes, '\n', len);
+		size_t n = newline ? (size_t)(newline - bytes) + 1 : len;
+
+		if (newline && !m->part_len && !m->skipping && n <= BATCH_LINE_MAX)
+			batch_line(m, bytes, (uint32_t)n);
+		else
+			batch_part(m, bytes, n, newline != NULL);
+		bytes += n;
+		len -= n;
+	}
+}
+
+void
+batch_eof(struct batch_maker *m)
+{
+	if (m->part_len)
+		m->counts.torn++;
+	m->part_len = 0;
+	m->skipping = 0;
+	batch_seal(m);
+}
+
+void
+batch_shrink(struct batch_maker *m, uint32_t bytes)
+{
+	if (bytes < BATCH_LINE_MAX)
+		bytes = BATCH_LINE_MAX;
+	if (bytes >= m->limits.bytes)
+		return;
+	if (m->open_len > bytes)
+		batch_seal(m);
+	m->limits.bytes = bytes;
+}
+
+const struct batch_counts *
+batch_counts(const struct batch_maker *m)
+{
+	return &m->counts;
+}
+
+int
+batch_halve(const struct batch *b, struct batch **a_out, struct batch **b_out)
+{
+	struct line *line = line_new();
+	uint32_t first_n = b->n / 2, at = 0;
+	uint64_t seq = 0, last = 0, next = 0;
+	struct batch *one = NULL, *two = NULL;
+	int r = -ENOMEM;
+
+	if (!line)
+		return r;
+	for (uint32_t i = 0; i <= first_n; i++) {
+		const char *newline = memchr(b->bytes + at, '\n', b->len - at);
+		uint32_t n = (uint32_t)(newline - (b->bytes + at)) + 1;
+
+		/* It was checked when it came in, so this is -ENOMEM or nothing. */
+		if (i + 1 >= first_n && line_seq(line, b->bytes + at, n, &seq))
+			goto out;
+		if (i + 1 == first_n)
+			last = seq;
+		else if (i == first_n)
+			next = seq;
+		if (i < first_n)
+			at += n;
+	}
+	one = batch_new(b->bytes, at, first_n, b->first, last);
+	two = batch_new(b->bytes + at, b->len - at, b->n - first_n, next, b->last);
+	if (!one || !two) {
+		batch_free(one);
+		batch_free(two);
+		goto out;
+	}
+	one->refused = two->refused = b->refused;
+	*a_out = one;
+	*b_out = two;
+	r = 0;
+out:
+	line_free(line);
+	return r;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * batch.h - bytes from the pipe become lines, lines become sealed batches.  A sealed batch never
+ * changes: what is sent again is the same bytes under the same key.  (Halving it, after a refusal,
+ * makes two others.)
+ */
+#ifndef BATCH_H
+#define BATCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct batch {
+	struct batch *next; /* the queue's */
+	uint64_t first;     /* seq of the first and of the last line */
+	uint64_t last;
+	uint32_t n;         /* lines, at least one */
+	uint32_t len;       /* bytes */
+	uint32_t refused;   /* how often it, or what it was halved from, was called wrong */
+	char bytes[];
+};
+
+struct batch_limits {
+	uint32_t lines; /* of a batch, at least 1 */
+	uint32_t bytes; /* of a batch, at least BATCH_LINE_MAX */
+};
+
+#define BATCH_LINE_MAX 16384 /* WORKER_REPORT_MAX: a report with its newline */
+
+struct batch_counts {
+	uint64_t received; /* records: whole lines */
+	uint64_t open;     /* of these, not yet sealed */
+	uint64_t dropped;  /* of these, no memory to seal them */
+	uint64_t sealed;   /* batches */
+	uint64_t torn;     /* lines that are no report: not among received */
+	uint64_t overlong; /* likewise */
+};
+
+struct batch_maker;
+
+/* Takes over the batch. */
+typedef void batch_sealed_fn(void *arg, struct batch *);
+
+/* NULL: out of memory. */
+struct batch_maker *batch_maker_new(const struct batch_limits *, batch_sealed_fn *, void *arg);
+void batch_maker_free(struct batch_maker *);
+
+/* Any chunk of the stream. */
+void batch_feed(struct batch_maker *, const char *bytes, size_t len);
+
+/* Seals what is open, if anything: it is old enough. */
+void batch_seal(struct batch_maker *);
+
+/* The stream is at its end: a line without its newline is torn; seals. */
+void batch_eof(struct batch_maker *);
+
+/* From now on batches are smaller; never larger than at the start, never below BATCH_LINE_MAX. */
+void batch_shrink(struct batch_maker *, uint32_t bytes);
+
+const struct batch_counts *batch_counts(const struct batch_maker *);
+
+/* A lone batch: bytes are n lines, first and last as found by the caller.  NULL: out of memory. */
+struct batch *batch_new(const char *bytes, size_t len, uint32_t n, uint64_t first, uint64_t last);
+void batch_free(struct batch *);
+
+/* Halves a batch of two lines or more.  0: *a and *b are new, the caller frees all three;
+ * -ENOMEM. */
+int batch_halve(const struct batch *, struct batch **a, struct batch **b);
+
+/* What it takes of the queue's bound. */
+size_t batch_size(const struct batch *);
+
+#endif

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * deliver.c - decides.  Takes the queue's head, has upload send it, does what the verdict says.
+ * The back-off belongs to the collector, not to a batch: one that is dropped while we wait does not
+ * make the next one hurry.
+ */
+#include "deliver.h"
+
+#include "backoff.h"
+#include "lib/hash.h"
+#include "lib/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DELIVER_REFUSALS 3           /* of a lone line, counting those of the batch it was in */
+#define DELIVER_HOLD_US 300000000
+#define DELIVER_CLOCK_US 10000000
+#define DELIVER_STEP_US 50000        /* between the steps of a search for a bad line */
+#define DELIVER_SAY_AGAIN_US 300000000
+/* 2026-11-01: no certificate of today is valid on a router that believes it is 1970. */
+#define DELIVER_CLOCK_SANE_US 1793491200000000
+
+struct deliver {
+	struct loop *loop;
+	const struct settings *settings;
+	struct queue *queue;
+	struct upload *upload;
+	deliver_shrink_fn *shrink;
+	void *shrink_arg;
+	struct deliver_counts counts;
+	int sending;
+	int waiting;
+	int may_hurry;           /* waiting for nothing but the back-off */
+	unsigned tries;          /* failures in a row */
+	uint32_t limit_bytes;    /* of a batch, as the collector taught us */
+	struct loop_timer timer;
+	int draining;
+	int64_t drain_at_us;
+	struct loop_timer drain_timer;
+	void (*finished)(void *arg);
+	void *finished_arg;
+	int64_t say_at_us;
+	char said[REPLY_WHY_MAX + 64];
+	struct log_limit say_rejected;
+	struct log_limit say_quarantined;
+	struct log_limit say_mismatch;
+};
+
+static void deliver_next(struct deliver *);
+
+static void
+deliver_finish(struct deliver *d)
+{
+	void (*finished)(void *arg) = d->finished;
+
+	d->finished = NULL;
+	loop_timer_clear(&d->drain_timer);
+	if (finished)
+		finished(d->finished_arg);
+}
+
+static void
+deliver_on_timer(struct loop_timer *t)
+{
+	struct deliver *d = t->arg;
+
+	d->waiting = 0;
+	deliver_next(d);
+}
+
+static void
+deliver_wait(struct deliver *d, int64_t us, int may_hurry)
+{
+	d->waiting = 1;
+	d->may_hurry = may_hurry;
+	loop_timer_set(d->loop, &d->timer, us, deliver_on_timer, d);
+	if (d->draining && d->timer.at_us > d->drain_at_us)
+		deliver_finish(d);
+}
+
+/* Once, and again when it changes or when five minutes have gone by. */
+static void
+deliver_say(struct deliver *d, const char *what, int64_t wait_us, const char *advice)
+{
+	int64_t now_us = loop_now_us(d->loop);
+
+	if (!strcmp(what, d->said) && now_us < d->say_at_us)
+		return;
+	snprintf(d->said, sizeof d->said, "%s", what);
+	d->say_at_us = now_us + DELIVER_SAY_AGAIN_US;
+	log_warn("%s: %s; %llu reports wait, next try in %lld.%lld s%s", d->settings->url, what,
+		 (unsigned long long)queue_counts(d->queue)->records, (long long)(wait_us / 1000000),
+		 (long long)(wait_us / 100000 % 10), advice);
+}
+
+static int64_t
+deliver_backoff(struct deliver *d)
+{
+	uint64_t random;
+
+	hash_random(&random, sizeof random);
+	return backoff_us(++d->tries, random);
+}
+
+static void
+deliver_retry(struct deliver *d, const char *why)
+{
+	int64_t us = deliver_backoff(d);
+
+	deliver_say(d, why, us, "");
+	deliver_wait(d, us, 1);
+}
+
+static void
+deliver_quarantine(struct deliver *d, const char *what)
+{
+	const struct batch *b = queue_head(d->queue);
+	unsigned before;
+
+	d->counts.quarantined += b->n;
+	if (log_allowed(&d->say_quarantined, loop_now_us(d->loop), DELIVER_SAY_AGAIN_US, &before))
+		log_warn("%s: report %llu is given up: %s; %u more since the last such message",
+			 d->settings->url, (unsigned long long)b->first, what, before);
+	queue_forget(d->queue);
+}
+
+static void
+deliver_forget(struct deliver *d, const struct reply_verdict *v)
+{
+	const struct batch *b = queue_head(d->queue);
+	unsigned before;
+
+	d->counts.batches++;
+	d->counts.rejected += v->rejected;
+	d->counts.acknowledged += b->n - v->rejected;
+	if (v->rejected && log_allowed(&d->say_rejected, loop_now_us(d->loop), DELIVER_SAY_AGAIN_US, &before))
+		log_warn("%s: %u of %u reports rejected, the first is %llu: %s; %u more batches since the last "
+			 "such message", d->settings->url, v->rejected, b->n,
+			 (unsigned long long)v->rejected_seq, v->why, before);
+	if (v->mismatch && log_allowed(&d->say_mismatch, loop_now_us(d->loop), DELIVER_SAY_AGAIN_US, &before))
+		log_warn("%s: the answer's counts do not add up to the %u reports sent", d->settings->url, b->n);
+	queue_forget(d->queue);
+	if (d->tries)
+		log_info("%s answers again after %u tries; %llu reports wait", d->settings->url, d->tries,
+			 (unsigned long long)queue_counts(d->queue)->records);
+	d->tries = 0;
+	d->said[0] = 0;
+}
+
+/* Something in the batch is wrong.  Which line, only halving can tell. */
+static void
+deliver_refused(struct deliver *d, const char *what)
+{
+	uint32_t refused = queue_refused(d->queue);
+
+	if (queue_head(d->queue)->n > 1) {
+		if (queue_halve(d->queue))
+			deliver_retry(d, "out of memory");
+		else
+			deliver_wait(d, DELIVER_STEP_US, 1);
+	} else if (refused < DELIVER_REFUSALS) {
+		deliver_retry(d, what);
+	} else {
+		deliver_quarantine(d, what);
+		d->tries = 0;
+		deliver_wait(d, DELIVER_STEP_US, 1);
+	}
+}
+
+static void
+deliver_too_large(struct deliver *d, const char *what)
+{
+	const struct batch *b = queue_head(d->queue);
+
+	if (b->n > 1) {
+		d->limit_bytes = b->len / 2;
+		log_info("%s: a batch of %u bytes is too large for it, at most %u from now on", d->settings->url,
+			 b->len, d->limit_bytes);
+		d->shrink(d->shrink_arg, d->limit_bytes);
+	} else {
+		deliver_quarantine(d, what);
+	}
+	deliver_wait(d, DELIVER_STEP_US, 1);
+}
+
+static void
+deliver_on_verdict(void *arg, const struct reply_verdict *v)
+{
+	struct deliver *d = arg;
+	char what[sizeof d->said];
+	int64_t us;
+
+	d->sending = 0;
+	queue_unpin(d->queue);
+	if (v->status)
+		snprintf(what, sizeof what, "status %ld%s%s", v->status, v->why[0] ? ", " : "", v->why);
+	else
+		snprintf(what, sizeof what, "%s", v->why);
+	switch (v->action) {
+	case REPLY_FORGET:
+		deliver_forget(d, v);
+		deliver_next(d);
+		break;
+	case REPLY_HALVE:
+		deliver_refused(d, what);
+		break;
+	case REPLY_TOO_LARGE:
+		deliver_too_large(d, what);
+		break;
+	case REPLY_HOLD:
+		d->tries++;
+		deliver_say(d, what, DELIVER_HOLD_US, v->status == 409 ? "; is another sensor using this name?" :
+									 "; is the token right?");
+		deliver_wait(d, DELIVER_HOLD_US, 0);
+		break;
+	case REPLY_WAIT:
+		/* A tenth more at random, or all who were told the same come back together. */
+		us = v->wait_us + deliver_backoff(d) % (v->wait_us / 10 + 1);
+		deliver_say(d, what, us, "");
+		deliver_wait(d, us, 0);
+		break;
+	case REPLY_RETRY:
+		deliver_retry(d, what);
+		break;
+	}
+}
+
+/* Halves the head until the collector takes it.  0 or -ENOMEM. */
+static int
+deliver_fit(struct deliver *d)
+{
+	for (;;) {
+		const struct batch *b = queue_head(d->queue);
+		int r;
+
+		if (b->len <= d->limit_bytes || b->n == 1)
+			return 0;
+		r = queue_halve(d->queue);
+		if (r)
+			return r;
+	}
+}
+
+/* Sends the head, unless there is a reason to wait. */
+static void
+deliver_next(struct deliver *d)
+{
+	if (!queue_head(d->queue)) {
+		if (d->draining)
+			deliver_finish(d);
+		return;
+	}
+	if (d->settings->tls && loop_wall_us(d->loop) < DELIVER_CLOCK_SANE_US) {
+		deliver_say(d, "this machine's clock is wrong (before November 2026), no certificate can be checked",
+			    DELIVER_CLOCK_US, "");
+		deliver_wait(d, DELIVER_CLOCK_US, 0);
+		return;
+	}
+	if (deliver_fit(d))
+		goto no_memory;
+	queue_pin(d->queue);
+	if (upload_post(d->upload, queue_head(d->queue), queue_counts(d->queue)->dropped, deliver_on_verdict, d))
+		goto no_memory;
+	d->sending = 1;
+	d->counts.posts++;
+	return;
+no_memory:
+	queue_unpin(d->queue);
+	deliver_retry(d, "out of memory");
+}
+
+void
+deliver_kick(struct deliver *d)
+{
+	if (!d->sending && !d->waiting)
+		deliver_next(d);
+}
+
+static void
+deliver_on_deadline(struct loop_timer *t)
+{
+	deliver_finish(t->arg);
+}
+
+void
+deliver_drain(struct deliver *d, int64_t drain_us, void (*finished)(void *arg), void *arg)
+{
+	d->draining = 1;
+	d->finished = finished;
+	d->finished_arg = arg;
+	d->drain_at_us = loop_now_us(d->loop) + drain_us;
+	loop_timer_set(d->loop, &d->drain_timer, drain_us, deliver_on_deadline, d);
+	d->tries = 0;
+	if (d->waiting && d->may_hurry)
+		deliver_wait(d, 0, 1);
+	else if (d->waiting && d->timer.at_us > d->drain_at_us)
+		deliver_finish(d);
+	else
+		deliver_kick(d);
+}
+
+struct deliver *
+deliver_new(struct loop *loop, const struct settings *settings, struct queue *queue, struct upload *upload,
+	    deliver_shrink_fn *shrink, void *arg)
+{
+	struct deliver *d = calloc(1, sizeof *d);
+
+	if (!d)
+		return NULL;
+	d->loop = loop;
+	d->settings = settings;
+	d->queue = queue;
+	d->upload = upload;
+	d->shrink = shrink;
+	d->shrink_arg = arg;
+	d->limit_bytes = UINT32_MAX;
+	return d;
+}
+
+void
+deliver_free(struct deliver *d)
+{
+	if (!d)
+		return;
+	loop_timer_clear(&d->timer);
+	loop_timer_clear(&d->drain_timer);
+	free(d);
+}
+
+const struct deliver_counts *
+deliver_counts(const struct deliver *d)
+{
+	return &d->counts;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * deliver.h - empties the queue into the collector, one batch at a time, at least once each.
+ *
+ *   answer                    what happens
+ *   2xx                       the batch is forgotten; records called rejected are counted, logged once
+ *   400 415 422               halved; a lone line that was refused 3 times is quarantined (counted)
+ *   413                       halved, and no such large batch is made again; a lone line: quarantined
+ *   401 403 409               held for 5 minutes, the reason is logged
+ *   any with Retry-After      the same bytes after that time, 10 minutes at most
+ *   all else, no answer       the same bytes under the same key, backoff.h
+ */
+#ifndef DELIVER_H
+#define DELIVER_H
+
+#include "lib/loop.h"
+#include "queue.h"
+#include "settings.h"
+#include "upload.h"
+
+#include <stdint.h>
+
+struct deliver;
+
+struct deliver_counts {
+	uint64_t posts;        /* attempts */
+	uint64_t batches;      /* acknowledged */
+	uint64_t acknowledged; /* records */
+	uint64_t rejected;     /* records that the collector has, and will not store */
+	uint64_t quarantined;  /* records that were given up */
+};
+
+/* Told when the collector wants smaller batches. */
+typedef void deliver_shrink_fn(void *arg, uint32_t bytes);
+
+/* settings, queue and upload are lent.  NULL: out of memory. */
+struct deliver *deliver_new(struct loop *, const struct settings *, struct queue *, struct upload *,
+			    deliver_shrink_fn *, void *arg);
+void deliver_free(struct deliver *);
+
+/* The queue has got something. */
+void deliver_kick(struct deliver *);
+
+/* Calls finished once: when the queue is empty, when what it waits for lies beyond drain_us, or
+ * after drain_us. */
+void deliver_drain(struct deliver *, int64_t drain_us, void (*finished)(void *arg), void *arg);
+
+const struct deliver_counts *deliver_counts(const struct deliver *);
+
+#endif

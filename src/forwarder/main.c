@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * forwarder - report lines from a pipe (fd 0) to a collector, over HTTP(S).  The parent starts it
+ * with its settings on fd 3 (worker.h); by hand: forwarder -f SETTINGS < LINES.
+ *
+ *   pipe -> batch -> queue -> deliver -> upload -> reply -> deliver
+ */
+#include "batch.h"
+#include "deliver.h"
+#include "lean.h"
+#include "lib/log.h"
+#include "lib/loop.h"
+#include "queue.h"
+#include "sandbox.h"
+#include "settings.h"
+#include "upload.h"
+#include "worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+_Static_assert(BATCH_LINE_MAX == WORKER_REPORT_MAX, "a report is one line");
+
+#define DRAIN_US 5000000        /* for what is left when the pipe has ended */
+#define STOP_US 10000000        /* after a signal, for the pipe to end */
+#define COUNTERS_US 60000000
+#define LEAN_US 5000000         /* how soon after a connection was made its memory is given back */
+#define FILE_FULL_US 20000      /* how soon to look again whether a file's next bytes have room */
+
+struct forwarder {
+	struct settings settings;
+	struct loop *loop;
+	struct batch_maker *maker;
+	struct queue *queue;
+	struct upload *upload;
+	struct deliver *deliver;
+	struct loop_fd pipe;
+	struct loop_timer file;     /* stands in for `pipe` when fd 0 is a file */
+	struct loop_timer age;      /* of the open batch */
+	struct loop_timer counters;
+	struct loop_timer lean;
+	struct loop_timer stop;
+	int signals;
+	int ended;
+};
+
+static void
+log_counters(const struct forwarder *f, enum log_level level)
+{
+	const struct batch_counts *b = batch_counts(f->maker);
+	const struct queue_counts *q = queue_counts(f->queue);
+	const struct deliver_counts *d = deliver_counts(f->deliver);
+
+	log_at(level, "counters: received=%llu batches=%llu acknowledged=%llu rejected=%llu dropped=%llu "
+	       "quarantined=%llu queued=%llu torn=%llu overlong=%llu posts=%llu",
+	       (unsigned long long)b->received, (unsigned long long)b->sealed,
+	       (unsigned long long)d->acknowledged, (unsigned long long)d->rejected,
+	       (unsigned long long)(b->dropped + q->dropped), (unsigned long long)d->quarantined,
+	       (unsigned long long)(b->open + q->records), (unsigned long long)b->torn,
+	       (unsigned long long)b->overlong, (unsigned long long)d->posts);
+}
+
+static void
+on_sealed(void *arg, struct batch *b)
+{
+	struct forwarder *f = arg;
+	uint64_t dropped = queue_counts(f->queue)->dropped;
+	static struct log_limit limit;
+	unsigned before;
+
+	loop_timer_clear(&f->age);
+	queue_put(f->queue, b);
+	if (queue_counts(f->queue)->dropped > dropped &&
+	    log_allowed(&limit, loop_now_us(f->loop), COUNTERS_US, &before))
+		log_warn("the queue is full (%lld bytes): the oldest reports make room, %llu dropped so far",
+			 (long long)f->settings.queue_bytes, (unsigned long long)queue_counts(f->queue)->dropped);
+	deliver_kick(f->deliver);
+}
+
+static void
+on_age(struct loop_timer *t)
+{
+	struct forwarder *f = t->arg;
+
+	batch_seal(f->maker);
+}
+
+static void
+on_finished(void *arg)
+{
+	struct forwarder *f = arg;
+
+	loop_stop(f->loop, 0);
+}
+
+static void
+on_shrink(void *arg, uint32_t bytes)
+{
+	struct forwarder *f = arg;
+
+	batch_shrink(f->maker, bytes);
+}
+
+static void
+on_end(struct forwarder *f)
+{
+	f->ended = 1;
+	loop_fd_del(&f->pipe);
+	loop_timer_clear(&f->file);
+	loop_timer_clear(&f->stop);
+	batch_eof(f->maker);
+	deliver_drain(f->deliver, DRAIN_US, on_finished, f);
+}
+
+/* One read.  0: go on; 1: nothing there now; 2: the end. */
+static int
+read_lines(struct forwarder *f)
+{
+	static char bytes[32768];
+	ssize_t n = read(STDIN_FILENO, bytes, sizeof bytes);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 1;
+	if (n < 0)
+		log_error("reading reports: %s", strerror(errno));
+	if (n <= 0)
+		return 2;
+	batch_feed(f->maker, bytes, (size_t)n);
+	if (batch_counts(f->maker)->open && !f->age.loop)
+		loop_timer_set(f->loop, &f->age, f->settings.batch_ms * 1000, on_age, f);
+	return 0;
+}
+
+static void
+on_pipe(struct loop_fd *w, uint32_t events)
+{
+	(void)events;
+	if (read_lines(w->arg) == 2)
+		on_end(w->arg);
+}
+
+/* A file, by hand: epoll does not know files, and nobody is kept waiting when we read it slowly. */
+static void
+on_file(struct loop_timer *t)
+{
+	struct forwarder *f = t->arg;
+	int full = (int64_t)queue_counts(f->queue)->bytes > f->settings.queue_bytes / 2;
+
+	if (!full && read_lines(f) == 2)
+		on_end(f);
+	else
+		loop_timer_set(f->loop, t, full ? FILE_FULL_US : 0, on_file, f);
+}
+
+static int
+start_reading(struct forwarder *f)
+{
+	int flags = fcntl(STDIN_FILENO, F_GETFL);
+	int r;
+
+	if (flags < 0 || fcntl(STDIN_FILENO, F_SETFL, flags | O_NONBLOCK))
+		return -errno;
+	r = loop_fd_add(f->loop, &f->pipe, STDIN_FILENO, EPOLLIN, on_pipe, f);
+	if (r == -EPERM) {
+		loop_timer_set(f->loop, &f->file, 0, on_file, f);
+		r = 0;
+	}
+	return r;
+}
+
+static void
+on_stop(struct loop_timer *t)
+{
+	struct forwarder *f = t->arg;
+
+	log_warn("told to stop, but the report pipe did not end");
+	loop_stop(f->loop, 0);
+}
+
+/* systemd and a terminal signal everybody at once: the analyzer's last reports are still to come,
+ * and the pipe's end is what says that there are no more. */
+static void
+on_signal(void *arg, int signo)
+{
+	struct forwarder *f = arg;
+
+	(void)signo;
+	if (f->signals++)
+		loop_stop(f->loop, 0);
+	else if (!f->ended)
+		loop_timer_set(f->loop, &f->stop, STOP_US, on_stop, f);
+}
+
+static void
+on_counters(struct loop_timer *t)
+{
+	struct forwarder *f = t->arg;
+
+	log_counters(f, LOG_L_DEBUG);
+	loop_timer_set(f->loop, t, COUNTERS_US, on_counters, f);
+}
+
+static void
+on_lean(struct loop_timer *t)
+{
+	struct forwarder *f = t->arg;
+
+	if (upload_connected(f->upload))
+		lean_trim();
+	loop_timer_set(f->loop, t, LEAN_US, on_lean, f);
+}
+
+static void
+usage(FILE *to)
+{
+	fputs("usage: forwarder [-f SETTINGS] [-hV] < REPORTS\n"
+	      "  net-gazer starts it with its settings on descriptor 3.  SETTINGS holds the same lines:\n"
+	      "  url= sensor= boot= version= token-fd= ca-file= verbose= batch-lines= batch-bytes= batch-ms= "
+	      "queue-bytes=\n", to);
+}
+
+/* Exits when something is wrong. */
+static void
+read_settings(int argc, char **argv, struct settings *s)
+{
+	const char *path = NULL;
+	int fd = WORKER_FD_SETTINGS;
+	char err[512];
+	int c;
+
+	while ((c = getopt(argc, argv, "f:hV")) != -1) {
+		switch (c) {
+		case 'f':
+			path = optarg;
+			break;
+		case 'h':
+			usage(stdout);
+			exit(0);
+		case 'V':
+			puts("net-gazer forwarder " VERSION);
+			exit(0);
+		default:
+			usage(stderr);
+			exit(2);
+		}
+	}
+	if (optind < argc) {
+		usage(stderr);
+		exit(2);
+	}
+	if (path && (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0) {
+		log_error("%s: %s", path, strerror(errno));
+		exit(2);
+	}
+	if (settings_read(s, fd, path ? path : "settings", err, sizeof err)) {
+		log_error("%s", err);
+		exit(2);
+	}
+	close(fd);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const int signals[] = { SIGTERM, SIGINT, 0 };
+	struct batch_limits limits;
+	struct forwarder f = { 0 };
+	char err[512];
+	int r;
+
+	lean_start();
+	log_init("forwarder", LOG_L_INFO);
+	read_settings(argc, argv, &f.settings);
+	log_set_level((enum log_level)f.settings.verbose);
+	signal(SIGPIPE, SIG_IGN);
+	limits = (struct batch_limits){ (uint32_t)f.settings.batch_lines, (uint32_t)f.settings.batch_bytes };
+
+	if (!(f.loop = loop_new()) || !(f.maker = batch_maker_new(&limits, on_sealed, &f)) ||
+	    !(f.queue = queue_new((size_t)f.settings.queue_bytes)))
+		fatal("starting: %s", strerror(errno));
+	if (!(f.upload = upload_new(f.loop, &f.settings, err, sizeof err)))
+		fatal("%s", err);
+	f.deliver = deliver_new(f.loop, &f.settings, f.queue, f.upload, on_shrink, &f);
+	if (!f.deliver)
+		fatal("starting: %s", strerror(errno));
+	if ((r = loop_signals(f.loop, signals, on_signal, &f)) || (r = start_reading(&f)))
+		fatal("starting: %s", strerror(-r));
+
+	r = sandbox_close();
+	if (r)
+		fatal("closing the sandbox: %s", strerror(-r));
+	lean_trim();
+	if (f.settings.token[0] && !f.settings.tls)
+		log_warn("%s: the token goes over the wire in the clear; use https", f.settings.url);
+	log_info("sending reports to %s", f.settings.url);
+	loop_timer_set(f.loop, &f.counters, COUNTERS_US, on_counters, &f);
+	loop_timer_set(f.loop, &f.lean, LEAN_US, on_lean, &f);
+	r = loop_run(f.loop);
+
+	log_counters(&f, LOG_L_INFO);
+	if (queue_counts(f.queue)->records)
+		log_warn("%llu reports could not be delivered and are lost",
+			 (unsigned long long)queue_counts(f.queue)->records);
+	loop_fd_del(&f.pipe);
+	deliver_free(f.deliver);
+	upload_free(f.upload);
+	queue_free(f.queue);
+	batch_maker_free(f.maker);
+	settings_wipe(&f.settings);
+	loop_free(f.loop);
+	return r ? 1 : 0;
+}

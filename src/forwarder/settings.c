@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * settings.c - `key=value` lines to struct settings, from one table.  Hands to main, which hands
+ * the struct to the stages.
+ */
+#include "settings.h"
+
+#include <ctype.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SETTINGS_TEXT_MAX 65536
+#define SETTINGS_PATH "/v1/reports"
+
+enum key { KEY_URL, KEY_SENSOR, KEY_BOOT, KEY_VERSION, KEY_TOKEN_FD, KEY_CA_FILE, KEY_NUMBER };
+
+static const struct row {
+	const char *name;
+	enum key key;
+	int64_t min, max, def; /* numbers */
+	size_t offset;
+	int required;
+} rows[] = {
+	{ "url", KEY_URL, 0, 0, 0, 0, 1 },
+	{ "sensor", KEY_SENSOR, 0, 0, 0, 0, 1 },
+	{ "boot", KEY_BOOT, 0, 0, 0, 0, 1 },
+	{ "version", KEY_VERSION, 0, 0, 0, 0, 0 },
+	{ "token-fd", KEY_TOKEN_FD, 3, 1023, 0, 0, 0 },
+	{ "ca-file", KEY_CA_FILE, 0, 0, 0, 0, 0 },
+	{ "verbose", KEY_NUMBER, 0, 3, 2, offsetof(struct settings, verbose), 0 },
+	{ "batch-lines", KEY_NUMBER, 1, 100000, 1000, offsetof(struct settings, batch_lines), 0 },
+	/* At least one longest line. */
+	{ "batch-bytes", KEY_NUMBER, 16384, 1 << 20, 65536, offsetof(struct settings, batch_bytes), 0 },
+	{ "batch-ms", KEY_NUMBER, 10, 60000, 1000, offsetof(struct settings, batch_ms), 0 },
+	{ "queue-bytes", KEY_NUMBER, 65536, 64 << 20, 1 << 20, offsetof(struct settings, queue_bytes), 0 },
+};
+#define ROWS (sizeof rows / sizeof rows[0])
+
+struct where {
+	const char *origin;
+	unsigned line;
+	char *err;
+	size_t err_size;
+};
+
+static int __attribute__((format(printf, 2, 3)))
+wrong(const struct where *w, const char *fmt, ...)
+{
+	int n = w->line ? snprintf(w->err, w->err_size, "%s:%u: ", w->origin, w->line) :
+			  snprintf(w->err, w->err_size, "%s: ", w->origin);
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (n >= 0 && (size_t)n < w->err_size)
+		vsnprintf(w->err + n, w->err_size - (size_t)n, fmt, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+static int
+number(const struct where *w, const struct row *row, const char *value, int64_t *out)
+{
+	char *end;
+	long long v;
+
+	errno = 0;
+	v = strtoll(value, &end, 10);
+	if (errno || end == value || *end || v < row->min || v > row->max)
+		return wrong(w, "%s=%s: a number from %lld to %lld is needed", row->name, value,
+			     (long long)row->min, (long long)row->max);
+	*out = v;
+	return 0;
+}
+
+/* A word of `extra` and alphanumerics, as it goes into headers: no blank, no control byte. */
+static int
+word(const struct where *w, const char *name, const char *value, const char *extra, char *out, size_t max)
+{
+	size_t n = strlen(value);
+
+	if (n < 1 || n > max || !isalnum((unsigned char)value[0]))
+		goto bad;
+	for (size_t i = 0; i < n; i++) {
+		if (!isalnum((unsigned char)value[i]) && !strchr(extra, value[i]))
+			goto bad;
+	}
+	memcpy(out, value, n + 1);
+	return 0;
+bad:
+	return wrong(w, "%s=%s: 1 to %zu letters, digits and %s are needed, a letter or digit first",
+		     name, value, max, extra);
+}
+
+static int
+boot(const struct where *w, const char *value, char out[SETTINGS_BOOT_LEN + 1])
+{
+	if (strlen(value) != SETTINGS_BOOT_LEN || strspn(value, "0123456789abcdef") != SETTINGS_BOOT_LEN)
+		return wrong(w, "boot=%s: 8 lower-case hexadecimal digits are needed", value);
+	memcpy(out, value, SETTINGS_BOOT_LEN + 1);
+	return 0;
+}
+
+static int
+ends_with(const char *text, const char *tail)
+{
+	size_t n = strlen(text), t = strlen(tail);
+
+	return n >= t && !strcmp(text + n - t, tail);
+}
+
+static int
+url(const struct where *w, const char *value, struct settings *s)
+{
+	CURLU *u = curl_url();
+	char *scheme = NULL, *user = NULL, *password = NULL, *path = NULL, *fragment = NULL, *whole = NULL;
+	char longer[SETTINGS_PATH_MAX];
+	int r = -EINVAL;
+
+	if (!u)
+		return wrong(w, "out of memory");
+	/* The value itself is not shown when it may hold a password. */
+	if (curl_url_set(u, CURLUPART_URL, value, 0) || curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) ||
+	    (strcmp(scheme, "http") && strcmp(scheme, "https"))) {
+		wrong(w, "url: http://HOST[:PORT] or https://HOST[:PORT] is needed");
+		goto out;
+	}
+	if (!curl_url_get(u, CURLUPART_USER, &user, 0) || !curl_url_get(u, CURLUPART_PASSWORD, &password, 0)) {
+		wrong(w, "url: no user or password in it; use a token file");
+		goto out;
+	}
+	if (!curl_url_get(u, CURLUPART_FRAGMENT, &fragment, 0)) {
+		wrong(w, "url=%s: no # in it", value);
+		goto out;
+	}
+	if (curl_url_get(u, CURLUPART_PATH, &path, 0)) {
+		wrong(w, "url=%s: it has no path", value);
+		goto out;
+	}
+	if (!ends_with(path, SETTINGS_PATH)) {
+		size_t n = strlen(path);
+
+		while (n && path[n - 1] == '/')
+			n--;
+		if (n + sizeof SETTINGS_PATH > sizeof longer) {
+			wrong(w, "url: too long");
+			goto out;
+		}
+		memcpy(longer, path, n);
+		memcpy(longer + n, SETTINGS_PATH, sizeof SETTINGS_PATH);
+		if (curl_url_set(u, CURLUPART_PATH, longer, 0)) {
+			wrong(w, "url=%s: its path is not usable", value);
+			goto out;
+		}
+	}
+	if (curl_url_get(u, CURLUPART_URL, &whole, 0) || !(s->url = strdup(whole))) {
+		wrong(w, "out of memory");
+		goto out;
+	}
+	s->tls = !strcmp(scheme, "https");
+	r = 0;
+out:
+	curl_free(scheme);
+	curl_free(user);
+	curl_free(password);
+	curl_free(path);
+	curl_free(fragment);
+	curl_free(whole);
+	curl_url_cleanup(u);
+	return r;
+}
+
+/* Reads at most max bytes; the rest must be the end.  Length or -errno. */
+static ssize_t
+read_all(int fd, char *buf, size_t max)
+{
+	size_t n = 0;
+
+	for (;;) {
+		char beyond;
+		ssize_t r = n < max ? read(fd, buf + n, max - n) : read(fd, &beyond, 1);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return -errno;
+		if (!r)
+			return (ssize_t)n;
+		if (n == max)
+			return -EFBIG;
+		n += (size_t)r;
+	}
+}
+
+static int
+token(const struct where *w, int fd, struct settings *s)
+{
+	struct stat st;
+	ssize_t n;
+	int r = -EINVAL;
+
+	if (fstat(fd, &st)) {
+		r = wrong(w, "token-fd=%d: %s", fd, strerror(errno));
+		return r;
+	}
+	/* A memfd or a pipe has no name (or no file) that others could open. */
+	if (S_ISREG(st.st_mode) && st.st_nlink && (st.st_mode & 077)) {
+		wrong(w, "the token's file may be read by others (mode %04o): chmod 600", st.st_mode & 07777);
+		goto out;
+	}
+	n = read_all(fd, s->token, SETTINGS_TOKEN_MAX);
+	if (n < 0) {
+		wrong(w, "token-fd=%d: %s", fd, n == -EFBIG ? "longer than 512 bytes" : strerror((int)-n));
+		goto out;
+	}
+	while (n && isspace((unsigned char)s->token[n - 1]))
+		n--;
+	s->token[n] = 0;
+	for (ssize_t i = 0; i < n; i++) {
+		if (s->token[i] <= 0x20 || s->token[i] >= 0x7f)
+			n = 0;
+	}
+	if (!n)
+		wrong(w, "the token must be one line of printable ASCII without blanks");
+	else
+		r = 0;
+out:
+	close(fd);
+	return r;
+}
+
+static int
+ca_file(const struct where *w, const char *value, struct settings *s)
+{
+	int fd = open(value, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return wrong(w, "ca-file=%s: %s; the forwarder's user must be able to read it", value,
+			     strerror(errno));
+	close(fd);
+	if (strlen(value) >= sizeof s->ca_file)
+		return wrong(w, "ca-file: too long");
+	memcpy(s->ca_file, value, strlen(value) + 1);
+	return 0;
+}
+
+static int
+set(const struct where *w, const struct row *row, char *value, struct settings *s, int *token_fd)
+{
+	int64_t v;
+	int r;
+
+	switch (row->key) {
+	case KEY_URL:
+		return url(w, value, s);
+	case KEY_SENSOR:
+		return word(w, "sensor", value, "._-", s->sensor, SETTINGS_SENSOR_MAX);
+	case KEY_BOOT:
+		return boot(w, value, s->boot);
+	case KEY_VERSION:
+		return word(w, "version", value, "._+~:-", s->version, SETTINGS_VERSION_MAX);
+	case KEY_CA_FILE:
+		return ca_file(w, value, s);
+	case KEY_TOKEN_FD:
+		r = number(w, row, value, &v);
+		if (!r)
+			*token_fd = (int)v;
+		return r;
+	case KEY_NUMBER:
+		break;
+	}
+	r = number(w, row, value, &v);
+	if (!r)
+		memcpy((char *)s + row->offset, &v, sizeof v);
+	return r;
+}
+
+static int
+parse_line(const struct where *w, char *line, struct settings *s, uint32_t *given, int *token_fd)
+{
+	char *value = strchr(line, '=');
+	size_t i = 0;
+
+	if (!value)
+		return wrong(w, "`%s': key=value is needed", line);
+	*value++ = 0;
+	while (i < ROWS && strcmp(rows[i].name, line))
+		i++;
+	if (i == ROWS)
+		return wrong(w, "unknown key `%s'; known are url sensor boot version token-fd ca-file verbose "
+				"batch-lines batch-bytes batch-ms queue-bytes", line);
+	if (*given >> i & 1)
+		return wrong(w, "`%s' is given twice", line);
+	*given |= 1U << i;
+	return set(w, &rows[i], value, s, token_fd);
+}
+
+int
+settings_parse(struct settings *s, char *text, const char *origin, char *err, size_t err_size)
+{
+	struct where w = { origin, 0, err, err_size };
+	int token_fd = -1;
+	uint32_t given = 0;
+	char *next = text;
+	int r;
+
+	memset(s, 0, sizeof *s);
+	memcpy(s->version, VERSION, sizeof VERSION);
+	for (size_t i = 0; i < ROWS; i++) {
+		if (rows[i].key == KEY_NUMBER)
+			memcpy((char *)s + rows[i].offset, &rows[i].def, sizeof rows[i].def);
+	}
+	while (next && *next) {
+		char *line = next;
+
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = 0;
+		w.line++;
+		if (!*line || *line == '#')
+			continue;
+		r = parse_line(&w, line, s, &given, &token_fd);
+		if (r)
+			return r;
+	}
+	w.line = 0;
+	for (size_t i = 0; i < ROWS; i++) {
+		if (rows[i].required && !(given >> i & 1))
+			return wrong(&w, "`%s' is missing", rows[i].name);
+	}
+	if (s->queue_bytes < 4 * s->batch_bytes)
+		return wrong(&w, "queue-bytes=%lld: at least 4 times batch-bytes is needed (%lld)",
+			     (long long)s->queue_bytes, (long long)(4 * s->batch_bytes));
+	return token_fd >= 0 ? token(&w, token_fd, s) : 0;
+}
+
+int
+settings_read(struct settings *s, int fd, const char *origin, char *err, size_t err_size)
+{
+	struct where w = { origin, 0, err, err_size };
+	char *text = malloc(SETTINGS_TEXT_MAX + 1);
+	ssize_t n;
+	int r;
+
+	if (!text)
+		return wrong(&w, "out of memory");
+	n = read_all(fd, text, SETTINGS_TEXT_MAX);
+	if (n < 0) {
+		r = wrong(&w, "%s", strerror((int)-n));
+	} else if (memchr(text, 0, (size_t)n)) {
+		r = wrong(&w, "not text: it holds a NUL byte");
+	} else {
+		text[n] = 0;
+		r = settings_parse(s, text, origin, err, err_size);
+	}
+	free(text);
+	return r;
+}
+
+void
+settings_wipe(struct settings *s)
+{
+	explicit_bzero(s->token, sizeof s->token);
+	free(s->url);
+	s->url = NULL;
+}

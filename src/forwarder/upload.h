@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * upload.h - one POST at a time over one kept connection: libcurl's multi interface on our loop.
+ * Bodies go uncompressed for now: gzip waits for the spool, which compresses once when it seals.
+ */
+#ifndef UPLOAD_H
+#define UPLOAD_H
+
+#include "batch.h"
+#include "lib/loop.h"
+#include "reply.h"
+#include "settings.h"
+
+#include <stdint.h>
+
+struct upload;
+
+typedef void upload_done_fn(void *arg, const struct reply_verdict *);
+
+/* Start-up, before the sandbox closes.  settings are lent and outlive it.  NULL with a message in
+ * err. */
+struct upload *upload_new(struct loop *, const struct settings *, char *err, size_t err_size);
+void upload_free(struct upload *);
+
+/* Sends; done is called later, from the loop, once.  The batch is lent until then.  `dropped` goes
+ * into the Net-Gazer-Sent header.  0 or -ENOMEM. */
+int upload_post(struct upload *, const struct batch *, uint64_t dropped, upload_done_fn *, void *arg);
+
+/* Ends a POST that is under way; done is not called. */
+void upload_cancel(struct upload *);
+
+/* True once after each new connection: its set-up touched much memory that is not needed again. */
+int upload_connected(struct upload *);
+
+#endif

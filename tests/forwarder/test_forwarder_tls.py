@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""TLS: one good server, and those that must not get a single report (facts/reliability.md T20)."""
+import contextlib
+import os
+import re
+import socket
+import ssl
+import struct
+import subprocess
+import threading
+
+import pytest
+import rig
+from lib import ng
+from rig import Collector, Forwarder, lines
+
+
+def openssl(*argv, cwd):
+    done = subprocess.run(["openssl", *argv], cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory):
+    """A CA, another CA, and certificates of both: good, expired, of another host, self-signed."""
+    d = tmp_path_factory.mktemp("pki")
+    for ca in ("ca", "other"):
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
+                f"{ca}.key", "-out", f"{ca}.pem", "-days", "3650", "-subj", f"/CN={ca}", cwd=d)
+
+    def leaf(name, san, ca="ca", dates=("20200101000000Z", "20600101000000Z")):
+        openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
+                f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}", cwd=d)
+        (d / "ext").write_text(f"subjectAltName={san}\n")
+        (d / f"{ca}.idx").write_text("")
+        (d / "cnf").write_text(f"[ca]\ndefault_ca=d\n[d]\ndatabase={ca}.idx\nnew_certs_dir=.\ndefault_md=sha256\n"
+                               f"policy=p\nrand_serial=yes\n[p]\ncommonName=supplied\n")
+        openssl("ca", "-batch", "-config", "cnf", "-cert", f"{ca}.pem", "-keyfile", f"{ca}.key", "-in", f"{name}.csr",
+                "-out", f"{name}.pem", "-startdate", dates[0], "-enddate", dates[1], "-extfile", "ext", "-notext",
+                cwd=d)
+
+    here = "DNS:localhost,IP:127.0.0.1"
+    leaf("good", here)
+    leaf("expired", here, dates=("20200101000000Z", "20210101000000Z"))
+    leaf("elsewhere", "DNS:collector.example")
+    leaf("unknown", here, ca="other")
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
+            "self.key", "-out", "self.pem", "-days", "3650", "-subj", "/CN=localhost", "-addext",
+            f"subjectAltName={here}", cwd=d)
+    return d
+
+
+def context(pki, name):
+    c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    c.load_cert_chain(pki / f"{name}.pem", pki / f"{name}.key")
+    return c
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+@pytest.mark.parametrize("name, ca", [("good", "ca"), ("self", "self")])
+def test_accepted(pki, name, ca, host):
+    read, write = os.pipe()
+    os.write(write, b"t0ken")
+    os.close(write)
+    with Collector(context=context(pki, name)) as c, \
+            Forwarder(f"https://{host}:{c.port}", ca_file=pki / f"{ca}.pem", pass_fds=[read], token_fd=read) as f:
+        os.close(read)
+        f.feed(lines(500))
+        assert f.end()["acknowledged"] == 500
+        assert c.posts[0].headers["Authorization"] == "Bearer t0ken"
+        assert "in the clear" not in f.log() and "t0ken" not in f.log()
+
+
+def refused(url, want, **settings):
+    with Forwarder(url, **settings) as f:
+        f.feed(lines(5))
+        ng.wait_for(f.log, lambda: "reports wait" in f.log())
+        assert re.search(want, f.log(), re.I), f.log()
+        counters = f.end()
+        assert counters["queued"] == 5 and counters["acknowledged"] == 0
+        return f.log()
+
+
+@pytest.mark.parametrize("name, want", [
+    ("expired", "certificate has expired"),
+    ("elsewhere", "no alternative certificate subject name matches"),
+    ("unknown", "unable to get local issuer certificate"),
+    ("self", "self.signed"),
+])
+def test_bad_certificates(pki, name, want):
+    with Collector(context=context(pki, name)) as c:
+        refused(f"https://localhost:{c.port}", want, ca_file=pki / "ca.pem")
+        assert not c.posts, "a report went to a server that is not ours"
+
+
+def test_ca_file_alone_is_believed(pki):
+    """Without ca-file the system's authorities count, and ours is none of them."""
+    with Collector(context=context(pki, "good")) as c:
+        refused(f"https://localhost:{c.port}", "unable to get local issuer certificate")
+        assert not c.posts
+
+
+def test_old_tls(pki):
+    c = context(pki, "good")
+    c.set_ciphers("DEFAULT@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning):
+        c.minimum_version = ssl.TLSVersion.TLSv1_1
+        c.maximum_version = ssl.TLSVersion.TLSv1_1
+    with Collector(context=c) as server:
+        refused(f"https://localhost:{server.port}", "protocol version|unsupported protocol", ca_file=pki / "ca.pem")
+        assert not server.posts
+
+
+def test_no_certificate_at_all(pki):
+    c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    c.maximum_version = ssl.TLSVersion.TLSv1_2
+    c.set_ciphers("ADH:@SECLEVEL=0")
+    with Collector(context=c) as server:
+        refused(f"https://localhost:{server.port}", "handshake failure|SSL", ca_file=pki / "ca.pem")
+        assert not server.posts
+
+
+def test_plain_http_behind_https(pki):
+    with Collector() as server:
+        refused(f"https://localhost:{server.port}", "wrong version number|SSL", ca_file=pki / "ca.pem")
+        assert not server.posts
+
+
+@contextlib.contextmanager
+def raw_server(answer):
+    """answer(connection) for each connection, on its own thread, until the end."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(0.1)
+    end = threading.Event()
+
+    def serve():
+        while not end.is_set():
+            try:
+                connection, _ = listener.accept()
+            except TimeoutError:
+                continue
+            with connection:
+                connection.settimeout(5)
+                with contextlib.suppress(OSError):
+                    answer(connection)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        end.set()
+        thread.join()
+        listener.close()
+
+
+def test_handshake_cut_off(pki):
+    def half_a_hello(connection):
+        connection.recv(4096)
+        connection.sendall(bytes.fromhex("160303007a0200007603"))
+
+    with raw_server(half_a_hello) as port:
+        refused(f"https://localhost:{port}", "SSL|TLS|reset|closed", ca_file=pki / "ca.pem")
+
+
+def test_handshake_reset(pki):
+    def rst(connection):
+        connection.recv(10)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    with raw_server(rst) as port:
+        refused(f"https://localhost:{port}", "reset|SSL", ca_file=pki / "ca.pem")
+
+
+CLOCK = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <time.h>
+/* The time of day of a router without a battery; all else is right. */
+int clock_gettime(clockid_t id, struct timespec *ts)
+{
+	int (*real)(clockid_t, struct timespec *) = dlsym(RTLD_NEXT, "clock_gettime");
+	int r = real(id, ts);
+	if (id == CLOCK_REALTIME)
+		ts->tv_sec %= 86400;
+	return r;
+}
+"""
+
+
+def test_a_clock_of_1970_is_named_and_waited_for(pki, tmp_path):
+    source = tmp_path / "clock.c"
+    source.write_text(CLOCK)
+    library = ng.compile_c(source, tmp_path / "clock.so", "-shared", "-fPIC", "-ldl")
+    with Collector(context=context(pki, "good")) as c:
+        with Forwarder(f"https://localhost:{c.port}", ca_file=pki / "ca.pem", env={"LD_PRELOAD": str(library)}) as f:
+            f.feed(lines(5))
+            ng.wait_for(f.log, lambda: "clock is wrong" in f.log())
+            assert f.end()["queued"] == 5
+        assert not c.posts
+    # Plain HTTP has nothing to check and goes on.
+    with Collector() as c, Forwarder(f"http://localhost:{c.port}", env={"LD_PRELOAD": str(library)}) as f:
+        f.feed(lines(5))
+        assert f.end()["acknowledged"] == 5
+        assert "1970-01-01T" in c.posts[0].headers["Net-Gazer-Sent"]
