@@ -16,11 +16,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "log.h"
 
 #define CONF_LIST_MAX 64
+#define CONF_SECTIONS_MAX 32
+#define CONF_FILE_MAX (256 << 10)
 
 enum conf_rank { RANK_DEFAULT, RANK_FILE, RANK_ENVIRONMENT, RANK_COMMAND_LINE };
 
@@ -303,20 +306,21 @@ conf_free(struct conf *c)
 /* State of the one file that is being read: libconfuse's callbacks carry no argument. */
 static struct {
 	const struct conf *conf;
+	const char *path;
 	char *err;
 	size_t size;
 	int failed;
 } reading;
 
-static void __attribute__((format(printf, 3, 0)))
-say_at(const char *file, int line, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 2, 0)))
+say_at(int line, const char *fmt, va_list ap)
 {
 	int n;
 
 	if (reading.failed)
 		return; /* the first error is the one to mend */
 	reading.failed = 1;
-	n = snprintf(reading.err, reading.size, "%s:%d: ", file, line);
+	n = snprintf(reading.err, reading.size, "%s:%d: ", reading.path, line);
 	if (n >= 0 && (size_t)n < reading.size)
 		vsnprintf(reading.err + n, reading.size - (size_t)n, fmt, ap);
 }
@@ -327,7 +331,7 @@ say(cfg_t *cfg, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	say_at(cfg->filename ? cfg->filename : "?", cfg->line, fmt, ap);
+	say_at(cfg->line, fmt, ap);
 	va_end(ap);
 }
 
@@ -356,13 +360,15 @@ on_error(cfg_t *cfg, const char *fmt, va_list ap)
 	if (!strncmp(fmt, "no such option", 14) || strstr(fmt, "no such option")) {
 		name = va_arg(again, const char *);
 		near = nearest(options, n, name);
-		if (near)
+		if (find_option(options, n, name))
+			say(cfg, "%s belongs on the command line, not into a file", name);
+		else if (near)
 			say(cfg, "unknown option \"%s\": did you mean \"%s\"?", name, near);
 		else
 			say(cfg, "unknown option \"%s\": see net-gazer.conf(5) or --help for those there are",
 			    name);
 	} else {
-		say_at(cfg->filename ? cfg->filename : "?", cfg->line, fmt, ap);
+		say_at(cfg->line, fmt, ap);
 	}
 	va_end(again);
 }
@@ -394,18 +400,163 @@ on_option(cfg_t *cfg, cfg_opt_t *opt)
 	return 0;
 }
 
+/* `used` gets the number of rows; `extra` more have room. */
 static cfg_opt_t *
-confuse_table(const struct conf_option *options, size_t n, size_t extra)
+confuse_table(const struct conf_option *options, size_t n, size_t extra, size_t *used)
 {
 	cfg_opt_t *t = calloc(n + extra + 1, sizeof *t);
+	size_t k = 0;
 
 	for (size_t i = 0; t && i < n; i++) {
+		if (options[i].file_only < 0)
+			continue;
 		if (options[i].type == CONF_LIST)
-			t[i] = (cfg_opt_t)CFG_STR_LIST(options[i].name, NULL, CFGF_NODEFAULT);
+			t[k++] = (cfg_opt_t)CFG_STR_LIST(options[i].name, NULL, CFGF_NODEFAULT);
 		else
-			t[i] = (cfg_opt_t)CFG_STR(options[i].name, NULL, CFGF_NODEFAULT);
+			t[k++] = (cfg_opt_t)CFG_STR(options[i].name, NULL, CFGF_NODEFAULT);
 	}
+	*used = k;
 	return t;
+}
+
+/* Names of sections, each once. */
+struct conf_names {
+	char name[CONF_SECTIONS_MAX][64];
+	size_t n;
+};
+
+static void
+add_name(struct conf_names *names, const char *name)
+{
+	for (size_t i = 0; i < names->n; i++) {
+		if (!strcmp(names->name[i], name))
+			return;
+	}
+	if (names->n < CONF_SECTIONS_MAX)
+		snprintf(names->name[names->n++], sizeof names->name[0], "%s", name);
+}
+
+/* libconfuse 3.3 passes over an unknown option, but loses its way behind an unknown section: so
+ * the names in front of each outer { are looked for beforehand. */
+static void
+find_sections(const char *p, struct conf_names *names)
+{
+	char word[64] = "";
+	int depth = 0, value = 0; /* behind a = */
+	size_t n;
+
+	while (*p) {
+		if (*p == '#' || !strncmp(p, "//", 2)) {
+			p += strcspn(p, "\n");
+		} else if (!strncmp(p, "/*", 2)) {
+			const char *end = strstr(p + 2, "*/");
+
+			p = end ? end + 2 : p + strlen(p);
+		} else if (*p == '"' || *p == '\'') {
+			for (n = 1; p[n] && p[n] != *p; n++)
+				n += p[n] == '\\' && p[n + 1];
+			p += n + (p[n] != 0);
+			value = 0;
+		} else if (*p == '{' || *p == '}') {
+			if (*p == '{' && !depth && !value && *word)
+				add_name(names, word);
+			depth += *p == '{' ? 1 : -(depth > 0);
+			value = 0;
+			word[0] = 0;
+			p++;
+		} else if ((n = strcspn(p, " \t\r\n\f\v={}()\"'#,+")) > 0) {
+			if (!value)
+				snprintf(word, sizeof word, "%.*s", n < sizeof word ? (int)n : 0, p);
+			value = 0;
+			p += n;
+		} else {
+			value |= *p++ == '=';
+		}
+	}
+}
+
+/* A whole file, NUL-terminated, or NULL with a message. */
+static char *
+read_text(const char *path, char *err, size_t size)
+{
+	FILE *f = fopen(path, "re");
+	char *text = malloc(CONF_FILE_MAX + 1);
+	struct stat st;
+	size_t n = 0, line = 1;
+
+	if (!f || fstat(fileno(f), &st)) {
+		snprintf(err, size, "%s: %s", path, strerror(errno));
+	} else if (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode)) {
+		snprintf(err, size, "%s: not a file", path); /* a pipe could be read only once */
+	} else if (text && (n = fread(text, 1, CONF_FILE_MAX, f)) == CONF_FILE_MAX) {
+		snprintf(err, size, "%s: larger than %d bytes: not a configuration file", path, CONF_FILE_MAX);
+	} else if (text && ferror(f)) {
+		snprintf(err, size, "%s: %s", path, strerror(errno));
+	} else if (text && memchr(text, 0, n)) {
+		for (const char *p = text; *p; p++)
+			line += *p == '\n';
+		snprintf(err, size, "%s:%zu: holds a NUL byte: not a configuration file", path, line);
+	} else if (text) {
+		text[n] = 0;
+		fclose(f);
+		return text;
+	}
+	free(text);
+	if (f)
+		fclose(f);
+	return NULL;
+}
+
+#define UNKNOWN_SECTIONS 64
+
+/* Names of the sections `name {` of a file that the tables do not have.  A lenient reading needs
+ * them in advance: libconfuse 3.3 passes over unknown options, but gets lost in an unknown section.
+ * Returns how many; the names are the caller's. */
+static size_t
+scan_sections(const struct conf *c, const char *path, char *names[UNKNOWN_SECTIONS])
+{
+	FILE *f = fopen(path, "re");
+	char word[64];
+	size_t len = 0, n = 0;
+	int ch, depth = 0, quote = 0, comment = 0, last = 0;
+
+	if (!f)
+		return 0;
+	for (; (ch = getc(f)) != EOF; last = ch) {
+		if (comment) { /* '#': to the end of the line; '*': to its mirror image */
+			if (comment == '#' ? ch == '\n' : last == '*' && ch == '/')
+				comment = 0;
+		} else if (quote) {
+			if (ch == quote && last != '\\')
+				quote = 0;
+		} else if (ch == '"' || ch == '\'') {
+			quote = ch;
+		} else if (ch == '#' || (last == '/' && (ch == '/' || ch == '*'))) {
+			comment = ch == '*' ? '*' : '#';
+		} else if (ch == '{') {
+			int known = 0;
+
+			word[len] = 0;
+			for (size_t s = 0; s < c->n_sections; s++)
+				known |= !strcmp(c->sections[s].name, word);
+			for (size_t s = 0; s < n; s++)
+				known |= !strcmp(names[s], word);
+			if (!depth++ && len && !known && n < UNKNOWN_SECTIONS && (names[n] = strdup(word)))
+				n++;
+			len = 0;
+		} else if (ch == '}') {
+			depth -= depth > 0;
+		} else if (isalnum(ch) || ch == '-' || ch == '_') {
+			if (isspace(last) || last == '}')
+				len = 0;
+			if (len < sizeof word - 1)
+				word[len++] = (char)ch;
+		} else if (!isspace(ch)) {
+			len = 0; /* "name = {" is a list */
+		}
+	}
+	fclose(f);
+	return n;
 }
 
 static int
@@ -414,8 +565,11 @@ take_values(cfg_t *cfg, const struct conf_option *options, size_t n, struct conf
 {
 	for (size_t i = 0; i < n; i++) {
 		const char *items[CONF_LIST_MAX];
-		unsigned count = cfg_size(cfg, options[i].name);
+		unsigned count;
 
+		if (options[i].file_only < 0)
+			continue;
+		count = cfg_size(cfg, options[i].name);
 		if (!count && !(options[i].type == CONF_LIST &&
 				(cfg_getopt(cfg, options[i].name)->flags & CFGF_MODIFIED)))
 			continue;
@@ -435,30 +589,53 @@ take_values(cfg_t *cfg, const struct conf_option *options, size_t n, struct conf
 int
 conf_file(struct conf *c, const char *path, int lenient, char *err, size_t size)
 {
+	static cfg_opt_t nothing[] = { CFG_END() };
 	cfg_opt_t **tables = calloc(c->n_sections + 1, sizeof *tables);
-	cfg_opt_t *top = confuse_table(c->options, c->n, c->n_sections);
+	size_t rows = 0, unused;
+	cfg_opt_t *top = confuse_table(c->options, c->n, c->n_sections + CONF_SECTIONS_MAX, &rows);
+	struct conf_names names = { .n = 0 };
+	char *text = NULL;
 	cfg_t *cfg = NULL;
 	int r = -1, ok;
 
+	err[0] = 0;
 	if (!tables || !top)
 		goto out;
-	err[0] = 0;
+	text = read_text(path, err, size);
+	if (!text)
+		goto out;
 	for (size_t s = 0; s < c->n_sections; s++) {
-		tables[s] = confuse_table(c->sections[s].options, c->sections[s].n, 0);
+		tables[s] = confuse_table(c->sections[s].options, c->sections[s].n, 0, &unused);
 		if (!tables[s])
 			goto out;
-		top[c->n + s] = (cfg_opt_t)CFG_SEC(c->sections[s].name, tables[s], CFGF_NONE);
+		top[rows++] = (cfg_opt_t)CFG_SEC(c->sections[s].name, tables[s], CFGF_NONE);
 	}
+	if (lenient)
+		find_sections(text, &names);
+	for (size_t i = 0; i < names.n; i++) {
+		size_t k = 0;
+
+		while (k < rows && strcmp(top[k].name, names.name[i]))
+			k++;
+		if (k == rows && !find_option(c->options, c->n, names.name[i]))
+			top[rows++] = (cfg_opt_t)CFG_SEC(names.name[i], nothing, CFGF_NONE);
+	}
+	for (size_t i = 0; i < n_unknown; i++)
+		top[c->n + c->n_sections + i] =
+			(cfg_opt_t)CFG_SEC(unknown[i], nothing, CFGF_IGNORE_UNKNOWN);
 	cfg = cfg_init(top, lenient ? CFGF_IGNORE_UNKNOWN : CFGF_NONE);
 	if (!cfg)
 		goto out;
 	reading.conf = c;
 	reading.err = err;
 	reading.size = size;
+	reading.path = path;
 	reading.failed = 0;
 	cfg_set_error_function(cfg, on_error);
-	for (size_t i = 0; i < c->n; i++)
-		cfg_set_validate_func(cfg, c->options[i].name, on_option);
+	for (size_t i = 0; i < c->n; i++) {
+		if (c->options[i].file_only >= 0)
+			cfg_set_validate_func(cfg, c->options[i].name, on_option);
+	}
 	for (size_t s = 0; s < c->n_sections; s++) {
 		for (size_t i = 0; i < c->sections[s].n; i++) {
 			char full[100];
@@ -468,11 +645,7 @@ conf_file(struct conf *c, const char *path, int lenient, char *err, size_t size)
 			cfg_set_validate_func(cfg, full, on_option);
 		}
 	}
-	ok = cfg_parse(cfg, path);
-	if (ok == CFG_FILE_ERROR) {
-		snprintf(err, size, "%s: %s", path, strerror(errno ? errno : EIO));
-		goto out;
-	}
+	ok = cfg_parse_buf(cfg, text);
 	if (ok != CFG_SUCCESS || reading.failed) {
 		if (!reading.failed)
 			snprintf(err, size, "%s: not a configuration file", path);
@@ -497,6 +670,7 @@ out:
 		free(tables[s]);
 	free(tables);
 	free(top);
+	free(text);
 	return r;
 }
 
@@ -553,7 +727,7 @@ conf_command_line(struct conf *c, int argc, char **argv, const char *extra,
 	for (const char *p = extra; *p; p++)
 		letters[k++] = *p;
 	for (size_t i = 0; i < c->n; i++) {
-		if (c->options[i].file_only)
+		if (c->options[i].file_only > 0)
 			continue;
 		long_options[n++] = (struct option){ c->options[i].name, required_argument, NULL,
 						     256 + (int)i };
@@ -582,7 +756,7 @@ conf_command_line(struct conf *c, int argc, char **argv, const char *extra,
 			o = &c->options[ch - 256];
 		} else {
 			for (size_t i = 0; i < c->n; i++) {
-				if (c->options[i].letter == ch && !c->options[i].file_only)
+				if (c->options[i].letter == ch && c->options[i].file_only <= 0)
 					o = &c->options[i];
 			}
 		}
@@ -689,7 +863,7 @@ conf_help(const struct conf_option *options, size_t n)
 		const struct conf_option *o = &options[i];
 		char left[64];
 
-		if (o->file_only)
+		if (o->file_only > 0)
 			continue;
 		if (o->letter)
 			snprintf(left, sizeof left, "-%c, --%s", o->letter, o->name);

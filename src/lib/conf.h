@@ -27,7 +27,7 @@ struct conf_option {
 	const char *values; /* allowed words, "a|b|c", or NULL */
 	const char *env;    /* environment variable, or NULL */
 	int letter;         /* short option, or 0; every option but `file_only` also has --name */
-	int file_only;
+	int file_only;      /* 1: not on the command line; -1: not in the file */
 	const char *help;   /* one line, lower-case, no full stop */
 	/* Extra check: 0, or -1 with what would be right ("a prefix such as 10.0.0.0/8"). */
 	int (*check)(const char *value, char *want, size_t want_size);
@@ -75,7 +75,7 @@ const char *conf_list(const struct conf *, const char *name, size_t i);
 /* Of a section: value as text. */
 const char *conf_section_str(const struct conf *, const char *section, const char *name);
 
-/* "FILE:LINE", "command line", "environment NG_IFACE" or "default". */
+/* The file, "command line --iface", "environment NG_IFACE" or "default". */
 const char *conf_origin(const struct conf *, const char *name);
 
 /* The options' part of --help: one line each, to stdout. */
