@@ -25,11 +25,11 @@ static int check_url(const char *, char *, size_t);
 static int check_text(const char *, char *, size_t);
 
 const struct conf_option options_table[] = {
-	{ "config", CONF_STR, 1, 4095, NULL, NULL, "NG_CONFIG", 'c', 0,
+	{ "config", CONF_STR, 1, 4095, NULL, NULL, "NG_CONFIG", 'c', -1,
 	  "configuration file", check_text },
 	{ "iface", CONF_LIST, 1, 15, NULL, NULL, "NG_IFACE", 'i', 0,
 	  "report only packets that come in or go out here; none: all", check_iface },
-	{ "replay", CONF_STR, 1, 900, NULL, NULL, NULL, 'r', 0,
+	{ "replay", CONF_STR, 1, 900, NULL, NULL, NULL, 'r', -1,
 	  "read packets from a pcap or pcapng file, write reports to stdout", check_text },
 	{ "sensor", CONF_STR, 1, 64, NULL, NULL, NULL, 0, 0,
 	  "name of this sensor in reports; none: the host's name", check_sensor },
@@ -219,24 +219,6 @@ limits_ok(const struct conf *c, const char *name, size_t max, char *err, size_t 
 	return 0;
 }
 
-/* The file was read last; these two only the command line can say. */
-static int
-misplaced(const struct conf *c, const char *path, char *err, size_t size)
-{
-	static const char *const names[] = { "config", "replay" };
-
-	for (size_t i = 0; i < 2; i++) {
-		const char *origin = conf_str(c, names[i]) ? conf_origin(c, names[i]) : NULL;
-
-		if (origin && path && !strncmp(origin, path, strlen(path))) {
-			snprintf(err, size, "%s: %s belongs on the command line, not into a file", path,
-				 names[i]);
-			return 1;
-		}
-	}
-	return 0;
-}
-
 struct conf *
 options_load(int argc, char **argv, const struct conf_section *sections, size_t n_sections,
 	     int lenient, struct options_flags *flags, const char **path, char *err, size_t size)
@@ -273,7 +255,7 @@ options_load(int argc, char **argv, const struct conf_section *sections, size_t 
 	*path = conf_str(c, "config");
 	if (!*path)
 		*path = conf_find(places);
-	if (*path && (conf_file(c, *path, lenient, err, size) || misplaced(c, *path, err, size)))
+	if (*path && conf_file(c, *path, lenient, err, size))
 		goto fail;
 	if (!limits_ok(c, "iface", OPTIONS_IFACES_MAX, err, size) ||
 	    !limits_ok(c, "plugins", WORKER_PLUGINS_MAX, err, size) ||

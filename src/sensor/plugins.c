@@ -39,7 +39,7 @@ written_by_others(const struct stat *st, const char *path, char *err, size_t siz
 		return 1;
 	}
 	if (st->st_mode & (S_IWGRP | S_IWOTH)) {
-		snprintf(err, size, "%s can be written by others; run: chmod go-w %s", path, path);
+		snprintf(err, size, "%s is writable by others; run: chmod go-w %s", path, path);
 		return 1;
 	}
 	return 0;

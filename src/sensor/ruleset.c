@@ -53,6 +53,35 @@ ruleset_open(struct ruleset **out, char *err, size_t size)
 	return 0;
 }
 
+static int
+on_table(const struct nlmsghdr *h, void *arg)
+{
+	uint32_t *owner = arg;
+	struct nftnl_table *t = nftnl_table_alloc();
+
+	if (!t)
+		return -ENOMEM;
+	if (!nftnl_table_nlmsg_parse(h, t) && nftnl_table_is_set(t, NFTNL_TABLE_OWNER) &&
+	    !strcmp(nftnl_table_get_str(t, NFTNL_TABLE_NAME), CLASSES_TABLE))
+		*owner = nftnl_table_get_u32(t, NFTNL_TABLE_OWNER);
+	nftnl_table_free(t);
+	return 0;
+}
+
+int
+ruleset_check(struct ruleset *r, char *err, size_t size)
+{
+	uint32_t owner = 0;
+	struct nlmsghdr *h = nft_get(r->nft, NFT_MSG_GETTABLE, NLM_F_DUMP);
+
+	/* What else is wrong the installation will say. */
+	if (nft_dump(r->nft, h, on_table, &owner) || !owner || owner == nft_portid(r->nft))
+		return 0;
+	snprintf(err, size, "table inet " CLASSES_TABLE " belongs to a running process (netlink port %u, as a rule "
+		 "its pid): is net-gazer running already?", owner);
+	return -EPERM;
+}
+
 static void
 put_table(struct ruleset *r, uint16_t type, uint16_t flags, uint32_t table_flags)
 {

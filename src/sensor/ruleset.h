@@ -34,6 +34,9 @@ struct ruleset_counters {
 /* 0 or -errno with a message. */
 int ruleset_open(struct ruleset **, char *err, size_t size);
 
+/* Own mode: 0, or -EPERM with a message when the table belongs to another running process. */
+int ruleset_check(struct ruleset *, char *err, size_t size);
+
 /* Own mode.  The first time makes the table, with the owner flag where the kernel knows it; later
  * replaces the rules in one step and leaves the counters as they are. */
 int ruleset_install(struct ruleset *, const struct ruleset_spec *, char *err, size_t size);

@@ -62,7 +62,9 @@ run_open(struct run *r)
 	}
 	/* Before the groups are bound: then no packet is received that was not counted as logged. */
 	ledger_begin(&r->ledger, &now);
-	if (!run_bind(r->groups, r->plan, err, sizeof err))
+	if (run_bind(r->groups, r->plan, err, sizeof err))
+		goto fail;
+	if (!r->plan->own_rules || !ruleset_check(r->ruleset, err, sizeof err))
 		return 0;
 fail:
 	log_error("%s", err);

@@ -356,9 +356,7 @@ attribute(struct supervise *w, int status, int64_t wait_us)
 	char how[80];
 
 	child_status_text(status, how, sizeof how);
-	/* A SIGKILL that is not ours comes from a person or for lack of memory: no plugin's fault. */
-	if (plugin < 1 || plugin > ps->n ||
-	    (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !w->hung)) {
+	if (plugin < 1 || plugin > ps->n) {
 		log_warn("analyzer %s (%s, stage %s); restarting in %lld ms", w->hung ? "hung" : "ended", how,
 			 stage_name(stage), (long long)wait_us / 1000);
 		return;
