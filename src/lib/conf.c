@@ -507,58 +507,6 @@ read_text(const char *path, char *err, size_t size)
 	return NULL;
 }
 
-#define UNKNOWN_SECTIONS 64
-
-/* Names of the sections `name {` of a file that the tables do not have.  A lenient reading needs
- * them in advance: libconfuse 3.3 passes over unknown options, but gets lost in an unknown section.
- * Returns how many; the names are the caller's. */
-static size_t
-scan_sections(const struct conf *c, const char *path, char *names[UNKNOWN_SECTIONS])
-{
-	FILE *f = fopen(path, "re");
-	char word[64];
-	size_t len = 0, n = 0;
-	int ch, depth = 0, quote = 0, comment = 0, last = 0;
-
-	if (!f)
-		return 0;
-	for (; (ch = getc(f)) != EOF; last = ch) {
-		if (comment) { /* '#': to the end of the line; '*': to its mirror image */
-			if (comment == '#' ? ch == '\n' : last == '*' && ch == '/')
-				comment = 0;
-		} else if (quote) {
-			if (ch == quote && last != '\\')
-				quote = 0;
-		} else if (ch == '"' || ch == '\'') {
-			quote = ch;
-		} else if (ch == '#' || (last == '/' && (ch == '/' || ch == '*'))) {
-			comment = ch == '*' ? '*' : '#';
-		} else if (ch == '{') {
-			int known = 0;
-
-			word[len] = 0;
-			for (size_t s = 0; s < c->n_sections; s++)
-				known |= !strcmp(c->sections[s].name, word);
-			for (size_t s = 0; s < n; s++)
-				known |= !strcmp(names[s], word);
-			if (!depth++ && len && !known && n < UNKNOWN_SECTIONS && (names[n] = strdup(word)))
-				n++;
-			len = 0;
-		} else if (ch == '}') {
-			depth -= depth > 0;
-		} else if (isalnum(ch) || ch == '-' || ch == '_') {
-			if (isspace(last) || last == '}')
-				len = 0;
-			if (len < sizeof word - 1)
-				word[len++] = (char)ch;
-		} else if (!isspace(ch)) {
-			len = 0; /* "name = {" is a list */
-		}
-	}
-	fclose(f);
-	return n;
-}
-
 static int
 take_values(cfg_t *cfg, const struct conf_option *options, size_t n, struct conf_value *values,
 	    const char *path, char *err, size_t size)
