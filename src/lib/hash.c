@@ -73,25 +73,38 @@ rotl32(uint32_t x, int b)
 	return x << b | x >> (32 - b);
 }
 
+/* Five rounds at a time: the names of the variables turn, the values stay where they are. */
+#define SHA1_ROUND(a, b, c, d, e, f, k, i) \
+	e += rotl32(a, 5) + (f) + (k) + w[i]; \
+	b = rotl32(b, 30);
+#define SHA1_ROUNDS(from, F, k) \
+	for (int i = from; i < (from) + 20; i += 5) { \
+		SHA1_ROUND(a, b, c, d, e, F(b, c, d), k, i) \
+		SHA1_ROUND(e, a, b, c, d, F(a, b, c), k, i + 1) \
+		SHA1_ROUND(d, e, a, b, c, F(e, a, b), k, i + 2) \
+		SHA1_ROUND(c, d, e, a, b, F(d, e, a), k, i + 3) \
+		SHA1_ROUND(b, c, d, e, a, F(c, d, e), k, i + 4) \
+	}
+#define SHA1_CHOOSE(b, c, d) (d ^ (b & (c ^ d)))
+#define SHA1_PARITY(b, c, d) (b ^ c ^ d)
+#define SHA1_MAJORITY(b, c, d) ((b & c) | (d & (b | c)))
+
 static void
 sha1_block(uint32_t h[5], const uint8_t *p)
 {
-	uint32_t w[80], a = h[0], b = h[1], c = h[2], d = h[3], e = h[4];
+	uint32_t a = h[0], b = h[1], c = h[2], d = h[3], e = h[4];
+	/* Written before it is read; the build would zero 320 bytes for each handshake. */
+	uint32_t w[80] __attribute__((uninitialized));
 
 	for (int i = 0; i < 16; i++)
 		w[i] = (uint32_t)p[4 * i] << 24 | (uint32_t)p[4 * i + 1] << 16 |
 		       (uint32_t)p[4 * i + 2] << 8 | p[4 * i + 3];
 	for (int i = 16; i < 80; i++)
 		w[i] = rotl32(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
-#define SHA1_ROUNDS(from, to, f, k) \
-	for (int i = from; i < to; i++) { \
-		uint32_t t = rotl32(a, 5) + (f) + e + (k) + w[i]; \
-		e = d; d = c; c = rotl32(b, 30); b = a; a = t; \
-	}
-	SHA1_ROUNDS(0, 20, (b & c) | (~b & d), 0x5a827999U)
-	SHA1_ROUNDS(20, 40, b ^ c ^ d, 0x6ed9eba1U)
-	SHA1_ROUNDS(40, 60, (b & c) | (b & d) | (c & d), 0x8f1bbcdcU)
-	SHA1_ROUNDS(60, 80, b ^ c ^ d, 0xca62c1d6U)
+	SHA1_ROUNDS(0, SHA1_CHOOSE, 0x5a827999U)
+	SHA1_ROUNDS(20, SHA1_PARITY, 0x6ed9eba1U)
+	SHA1_ROUNDS(40, SHA1_MAJORITY, 0x8f1bbcdcU)
+	SHA1_ROUNDS(60, SHA1_PARITY, 0xca62c1d6U)
 	h[0] += a;
 	h[1] += b;
 	h[2] += c;
