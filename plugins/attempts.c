@@ -96,6 +96,7 @@ struct attempts {
 	struct source *sources;
 	uint32_t *source_heads;
 	uint32_t source_hand;    /* clock hand of eviction */
+	uint32_t n_sources;
 	uint64_t *syns;
 	uint64_t *pending_full;
 	uint64_t *sources_full;
@@ -294,6 +295,7 @@ source_close(struct attempts *a, uint32_t i)
 		p = &a->sources[*p].chain;
 	*p = s->chain;
 	s->used = 0;
+	a->n_sources--;
 }
 
 static uint32_t
@@ -336,6 +338,7 @@ source_get(struct attempts *a, const struct pending *p, uint8_t verdict, int64_t
 	s->port_zeros = PORT_BITS;
 	s->host_zeros = HOST_BITS;
 	s->used = 1;
+	a->n_sources++;
 	s->chain = *head;
 	*head = i;
 	return i;
@@ -423,6 +426,11 @@ on_packet(struct attempts *a, const struct ng_packet *p, int64_t now_us)
 			q->verdict = REJECTED;
 		return;
 	}
+	/* What leaves, or stays at home, is nobody's attempt. */
+	dir = a->host->direction(a->ctx, p->ipv, p->saddr, p->daddr);
+	if (p->hook == NG_HOOK_OUTPUT || dir == NG_DIR_OUTBOUND || dir == NG_DIR_INTERNAL ||
+	    dir == NG_DIR_LOCAL)
+		return;
 	if (p->classes & NG_CLASS_ATTEMPT) {
 		q = pending_get(a, &key, 1, now_us);
 		if (!q->count) {
@@ -435,13 +443,7 @@ on_packet(struct attempts *a, const struct ng_packet *p, int64_t now_us)
 		++*a->syns;
 		return;
 	}
-	/* Behind the filter.  What leaves is nobody's attempt. */
-	if (p->hook == NG_HOOK_OUTPUT)
-		return;
-	dir = a->host->direction(a->ctx, p->ipv, p->saddr, p->daddr);
-	if (dir == NG_DIR_OUTBOUND || dir == NG_DIR_INTERNAL || dir == NG_DIR_LOCAL)
-		return;
-	pending_get(a, &key, 1, now_us)->verdict = ACCEPTED;
+	pending_get(a, &key, 1, now_us)->verdict = ACCEPTED; /* seen behind the filter */
 }
 
 /* `all`: the end; nothing more will come. */
@@ -457,7 +459,7 @@ sweep(struct attempts *a, int64_t now_us, int all)
 		resolve_oldest(a, all && p->verdict == DROPPED && p->deadline_us > now_us ? UNKNOWN : p->verdict,
 			       now_us);
 	}
-	for (uint32_t i = 0; i < SOURCES; i++) {
+	for (uint32_t i = 0; i < SOURCES && a->n_sources; i++) {
 		struct source *s = &a->sources[i];
 
 		if (!s->used || (!all && s->end_us > now_us))
