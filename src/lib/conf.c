@@ -568,9 +568,6 @@ conf_file(struct conf *c, const char *path, int lenient, char *err, size_t size)
 		if (k == rows && !find_option(c->options, c->n, names.name[i]))
 			top[rows++] = (cfg_opt_t)CFG_SEC(names.name[i], nothing, CFGF_NONE);
 	}
-	for (size_t i = 0; i < n_unknown; i++)
-		top[c->n + c->n_sections + i] =
-			(cfg_opt_t)CFG_SEC(unknown[i], nothing, CFGF_IGNORE_UNKNOWN);
 	cfg = cfg_init(top, lenient ? CFGF_IGNORE_UNKNOWN : CFGF_NONE);
 	if (!cfg)
 		goto out;
