@@ -17,7 +17,8 @@ VARY = ("sensor", "boot", "seq", "up_us", "version")
 
 
 def replay(path, *arguments, **kw):
-    argv = [ng.program("net-gazer"), "-c", "/dev/null", "--libexec-dir", ng.BUILD, "--plugin-dir", ng.BUILD / "plugins",
+    argv = [ng.program("net-gazer"), "-c", "/dev/null", "--user", "nobody", "--libexec-dir", ng.BUILD, "--plugin-dir",
+            ng.BUILD / "plugins",
             *arguments, "-r", path]
     ng.program("replay")
     return subprocess.run([str(a) for a in argv], capture_output=True, text=True, check=False, timeout=120, **kw)
@@ -52,7 +53,7 @@ def test_no_right_is_needed(tmp_path):
     # The tree may lie where nobody cannot go: hand the file over as a descriptor.
     with open(path, "rb") as f:
         done = subprocess.run(["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups",
-                               "--bounding-set=-all", str(ng.program("net-gazer")), "-c", "/dev/null", "--libexec-dir",
+                               "--bounding-set=-all", str(ng.program("net-gazer")), "-c", "/dev/null", "--user", "nobody", "--libexec-dir",
                                str(ng.BUILD), "--plugin-dir", str(ng.BUILD / "plugins"), "-r", "/dev/stdin"], stdin=f,
                               capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -167,7 +167,9 @@ class Router:
         _ip("link", "add", "eth0", "address", m["wan"], "netns", self.wan.name, "type", "veth",
             "peer", "name", "wan0", "address", m["rtr-wan"], "netns", self.rtr.name)
         self.lan.ip("link set eth0 up\n" + "".join(
-            f"addr add 10.77.1.{n}/24 dev eth0\naddr add fd00:77:1::{n}/64 dev eth0 nodad\n" for n in range(2, 10)) + f"""
+            # Only ::2 is chosen by itself; the others are for who binds to them.
+            f"addr add 10.77.1.{n}/24 dev eth0\n"
+            f"addr add fd00:77:1::{n}/64 dev eth0 nodad{' preferred_lft 0' if n > 2 else ''}\n" for n in range(2, 10)) + f"""
             route add default via {self.RTR4}
             route add default via {self.RTR6}""")
         self.rtr.sysctl(ipv4__ip_forward=1, ipv6__conf__all__forwarding=1)
@@ -186,7 +188,7 @@ class Router:
             route add local {NEAR6}/48 dev lo
             route add fd00:77:1::/64 via {self.OUT6}
             route add blackhole {FAR4}0/24
-            route add blackhole {FAR6}/48""")
+            route add blackhole {FAR6}/48""" + ("" if self.filtered else f"\nroute add 10.77.1.0/24 via {self.OUT4}"))
         self.rtr.nft(self.rules())
 
     def rules(self):
@@ -295,6 +297,8 @@ def connect(ns, dst, port, src=None, timeout_s=10.0, keep=False, talk=b""):
     try:
         s.settimeout(timeout_s)
         if src:
+            # IPv6 binds to an address of a whole local prefix (NEAR6) only so: IPV6_FREEBIND.
+            s.setsockopt(*((socket.IPPROTO_IPV6, 78, 1) if ":" in src else (socket.IPPROTO_IP, 15, 1)))
             s.bind((src, 0))
         # Reset at close: the port is free again at once and no later packet confuses a test.
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

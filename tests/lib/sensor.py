@@ -39,7 +39,7 @@ class Sensor:
     def __init__(self, ns, folder, arguments=(), plugin_dir=None, start=True, **options):
         self.ns, self.folder, self.arguments, self.start_now = ns, folder, arguments, start
         self.plugin_dir = plugin_dir or ng.BUILD / "plugins"
-        self.options = {"sensor": "story", **{n.replace("_", "-"): v for n, v in options.items()}}
+        self.options = {"sensor": "story", "user": "nobody", **{n.replace("_", "-"): v for n, v in options.items()}}
         self.config_path = folder / "net-gazer.conf"
         self.out_path, self.err_path = folder / "reports.ndjson", folder / "log"
         self.process = None

@@ -7,6 +7,8 @@ r"""Handshakes through a NAT router, IPv4 and IPv6.
 
 The witness is tcpdump on the router's LAN side, in the same run.
 """
+import collections
+import concurrent.futures
 import statistics
 
 from lib import net, ng, wire
@@ -69,19 +71,16 @@ def test_rtt_and_fields(tmp_path):
 def test_one_report_for_many(tmp_path):
     """400 connections at once, both families: exactly one report each, none lost, none twice."""
     with net.Router() as r, net.Server(r.wan, 80, 81), Sensor(r.rtr, tmp_path) as s:
-        ports = {}
+        opened = collections.Counter()  # a source port may come again
         for i in range(400):
             dst, port = ((r.WAN4, r.WAN6, net.NEAR4 + "3", net.NEAR6 + "3")[i % 4], 80 + i % 2)
             came, sport = net.connect(r.lan, dst, port, src=(r.LAN6 if ":" in dst else r.LAN4)[:-1] + str(2 + i % 8))
             assert came == "ok"
-            key = (dst, port, sport, i % 8)
-            assert key not in ports
-            ports[key] = 0
+            opened[dst, port, sport, i % 8] += 1
         s.wait_reports(400, type="conn")
         found = s.stop()
-    for c in (f for f in found if f["type"] == "conn"):
-        ports[c["dst_ip"], c["dst_port"], c["src_port"], int(c["src_ip"][-1]) - 2] += 1
-    assert set(ports.values()) == {1}
+    assert opened == collections.Counter((c["dst_ip"], c["dst_port"], c["src_port"], int(c["src_ip"][-1]) - 2)
+                                         for c in found if c["type"] == "conn")
     last = found[-1]
     assert last["gap"] == last["sampled_out"] == last["reports_dropped"] == 0
     assert last["received"] == last["parsed"] == 800, "one SYN and one SYN-ACK each, at one hook"
@@ -104,10 +103,11 @@ def test_inbound_by_dnat(tmp_path):
 
 def test_router_itself(tmp_path):
     """The router's own connections (output, then input) and a service of its own, used from the LAN."""
-    with net.Router() as r, net.Server(r.wan, 443), net.Server(r.rtr, 53), Sensor(r.rtr, tmp_path) as s:
+    far = {443: wire.Answer(delay_s=0.1)}
+    with net.Router() as r, wire.Responder(r.wan, "eth0", far), net.Server(r.rtr, 53), Sensor(r.rtr, tmp_path) as s:
         flows = {}
         for ns, dst, port, hook, direction in (
-                (r.rtr, r.WAN4, 443, "output", "outbound"), (r.rtr, r.WAN6, 443, "output", "outbound"),
+                (r.rtr, net.FAR4 + "1", 443, "output", "outbound"), (r.rtr, net.FAR6 + "1", 443, "output", "outbound"),
                 (r.lan, r.RTR4, 53, "input", "internal"), (r.lan, r.RTR6, 53, "input", "internal")):
             came, sport = net.connect(ns, dst, port)
             assert came == "ok"
@@ -119,11 +119,12 @@ def test_router_itself(tmp_path):
     assert len(conns) == 4, conns
     for c in conns:
         hook, direction = flows.pop((c["dst_ip"], c["src_port"]))
-        assert c["hook"] == hook, c
-        assert c["state"] == "answered"
-        if direction == "internal" or c["src_ip"] == r.RTR4:
-            assert c["dir"] == direction, c
-        assert "rtt_us" in c
+        assert (c["hook"], c["dir"], c["state"]) == (hook, direction, "answered"), c
+    # Without the kernel's time the SYN's is that of its receipt, so the RTT is short by the time that
+    # took; one that would be negative is left out.
+    rtts = [c["rtt_us"] for c in conns if c["hook"] == "output" and "rtt_us" in c]
+    print(f"RTT of the router's own connections to a server 100 ms away: {rtts} us")
+    assert all(rtt > 0 for rtt in rtts)
     assert found[-1]["no_ts"] > 0, "the kernel gives output no time"
 
 
@@ -154,16 +155,18 @@ def test_refused_and_rejected(tmp_path):
 def test_unanswered(tmp_path):
     """A silent server: one report after syn-timeout, with the retransmissions of the client counted."""
     with net.Router() as r, wire.Responder(r.wan, "eth0", {5: wire.Answer(kind="silent")}) as far, \
-            Sensor(r.rtr, tmp_path, syn_timeout=3) as s:
-        socks = [net.connect(r.lan, dst, 5, timeout_s=1.6)[1] for dst in (net.FAR4 + "5", net.FAR6 + "5")]
+            Sensor(r.rtr, tmp_path, syn_timeout=2) as s:
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            came = list(pool.map(lambda dst: net.connect(r.lan, dst, 5, timeout_s=1.8)[0], (net.FAR4 + "5", net.FAR6 + "5")))
+        assert came == ["timeout", "timeout"]
         conns = s.wait_reports(2, type="conn")
-        sent = {p: sum(x.sport == p or x.dst.startswith(net.FAR4) for x in far.seen) for p in socks}
+        sent = collections.Counter(x.dst for x in far.seen)
         s.stop()
     assert len(conns) == 2
     for c in conns:
         assert c["state"] == "timeout" and c["history"] == "S" * (1 + c["syn_retrans"]), c
         assert "rtt_us" not in c and "setup_us" not in c
-        assert c["syn_retrans"] >= 1, f"the client sent {sent}"
+        assert 1 <= c["syn_retrans"] < sent[c["dst_ip"]], f"the client sent {sent}"
 
 
 def test_retransmitted_syn(tmp_path):
@@ -219,6 +222,7 @@ def test_landlock_and_seccomp(tmp_path):
             s.wait_reports(1, type="conn")
         found = s.stop()
     assert status["Seccomp"].strip() == "2" and status["NoNewPrivs"].strip() == "1"
-    assert all(int(status[c], 16) == 0 for c in ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb")), status
+    # The bounding set says what an execve could gain, which no_new_privs makes nothing.
+    assert all(int(status[c], 16) == 0 for c in ("CapEff", "CapPrm", "CapInh", "CapAmb")), status
     assert status["Uid"].split()[1] != "0"
     assert found[-1]["sandbox"] == {"no_caps": True, "no_new_privs": True, "seccomp": True, "landlock": True}
