@@ -3,15 +3,15 @@
 // median and p95.  Each has a table twin with the same numbers.
 import { Component } from 'preact';
 import uPlot from 'uplot';
-import { clock, count, ms, percent, window_words } from './format.js';
+import { clock, count, ms, percent, unix_s, window_words } from './format.js';
 import { Empty, html, memo, Panel } from './parts.js';
-import { now_ms, state } from './store.js';
 
 const scheme = matchMedia('(prefers-color-scheme: dark)');
-const unix_s = (t) => typeof t === 'number' ? t : Date.parse(t) / 1000;
+const STEPS_MAX = 1500;
 
-// The collector leaves out what it has no rows for: a quiet minute is 0 handshakes and an unknown RTT.
-export function columns(series, window_s, now_s)
+// In steps of one width from the first point to the last; a step that is not told is 0 handshakes
+// and an unknown RTT.  Times are the middles of the steps.
+export function columns(series, window_s)
 {
 	const points = (series ?? []).map((p) => ({ ...p, t: unix_s(p.t) })).filter((p) => Number.isFinite(p.t))
 		.sort((a, b) => a.t - b.t);
@@ -21,14 +21,15 @@ export function columns(series, window_s, now_s)
 		if (points[i].t > points[i - 1].t)
 			step = Math.min(step, points[i].t - points[i - 1].t);
 	if (!Number.isFinite(step))
-		step = window_s / 60;
-	const at = new Map(points.map((p) => [Math.round(p.t / step), p]));
+		step = Math.max(60, window_s / 60);
+	const first = points[0]?.t ?? 0;
+	const at = new Map(points.map((p) => [Math.round((p.t - first) / step), p]));
+	const n = points.length ? Math.min(STEPS_MAX, Math.round((points[points.length - 1].t - first) / step) + 1) : 0;
 	const t = [], conns = [], failed = [], p50 = [], p95 = [];
-	const last = Math.floor(now_s / step), phase = points.length ? points[0].t / step % 1 * step : 0;
 
-	for (let i = Math.ceil((now_s - window_s) / step); i <= last; i++) {
+	for (let i = 0; i < n; i++) {
 		const p = at.get(i);
-		t.push(i * step + phase);
+		t.push(first + (i + 0.5) * step);
 		conns.push(p?.conns ?? 0);
 		failed.push(p?.failed ?? 0);
 		p50.push(p?.rtt_p50_us === undefined ? null : p.rtt_p50_us / 1000);
@@ -42,13 +43,16 @@ function colour(name)
 	return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-// Of a log axis only the decades get a line; over a short range also 2 and 5.
-function log_marks(u, splits)
+// A log axis is marked at its decades; over a short range also at 2 and 5.
+function log_marks(u, axis, min, max)
 {
-	const { min, max } = u.scales.y;
-	const of = max / min > 30 ? [1] : [1, 2, 5];
+	const marks = [];
 
-	return splits.map((v) => of.includes(Math.round(v / 10 ** Math.floor(Math.log10(v) + 1e-9) * 100) / 100) ? v : null);
+	for (let d = 10 ** Math.floor(Math.log10(min)); d <= max; d *= 10)
+		for (const m of max / min > 30 ? [1] : [1, 2, 5])
+			if (d * m >= min && d * m <= max)
+				marks.push(Number((d * m).toPrecision(3)));
+	return marks;
 }
 
 const tick_time = (u, ticks) => ticks.map((v) => clock(v).slice(0, 5));
@@ -61,7 +65,9 @@ class Plot extends Component {
 		const font = `${Math.round(parseFloat(getComputedStyle(document.documentElement).fontSize) * 0.78)}px ${getComputedStyle(document.body).fontFamily}`;
 		const axis = { stroke: colour('ink2'), font, grid, ticks: { show: false }, gap: 6 };
 		const { kind, step, on_index } = this.props;
-		const bars = uPlot.paths.bars({ size: [0.82, 40], align: 1, gap: 0 });
+		const bars = uPlot.paths.bars({ size: [0.82, 48] });
+		// A few points, or one between two gaps, would be no line to see.
+		const dots = { show: this.props.t.length <= 15 ? true : undefined, size: 5, fill: colour('panel') };
 		const y = kind === 'conns'
 			? (v) => v >= 10000 ? `${v / 1000}k` : Number.isInteger(v) ? count(v) : ''
 			: (v) => v === null ? '' : v >= 1000 ? `${v / 1000} s` : v < 1 ? `${Math.round(v * 1000)} µs` : `${v} ms`;
@@ -72,23 +78,23 @@ class Plot extends Component {
 			width, height,
 			legend: { show: false },
 			cursor: { sync: { key: 'now' }, drag: { x: false, y: false }, y: false, points: { show: kind !== 'conns', size: 7 } },
-			padding: [8, 8, 0, 0],
+			padding: [8, 20, 0, 0],
 			scales: {
 				x: { time: true, range: () => this.range() },
 				// A median of 15 ms and a p95 of 500 ms both show their shape only on a log scale.
 				y: { distr: kind === 'conns' ? 1 : 3, range: y_range },
 			},
 			axes: [
-				{ ...axis, grid: { show: false }, size: 26, space: 70, values: step < 60 && this.props.window_s <= 300 ? tick_time_s : tick_time },
+				{ ...axis, grid: { show: false }, size: 26, space: 70, values: step < 60 ? tick_time_s : tick_time },
 				{ ...axis, size: 58, space: 28, values: (u, ticks) => ticks.map(y),
-					...kind === 'rtt' && { filter: log_marks, grid: { ...grid, filter: log_marks } } },
+					...kind === 'rtt' && { splits: log_marks, filter: (plot, marks) => marks } },
 			],
 			series: kind === 'conns' ? [{},
 				{ fill: colour('bar'), stroke: colour('bar'), width: 0, paths: bars, points: { show: false } },
 				{ fill: colour('bad'), stroke: colour('bad'), width: 0, paths: bars, points: { show: false } },
 			] : [{},
-				{ stroke: colour('accent'), width: 2, points: { show: false }, spanGaps: false },
-				{ stroke: colour('p95'), width: 2, dash: [5, 4], points: { show: false }, spanGaps: false },
+				{ stroke: colour('accent'), width: 2, points: dots, spanGaps: false },
+				{ stroke: colour('p95'), width: 2, dash: [5, 4], points: dots, spanGaps: false },
 			],
 			hooks: { setCursor: [(u) => on_index(u.cursor.left >= 0 ? u.cursor.idx : null)] },
 		};
@@ -97,7 +103,7 @@ class Plot extends Component {
 	range()
 	{
 		const { t } = this.props;
-		return [t[0], t[t.length - 1] + this.props.step];
+		return [t[0] - this.props.step / 2, t[t.length - 1] + this.props.step / 2];
 	}
 
 	data()
@@ -127,7 +133,7 @@ class Plot extends Component {
 
 	componentDidUpdate(old)
 	{
-		if (old.window_s !== this.props.window_s || old.step !== this.props.step)
+		if (old.window_s !== this.props.window_s || old.step !== this.props.step || (old.t.length <= 15) !== (this.props.t.length <= 15))
 			this.build();
 		else if (old.t !== this.props.t)
 			this.plot.setData(this.data());
@@ -151,7 +157,7 @@ const Twin = memo(({ cols, step }) => {
 	const rows = [];
 
 	for (let i = t.length - 1; i >= 0; i--)
-		rows.push(html`<tr key=${t[i]}><th scope="row">${clock(t[i])}</th><td>${count(conns[i])}</td><td>${count(failed[i])}</td>
+		rows.push(html`<tr key=${t[i]}><th scope="row">${clock(t[i] - step / 2)}</th><td>${count(conns[i])}</td><td>${count(failed[i])}</td>
 			<td>${ms(p50[i] === null ? undefined : p50[i] * 1000).text}</td><td>${ms(p95[i] === null ? undefined : p95[i] * 1000).text}</td></tr>`);
 	return html`<div class="scroll twin" tabindex="0" role="region" aria-label="Chart as a table">
 		<table class="numbers"><thead><tr><th scope="col">From, ${step < 60 ? `${Math.round(step)} s` : `${Math.round(step / 60)} min`} each</th>
@@ -185,8 +191,7 @@ export class Chart extends Component {
 
 		if (this.for_d !== d) {
 			this.for_d = d;
-			const now_s = (d.at_ms + now_ms() - Date.now()) / 1000;
-			this.made = columns(d.value.series, d.window_s, now_s);
+			this.made = columns(d.value.series, d.window_s);
 		}
 		return this.made;
 	}
@@ -199,7 +204,7 @@ export class Chart extends Component {
 		if (t === undefined)
 			return null;
 		const rtt = (v) => v === null ? '–' : `${ms(v * 1000).text} ms`;
-		return html`<span class="readout">${clock(t)} – ${clock(t + step)} <b>${count(cols[1][i])}</b> handshakes
+		return html`<span class="readout">${clock(t - step / 2)} – ${clock(t + step / 2)}${i === cols[0].length - 1 ? ' so far' : ''} <b>${count(cols[1][i])}</b> handshakes
 			<b>${count(cols[2][i])}</b> failed (${percent(cols[2][i], cols[1][i])} %) median <b>${rtt(cols[3][i])}</b> p95 <b>${rtt(cols[4][i])}</b></span>`;
 	}
 
@@ -216,7 +221,7 @@ export class Chart extends Component {
 		return html`<${Panel} id="chart" title="Over time" stale=${stale}
 			note=${this.readout(cols, step) ?? `last ${words}`}
 			actions=${html`<button type="button" aria-pressed=${table} onclick=${() => this.setState({ table: !table })}>As a table</button>`}>
-			${table ? html`<${Twin} cols=${cols} step=${step} />` : html`<div class="plots">
+			${!t.length ? html`<${Empty}>Nothing was counted in the last ${words}.</${Empty}>` : table ? html`<${Twin} cols=${cols} step=${step} />` : html`<div class="plots">
 				<figure><figcaption><${Key} kind="bar">handshakes</${Key}><${Key} kind="failed">of them failed</${Key}></figcaption>
 					<${Plot} kind="conns" a=${conns} b=${failed} ...${props}
 						label=${`Handshakes over the last ${words}: ${count(v.conns)} in all. The same numbers: button "As a table".`} /></figure>

@@ -74,6 +74,12 @@ export function kib(n)
 	return n < 1024 ? `${count(n)} KiB` : `${(n / 1024).toFixed(1)} MiB`;
 }
 
+// The API's times are strings; a number is taken as it is.
+export function unix_s(t)
+{
+	return typeof t === 'number' ? t : Date.parse(t) / 1000;
+}
+
 const pad2 = (n) => String(n).padStart(2, '0');
 
 export function clock(unix_s)

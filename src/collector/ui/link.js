@@ -2,12 +2,13 @@
 // The line to the collector: one event stream, and the tables fetched again when an event says that
 // they changed, never faster than their window needs.  A lost collector is retried with back-off;
 // a hidden tab costs the collector nothing.
-import { others_arrive, rows_arrive, rows_load, set, state } from './store.js';
+import { others_arrive, rows_arrive, set, state } from './store.js';
 
 const FETCH_TIMEOUT_MS = 10000;
 const FLUSH_MS = 400;      // rows are shown in groups: a burst costs a redraw, not a thousand
 const RETRY_MIN_MS = 1000, RETRY_MAX_MS = 15000;
 const BURST_MAX = 1000;
+const ROWS_EVERY_MS = 5000;
 
 const RESOURCES = {
 	summary: { path: (w) => `api/summary?window_s=${w}`, on: ['conn', 'attempt'] },
@@ -33,6 +34,8 @@ let opened_before = false;
 let retry_ms = RETRY_MIN_MS;
 let retry_timer = 0;
 let burst = [], others = [];
+let missed = false;        // the list has holes that a fetch can fill
+let rows_at_ms = 0;
 const busy = new Set(), dirty = new Set();
 
 async function get(path)
@@ -92,10 +95,12 @@ async function refresh(name)
 
 async function load_rows()
 {
+	rows_at_ms = Date.now();
+	missed = false;
 	try {
 		const { value, skew_ms } = await get('api/conns?limit=200');
 		answered(skew_ms);
-		rows_load(value.conns);
+		rows_arrive(value.conns);
 	} catch {
 		failed();
 	}
@@ -119,6 +124,8 @@ function turn()
 		if (state.link !== 'lost' && old_ms >= (dirty.has(name) ? every.min_ms : every.max_ms))
 			refresh(name);
 	}
+	if (missed && state.link !== 'lost' && Date.now() - rows_at_ms >= ROWS_EVERY_MS)
+		load_rows();
 }
 
 function flush()
@@ -148,7 +155,7 @@ function on_report(e)
 	if (e.type === 'conn') {
 		burst.unshift(r);
 		if (burst.length > BURST_MAX) {
-			set({ skipped: state.skipped + 1 });
+			missed = true;
 			burst.pop();
 		}
 	} else if (e.type === 'trace' || e.type === 'plugin') {
@@ -166,6 +173,9 @@ function on_skipped(e)
 	} catch {
 		return;
 	}
+	for (const name in RESOURCES)
+		dirty.add(name);
+	missed = true;
 }
 
 function close()

@@ -7,9 +7,10 @@ import { WORDS } from './words.js';
 
 const ASKED = 50;
 
-function more_note(list, words)
+// `partial`: the collector looked at the newest rows only, because there were too many.
+function more_note(list, words, partial)
 {
-	return list.length >= ASKED ? `the first ${ASKED}, last ${words}` : `last ${words}`;
+	return `${list.length >= ASKED ? `the first ${ASKED}, ` : ''}last ${words}${partial ? ', newest rows only' : ''}`;
 }
 
 class Long extends Component {
@@ -94,7 +95,7 @@ export class Failures extends Long {
 		const list = d?.value?.failures ?? [];
 		const words = window_words(window_s);
 
-		return html`<${Panel} id="failures" title="Failing" note=${more_note(list, words)} stale=${stale}>
+		return html`<${Panel} id="failures" title="Failing" note=${more_note(list, words, d?.value?.partial)} stale=${stale}>
 			${!d?.value ? null : !list.length ? html`<${Empty} good>No handshake failed in the last ${words}.</${Empty}>` : html`<div class="wide"><table class="rows fails">
 			<thead><tr><th scope="col">Destination</th><th scope="col" class="num">Times</th><th scope="col" class="num last">Last</th></tr></thead>
 			<tbody>${this.cut(list).map((x) => html`<tr key=${`${x.dst_ip} ${x.dst_port} ${x.state}`}>
@@ -124,7 +125,7 @@ export class Attempts extends Long {
 		const list = d?.value?.attempts ?? [];
 		const words = window_words(window_s);
 
-		return html`<${Panel} id="attempts" title="Inbound attempts" note=${more_note(list, words)} stale=${stale}>
+		return html`<${Panel} id="attempts" title="Inbound attempts" note=${more_note(list, words, d?.value?.partial)} stale=${stale}>
 			${!d?.value ? null : !list.length ? html`<${Empty} good>Nobody knocked from outside in the last ${words}. Attempts are watched by the plugin <code>attempts</code>; the ledger shows whether it runs.</${Empty}>` : html`<div class="wide"><table class="rows tries">
 			<thead><tr><th scope="col">Source</th><th scope="col" class="num">SYNs</th><th scope="col" class="num last">Last</th></tr></thead>
 			<tbody>${this.cut(list).map((x) => html`<tr key=${x.src_ip}>

@@ -3,13 +3,15 @@
 // points at it or reads a row's details, and says what waits.
 import { count } from './format.js';
 import { Age, Count, Dir, Empty, Host, html, Mark, memo, Ms, Panel, Term } from './parts.js';
-import { filter_rows, held, key, rows_release, set, state, url_write } from './store.js';
+import { filter_rows, held, key, rows_fresh, rows_release, set, state, url_write } from './store.js';
 import { WORDS } from './words.js';
 
 const ROWS_SHOWN = 200;
 const READING_MS = 20000;
 
-const ORDER = ['ts', 'sensor', 'dir', 'state', 'history', 'host', 'src_ip', 'src_port', 'dst_name', 'dst_ip', 'dst_port', 'iif', 'oif'];
+// What a person asks first; the rest follows as the sensor wrote it.
+const ORDER = ['ts', 'sensor', 'dir', 'host', 'src_ip', 'src_port', 'dst_name', 'dst_ip', 'dst_port', 'state', 'history',
+	'rtt_us', 'rtt_src_us', 'rtt_ambiguous_us', 'setup_us', 'syn_retrans', 'synack_retrans', 'icmp', 'iif', 'oif'];
 
 function value_text(name, v)
 {
@@ -84,7 +86,7 @@ function show_waiting()
 export const Live = memo(({ rows, filter, open, waiting, waiting_lost, skipped, is_held, paused, empty }) => {
 	const match = filter_rows(rows, filter);
 	const shown = match.slice(0, ROWS_SHOWN);
-	const fresh = waiting.length ? filter_rows(waiting, filter).length : 0;
+	const fresh = waiting.length ? filter_rows(rows_fresh(), filter).length : 0;
 	const note = paused ? null : is_held && fresh > 0
 		? html`<button type="button" class="waiting" onclick=${show_waiting}>${count(fresh)}${waiting_lost ? '+' : ''} new, list held still</button>`
 		: filter ? `${count(match.length)} of the last ${count(rows.length)} match` : rows.length ? `last ${count(shown.length)}` : null;
@@ -92,7 +94,7 @@ export const Live = memo(({ rows, filter, open, waiting, waiting_lost, skipped, 
 	return html`<${Panel} id="live" title="Live handshakes" note=${note}
 		actions=${html`<label class="filter"><span class="vh">Filter: words that a row must contain; a minus before a word excludes</span>
 			<input type="search" value=${filter} oninput=${on_filter} placeholder="Filter: 443 refused -10.0.0" spellcheck="false" autocomplete="off" maxlength="200" /></label>`}>
-		${skipped > 0 && html`<p class="hint" role="status">${count(skipped)} handshake${skipped === 1 ? ' was' : 's were'} not sent to this list because they came faster than a page can show. They are stored and counted.</p>`}
+		${skipped > 0 && html`<p class="hint" role="status">${count(skipped)} event${skipped === 1 ? '' : 's'} came faster than a page can follow and ${skipped === 1 ? 'is' : 'are'} not all in this list. The numbers count them.</p>`}
 		${!rows.length ? empty : !shown.length ? html`<${Empty}>No handshake matches <q><bdi>${filter}</bdi></q>. <button type="button" onclick=${() => { set({ filter: '' }); url_write(); }}>Clear the filter</button></${Empty}>`
 		: html`<div class="scroll" tabindex="0" role="region" aria-label="Live handshakes, newest first"
 			onmousemove=${() => hold(true)} onmouseleave=${() => hold(false)} onfocusin=${() => hold(true)} onfocusout=${leave}>

@@ -8,7 +8,7 @@ import { Attempts, Destinations, Failures } from './lists.js';
 import { Live, Others } from './live.js';
 import { Empty, Follow, html, memo, Shape } from './parts.js';
 import { Tiles } from './tiles.js';
-import { held, rows_release, set, state, url_write } from './store.js';
+import { held, rows_fresh, rows_release, set, state, url_write } from './store.js';
 
 function choose_window(window_s)
 {
@@ -134,7 +134,7 @@ export class Page extends Follow {
 		const of = (name) => ({ d: data[name]?.window_s === window_s || name === 'sensors' ? data[name] : undefined, window_s, stale: stale_words(name) });
 		const nothing = sensors && !sensors.length && !rows.length;
 
-		return html`<${Header} link=${state.link} paused_at=${state.paused_at} window_s=${window_s} waiting=${state.waiting.length} />
+		return html`<${Header} link=${state.link} paused_at=${state.paused_at} window_s=${window_s} waiting=${state.paused_at ? rows_fresh().length : 0} />
 		<${Banner} />
 		<main class=${state.link === 'lost' ? 'lost' : ''}>
 			${nothing ? html`<${NoSensor} />` : html`

@@ -82,17 +82,19 @@ export function rows_release()
 	if (!state.waiting.length)
 		return;
 	const known = new Set(state.rows.map(key));
-	const fresh = state.waiting.filter((r) => !known.has(key(r)));
+	const fresh = state.waiting.filter((r) => !known.has(key(r)) && known.add(key(r)));
 
-	set({ rows: fresh.concat(state.rows).slice(0, ROWS_KEPT), waiting: [], waiting_lost: 0 });
+	// By the collector's number: what was fetched after a gap lies between what the stream brought.
+	const rows = fresh.concat(state.rows).sort((a, b) => (b.id ?? 0) - (a.id ?? 0));
+	set({ rows: rows.slice(0, ROWS_KEPT), waiting: [], waiting_lost: 0 });
 }
 
-// What the collector has stored, newest first, at start and after a gap in the stream.
-export function rows_load(reports)
+// How many wait that the list does not show yet.
+export function rows_fresh()
 {
-	const known = new Set(reports.map(key));
+	const known = new Set(state.rows.map(key));
 
-	set({ rows: reports.concat(state.rows.filter((r) => !known.has(key(r)))).slice(0, ROWS_KEPT) });
+	return state.waiting.filter((r) => !known.has(key(r)) && known.add(key(r)));
 }
 
 export function others_arrive(reports)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The six numbers that say whether all is well, each with what puts it into proportion.
-import { count, percent, span, UNKNOWN, window_words } from './format.js';
+import { count, percent, span, unix_s, UNKNOWN, window_words } from './format.js';
 import { html, memo, Shape, Spark, Term } from './parts.js';
 import { latest_runs, sensor_silent } from './ledger.js';
+import { now_ms } from './store.js';
 
 export function failed_of(s)
 {
@@ -29,9 +30,12 @@ function outcomes(s)
 	return parts.slice(0, 2).map(([n, word]) => `${count(n)} ${word}`).join(', ');
 }
 
-function per_time(n, window_s)
+// The collector's window ends with the minute that is running: it is a little shorter than its name.
+function per_time(n, summary, window_s)
 {
-	const per_min = n / (window_s / 60);
+	const from_s = unix_s(summary.value.series?.[0]?.t);
+	const long_s = (summary.at_ms + now_ms() - Date.now()) / 1000 - from_s;
+	const per_min = n / ((long_s > 60 && long_s < window_s ? long_s : window_s) / 60);
 
 	if (per_min >= 10)
 		return `${count(Math.round(per_min))} a minute`;
@@ -56,7 +60,8 @@ export function coverage(sensors)
 export const Tiles = memo(({ summary, sensors, attempts, window_s, stale }) => {
 	const s = summary?.value;
 	const words = window_words(window_s);
-	const series = s?.series ?? [];
+	// Without the step that is not over: it would look like a fall.
+	const series = (s?.series ?? []).slice(0, -1);
 	const p50 = span(s?.rtt_p50_us), p95 = span(s?.rtt_p95_us);
 	const ratio = s?.rtt_p50_us > 0 ? s.rtt_p95_us / s.rtt_p50_us : undefined;
 	const bad = s && s.conns > 0 ? failed_of(s) / s.conns : 0;
@@ -67,7 +72,7 @@ export const Tiles = memo(({ summary, sensors, attempts, window_s, stale }) => {
 	const cover = seen ? parsed / seen : 1;
 
 	return html`<dl class=${`tiles ${stale ? 'stale' : ''}`} aria-label=${`The last ${words} in six numbers`}>
-		<${Tile} id="t-conns" label="Handshakes" value=${count(s?.conns)} sub=${s ? per_time(s.conns, window_s) : ''}
+		<${Tile} id="t-conns" label="Handshakes" value=${count(s?.conns)} sub=${s ? per_time(s.conns, summary, window_s) : ''}
 			values=${series.map((p) => p.conns)} />
 		<${Tile} id="t-failed" label="Failed" value=${s ? percent(failed_of(s), s.conns) : UNKNOWN} unit="%" sub=${s ? outcomes(s) : ''}
 			tone=${bad >= 0.1 ? 'alarm' : ''} values=${series.map((p) => p.failed)} spark="bad" />

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// One chromium page, driven by test_page.py: a JSON command a line on stdin, an answer a line on
+// stdout.  Keeps what a page must never cause: dialogs, console errors, requests to elsewhere.
+//   node driver.mjs NODE_MODULES_PARENT PROFILE_FOLDER
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import readline from 'node:readline';
+
+const [, , modules, profile] = process.argv;
+const { chromium } = createRequire(path.join(modules, 'package.json'))('playwright-core');
+
+const context = await chromium.launchPersistentContext(profile, {
+	executablePath: '/usr/bin/chromium',
+	headless: true,
+	args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+		'--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'],
+	viewport: { width: 1280, height: 800 },
+	colorScheme: 'light',
+	reducedMotion: 'reduce',
+	timeout: 120000,
+});
+context.setDefaultTimeout(60000);
+const page = context.pages()[0] ?? await context.newPage();
+const seen = { dialogs: [], errors: [], requests: [], failed: [] };
+
+page.on('dialog', (d) => {
+	seen.dialogs.push(`${d.type()}: ${d.message()}`);
+	d.dismiss().catch(() => {});
+});
+page.on('console', (m) => {
+	if (m.type() === 'error' || m.type() === 'warning')
+		seen.errors.push(`${m.type()}: ${m.text()} (${m.location().url})`);
+});
+page.on('pageerror', (e) => seen.errors.push(`uncaught: ${e.stack ?? e}`));
+page.on('popup', (p) => seen.errors.push(`popup: ${p.url()}`));
+context.on('request', (r) => seen.requests.push(r.url()));
+page.on('requestfailed', (r) => seen.failed.push(`${r.url()}: ${r.failure()?.errorText}`));
+await page.addInitScript(() => {
+	window.violations = [];
+	document.addEventListener('securitypolicyviolation', (e) =>
+		window.violations.push(`${e.violatedDirective} ${e.blockedURI} ${e.sample}`));
+});
+
+const commands = {
+	goto: ({ url }) => page.goto(url, { waitUntil: 'load' }).then((r) => ({ status: r.status(), headers: r.headers() })),
+	reload: () => page.reload({ waitUntil: 'load' }).then(() => null),
+	// `code` is a function's text; it gets `arg`.
+	eval: ({ code, arg }) => page.evaluate(`(${code})(${JSON.stringify(arg ?? null)})`),
+	press: ({ key }) => page.keyboard.press(key).then(() => null),
+	type: ({ text }) => page.keyboard.type(text).then(() => null),
+	click: ({ selector }) => page.click(selector).then(() => null),
+	hover: ({ selector }) => page.hover(selector).then(() => null),
+	away: () => page.mouse.move(1, 1).then(() => null),
+	size: ({ width, height }) => page.setViewportSize({ width, height }).then(() => null),
+	scheme: ({ scheme }) => page.emulateMedia({ colorScheme: scheme }).then(() => null),
+	shot: ({ file, full }) => page.screenshot({ path: file, fullPage: full }).then(() => null),
+	seen: async () => ({ ...seen, violations: await page.evaluate('window.violations ?? []') }),
+};
+
+process.stdout.write('{"ready":true}\n');
+for await (const line of readline.createInterface({ input: process.stdin })) {
+	const { op, ...rest } = JSON.parse(line);
+	let answer;
+
+	try {
+		answer = { value: await commands[op](rest) };
+	} catch (e) {
+		answer = { error: String(e.stack ?? e) };
+	}
+	process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
+await context.close();

@@ -1,0 +1,705 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The collector's page as a person sees it: the real collector, Debian's chromium, reports posted as a
+sensor would post them.  Writes the page's pictures to $O/screenshots/."""
+import collections
+import contextlib
+import datetime
+import gzip
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import threading
+import time
+
+import pytest
+
+from lib import ng, report
+from lib.collector import Collector
+
+HERE = ng.TOP / "tests/browser"
+BOOT = "9f1c2ab0"
+
+
+# ---- the browser ----
+
+@pytest.fixture(scope="session")
+def modules():
+    """playwright-core from the lock file, in $O/browser."""
+    folder = ng.BUILD / "browser"
+    stamp = folder / "node_modules/.stamp"
+    lock = (HERE / "package-lock.json").read_text(encoding="utf-8")
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != lock:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json", ".npmrc"):
+            shutil.copy(HERE / name, folder / name)
+        for last in (False, False, True):
+            done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=folder, text=True,
+                                  capture_output=True, timeout=300, check=False)
+            if done.returncode == 0:
+                break
+            assert not last, f"npm ci in {folder}:\n{done.stdout}{done.stderr}"
+        stamp.write_text(lock, encoding="utf-8")
+    return folder
+
+
+class Browser:
+    """driver.mjs, one page; what it must never see is asserted at the end."""
+
+    def __init__(self, modules, folder, origin, may_fail=False):
+        self.origin, self.may_fail, self.folder = origin, may_fail, folder
+        # Not in `folder`: chromium's socket has to fit into 107 characters.
+        self.temp = ng.temp_dir("b")
+        self.argv = ["node", str(HERE / "driver.mjs"), str(modules), str(self.temp / "profile")]
+
+    def __enter__(self):
+        self.err = open(self.folder / "browser.log", "w+", encoding="utf-8")
+        self.process = subprocess.Popen(self.argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.err, text=True,
+                                        env={**os.environ, "TMPDIR": str(self.temp)})
+        try:
+            assert self.answer(180) == {"ready": True}
+        except BaseException:
+            self.process.kill()
+            self.close()
+            raise
+        return self
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+        self.err.close()
+        shutil.rmtree(self.temp, ignore_errors=True)
+
+    def answer(self, deadline_s=120):
+        lines = []
+        reader = threading.Thread(target=lambda: lines.append(self.process.stdout.readline()), daemon=True)
+        reader.start()
+        reader.join(deadline_s)
+        self.err.seek(0)
+        assert lines and lines[0], f"no answer from the browser: {self.err.read()[-4000:]}"
+        return json.loads(lines[0])
+
+    def do(self, op, **rest):
+        self.process.stdin.write(json.dumps({"op": op, **rest}) + "\n")
+        self.process.stdin.flush()
+        answer = self.answer()
+        assert "error" not in answer, f"{op} {rest}: {answer['error']}"
+        return answer.get("value")
+
+    def js(self, code, arg=None):
+        return self.do("eval", code=code, arg=arg)
+
+    def texts(self, selector):
+        return self.js("(s) => [...document.querySelectorAll(s)].map((e) => e.textContent)", selector)
+
+    def text(self, selector):
+        return self.js("(s) => document.querySelector(s)?.textContent ?? null", selector)
+
+    def wait(self, what, check, **options):
+        return ng.wait_for(lambda: f"{what}\n--- the page\n{self.js('() => document.body.innerText')[:6000]}", check,
+                           every_s=0.1, **options)
+
+    def open(self, path="/"):
+        said = self.do("goto", url=self.origin + path)
+        assert said["status"] == 200
+        return said["headers"]
+
+    def check(self):
+        """No dialog, no violation of the page's policy, no error, no request to anybody else."""
+        seen = self.do("seen")
+        assert seen["dialogs"] == []
+        assert seen["violations"] == []
+        assert seen["requests"] and all(u.startswith((self.origin + "/", "data:")) for u in seen["requests"]), seen["requests"]
+        if not self.may_fail:
+            assert seen["errors"] == []
+        return seen
+
+    def __exit__(self, kind, *_):
+        try:
+            if kind is None:
+                self.check()
+        finally:
+            self.close()
+
+
+@pytest.fixture
+def page(modules, tmp_path):
+    """A collector with an empty database and a browser that has not opened it yet."""
+    with Collector(tmp_path) as collector, \
+            Browser(modules, tmp_path, f"http://127.0.0.1:{collector.port}") as browser:
+        yield collector, browser
+
+
+# ---- reports ----
+
+def ts(age_s=0.0):
+    at = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=age_s)
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class Sensor:
+    """Numbers the reports, checks them against the schema and posts them."""
+
+    def __init__(self, collector, name="router"):
+        self.collector, self.name, self.seq, self.ready = collector, name, 0, []
+
+    def add(self, type_, age_s, /, **fields):
+        self.seq += 1
+        r = {"v": 1, "type": type_, "ts": ts(age_s), "sensor": self.name, "boot": BOOT, "seq": self.seq, **fields}
+        line = json.dumps(r, ensure_ascii=True, separators=(",", ":"))
+        assert report.errors(line) == []
+        self.ready.append(line)
+        return r
+
+    def conn(self, age_s=1.0, **fields):
+        r = {"dir": "outbound", "src_ip": "192.168.1.23", "src_port": 40000 + self.seq % 20000, "dst_ip": "203.0.113.10",
+             "dst_port": 443, "proto": "tcp", "state": "established", "syn_retrans": 0, **fields}
+        if "rtt_us" in r:
+            r.setdefault("setup_us", r["rtt_us"])
+        return self.add("conn", age_s, **r)
+
+    def stat(self, age_s=0.0, **fields):
+        return self.add("stat", age_s, window_us=10000000, **fields)
+
+    def post(self):
+        for i in range(0, len(self.ready), 100):
+            body = "".join(line + "\n" for line in self.ready[i:i + 100])
+            status, said = self.collector.request("POST", "/v1/reports", body,
+                                                  {"Content-Type": "application/x-ndjson",
+                                                   "Idempotency-Key": f"{self.name}-{self.seq}-{i}"})
+            assert status in (200, 202), (status, said)
+            assert not json.loads(said or b"{}").get("rejected"), said
+        self.ready = []
+
+
+LEDGER = {"version": "0.1.0", "seen": 20012, "logged": 20000, "sampled_out": 12, "received": 19998, "gap": 2, "tail": 0,
+          "parsed": 19996, "truncated": 1, "malformed": 1, "unsupported": 0, "in_hand": 0, "flows_live": 38,
+          "flows_max": 16384, "flows_evicted": 0, "reports": 900, "reports_dropped": 0, "cpu_us": 1843000, "rss_kib": 5312,
+          "sandbox": {"no_caps": True, "no_new_privs": True, "seccomp": True, "landlock": False},
+          "groups": [{"group": 5, "class": "handshake", "seen": 19012, "logged": 19000, "received": 18998, "gap": 2},
+                     {"group": 6, "class": "output", "seen": 1000, "logged": 1000, "received": 1000, "gap": 0}],
+          "plugins": [{"name": "handshake", "version": "1.0", "state": "ok", "calls": 19996, "cpu_us": 9100, "max_us": 84,
+                       "counters": {"open": 38, "ended": 9421}},
+                      {"name": "attempts", "version": "1.0", "state": "degraded", "calls": 560, "cpu_us": 410, "max_us": 31},
+                      {"name": "demo", "version": "1.0", "state": "disabled", "calls": 5, "cpu_us": 10, "max_us": 6}]}
+
+PLACES = [("142.250.74.110", 443, 18000), ("2a00:1450:4001:82b::200e", 443, 17500), ("151.101.1.140", 443, 9200),
+          ("52.97.183.162", 443, 31000), ("17.57.146.20", 5223, 24000), ("104.16.132.229", 443, 8100),
+          ("185.199.108.153", 443, 11000), ("140.82.121.4", 22, 22000), ("9.9.9.9", 853, 7400),
+          ("192.168.1.10", 445, 310), ("192.168.1.20", 631, 820), ("2606:4700::6810:84e5", 443, 8400),
+          ("198.51.100.25", 993, 46000), ("45.57.12.144", 443, 13000), ("91.189.91.83", 80, 88000)]
+HOSTS = {"192.168.1.23": "annas-laptop", "192.168.1.31": None, "192.168.1.44": "tv-livingroom", "192.168.1.57": None}
+
+
+def an_evening(sensor):
+    """Five minutes of a small network; returns the conn reports, oldest first."""
+    dice = random.Random(7)
+    made = []
+    for i in range(600):
+        ip, port, base = dice.choice(PLACES)
+        src = "fd00:db8:1::23" if ":" in ip else dice.choice(list(HOSTS))
+        rtt = round(base * (0.85 + dice.random() * 0.4 + (dice.random() * 6 if dice.random() < 0.06 else 0)))
+        fields = {"src_ip": src, "dst_ip": ip, "dst_port": port, "dir": "internal" if ip.startswith("192.") else "outbound",
+                  "iif": "br-lan", "oif": "wan", "hook": "forward", "group": 5, "ttl_src": 64, "ttl_dst": 52, "mss": 1460,
+                  "sack_ok": True, "wscale": 7}
+        if HOSTS.get(src):
+            fields["host"] = HOSTS[src]
+        luck = dice.random()
+        if luck < 0.02:
+            fields |= {"state": "timeout", "history": "SSS", "syn_retrans": 2}
+        elif luck < 0.05 or (ip == "192.168.1.20" and luck < 0.4):
+            fields |= {"state": "refused", "history": "Sr"}
+        elif luck < 0.07:
+            fields |= {"state": "unreachable", "history": "S", "icmp": "3/1"}
+        elif luck < 0.09:
+            fields |= {"syn_retrans": 1, "rtt_ambiguous_us": rtt, "setup_us": rtt + 1004000, "history": "SShA"}
+        else:
+            fields |= {"rtt_us": rtt, "history": "ShA", "rtt_src_us": 400 + round(dice.random() * 900)}
+            if luck < 0.4:
+                fields |= {"state": "answered", "history": "Sh"}
+                del fields["rtt_src_us"]
+        made.append(sensor.conn(age_s=285 - i * 0.47, **fields))
+    for src, count, ports, verdict, kind in (("203.0.113.77", 731, [22, 23, 80, 443, 8080, 3389], "dropped", "vertical_scan"),
+                                             ("198.51.100.201", 64, [23, 2323], "dropped", "horizontal_scan"),
+                                             ("2001:db8:bad::17", 9, [443], "accepted", "single"),
+                                             ("192.0.2.145", 5, [22], "rejected", "single")):
+        sensor.add("attempt", 40, last_ts=ts(5), dir="inbound", src_ip=src, dst_ip="198.51.100.10", proto="tcp", count=count,
+                   dst_ports=ports, verdict=verdict, kind=kind)
+    sensor.stat(**LEDGER, seq_first=1)
+    sensor.post()
+    return made
+
+
+def spaced(n):
+    return f"{n:,}"
+
+
+def ms_text(us):
+    v = us / 1000
+    return f"{v:.2f}" if v < 9.995 else f"{v:.1f}" if v < 99.95 else spaced(round(v))
+
+
+def tile(browser, name):
+    return browser.text(f".tile.t-{name} .big")
+
+
+# ---- the tests ----
+
+def test_bundle():
+    """Four small files, nothing inline, nothing from elsewhere."""
+    dist = ng.BUILD / "ui/dist"
+    files = {p.name: p.read_bytes() for p in dist.iterdir() if p.name != ".stamp"}
+    assert set(files) == {"index.html", "app.js", "app.css", "icon.svg"}
+    assert sum(len(gzip.compress(b)) for b in files.values()) <= 60 * 1024
+    for name, data in files.items():
+        elsewhere = set(re.findall(rb"(?:https?:)?//[a-z0-9.-]+\.[a-z]{2,}[^\s\"'`)]*", data))
+        assert all(u.startswith(b"http://www.w3.org/") for u in elsewhere), (name, elsewhere)
+    assert not re.search(rb"<style|\sstyle=|\son\w+=|<script(?![^>]*src=)", files["index.html"])
+    sources = "".join(p.read_text(encoding="utf-8") for p in (ng.TOP / "src/collector/ui").glob("*.js"))
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", sources)
+
+
+def test_empty_then_first_sensor(page):
+    """An empty collector says what to start; the first report turns the page without a reload."""
+    collector, browser = page
+    policy = browser.open()["content-security-policy"]
+    for part in ("default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'",
+                 "require-trusted-types-for 'script'"):
+        assert part in policy
+    assert "unsafe" not in policy
+    browser.wait("the hint", lambda: browser.text(".start pre"))
+    assert browser.text(".start pre") == f"net-gazer --collector-url http://127.0.0.1:{collector.port}"
+    browser.js("() => { window.same_page = true; }")
+    sensor = Sensor(collector, "first")
+    sensor.stat(**{**LEDGER, "seen": 0, "logged": 0, "sampled_out": 0, "received": 0, "gap": 0, "parsed": 0,
+                   "truncated": 0, "malformed": 0}, seq_first=1)
+    sensor.post()
+    browser.wait("the sensor", lambda: "first" in browser.texts(".sensor h3"))
+    browser.wait("why there is no row", lambda: "its rules have matched no packet" in (browser.text(".live .empty") or ""))
+    assert "No handshake failed" in browser.text(".failures .empty")
+    assert "Nobody knocked" in browser.text(".attempts .empty")
+    sensor.conn(rtt_us=1234)
+    sensor.post()
+    browser.wait("the first row", lambda: browser.texts(".conns td.dst .addr") == ["203.0.113.10"])
+    assert browser.js("() => window.same_page") is True
+
+
+def test_now(page):
+    """What was posted is what the page says: rows, numbers, lists, ledger; and a new row comes by itself."""
+    collector, browser = page
+    sensor = Sensor(collector)
+    conns = an_evening(sensor)
+    # An hour, so that a slow machine does not see the first rows leave the window.
+    browser.open("/#w=1h")
+    browser.wait("200 rows", lambda: len(browser.texts(".conns td.dst")) == 200)
+    browser.wait("the numbers", lambda: (tile(browser, "p95") or "–") != "–" and tile(browser, "attempts") != "–")
+
+    # Rows: newest first, each as posted.
+    rows = browser.js("""() => [...document.querySelectorAll('.conns tbody tr')].map((tr) => ({
+        src: tr.querySelector('td.src .name, td.src .addr').textContent, dst: tr.querySelector('td.dst .addr').textContent,
+        port: tr.querySelector('td.dst .port').textContent, state: tr.querySelector('td.state').textContent,
+        shape: !!tr.querySelector('td.state svg *'), rtt: tr.querySelector('td.rtt').textContent,
+        setup: tr.querySelector('td.setup').textContent, again: tr.querySelector('td.rtx').textContent,
+        when: tr.querySelector('time').getAttribute('datetime'), exact: tr.querySelector('time').title}))""")
+    for row, r in zip(rows, reversed(conns[-200:]), strict=True):
+        rtt = ms_text(r["rtt_us"]) if "rtt_us" in r else f"~{ms_text(r['rtt_ambiguous_us'])}" if "rtt_ambiguous_us" in r else "–"
+        assert row == {"src": r.get("host") or r["src_ip"], "dst": r["dst_ip"], "port": f":{r['dst_port']}", "state": r["state"],
+                       "shape": True, "rtt": rtt, "setup": ms_text(r["setup_us"]) if "setup_us" in r else "–",
+                       "again": str(r["syn_retrans"]), "when": r["ts"], "exact": row["exact"]}
+        assert row["exact"].startswith(r["ts"].replace("T", " ").rstrip("Z"))
+
+    # Tiles.  The collector keeps RTTs in a histogram with four steps a doubling: 19 % at most.
+    rtts = sorted(r["rtt_us"] for r in conns if "rtt_us" in r)
+    failed = sum(r["state"] not in ("established", "answered") for r in conns)
+    assert tile(browser, "conns") == "600"
+    assert tile(browser, "failed") == f"{failed / 6:.1f}%"
+    for name, true_us in (("p50", rtts[len(rtts) // 2]), ("p95", rtts[len(rtts) * 95 // 100])):
+        value, unit = re.fullmatch(r"([\d.]+)(µs|ms|s)", tile(browser, name)).groups()
+        assert float(value) * {"µs": 1, "ms": 1000, "s": 1e6}[unit] == pytest.approx(true_us, rel=0.25), name
+    assert tile(browser, "attempts") == "809"
+    assert tile(browser, "coverage") == "99.92%"
+
+    # Destinations, as the API has them, busiest first; then by p95.
+    dests = collector.get("/api/destinations?window_s=3600&limit=50")["destinations"]
+    by_place = collections.Counter((r["dst_ip"], r["dst_port"]) for r in conns)
+    assert {(d["dst_ip"], d["dst_port"]): d["conns"] for d in dests} == by_place
+    read = """() => [...document.querySelectorAll('.dests tbody tr')].map((tr) => [tr.querySelector('.addr').textContent,
+        tr.querySelector('.conns span').textContent, tr.querySelector('.p50').textContent, tr.querySelector('.p95').textContent])"""
+    as_shown = lambda d: [d["dst_ip"], spaced(d["conns"]), *(ms_text(d[k]) if k in d else "–" for k in ("rtt_p50_us", "rtt_p95_us"))]
+    expected = {d["dst_ip"]: as_shown(d) for d in dests}
+    shown = browser.js(read)
+    assert len(shown) == 10 and all(expected[row[0]] == row for row in shown), (shown, expected)
+    assert [int(row[1]) for row in shown] == sorted(by_place.values(), reverse=True)[:10]
+    for d in dests:
+        true = sorted(r["rtt_us"] for r in conns if r["dst_ip"] == d["dst_ip"] and "rtt_us" in r)
+        assert true[0] == d["rtt_min_us"] and true[-1] == d["rtt_max_us"]
+        assert d["rtt_p50_us"] == pytest.approx(true[len(true) // 2], rel=0.25)
+    browser.js("() => [...document.querySelectorAll('.dests th button')].find((b) => b.textContent === 'p95 ms').click()")
+    by_p95 = sorted((d["rtt_p95_us"] for d in dests), reverse=True)[:10]
+    browser.wait("the order by p95", lambda: [row[3] for row in browser.js(read)] == [ms_text(us) for us in by_p95])
+    browser.js("() => document.querySelector('.destinations > button').click()")
+    browser.wait("all destinations", lambda: len(browser.js(read)) == len(dests))
+
+    # Failures, inbound attempts.
+    bad = collections.Counter((r["dst_ip"], r["state"]) for r in conns if r["state"] in ("refused", "timeout", "unreachable"))
+    browser.js("() => document.querySelector('.failures > button')?.click()")
+    failing = """() => [...document.querySelectorAll('.fails tbody tr')].map((tr) => [tr.querySelector('.addr').textContent,
+        tr.querySelector('.mark').textContent, Number(tr.querySelector('.num').textContent)])"""
+    browser.wait("the failures", lambda: {(ip, state): n for ip, state, n in browser.js(failing)} == bad)
+    tries = browser.js("""() => [...document.querySelectorAll('.tries tbody tr')].map((tr) => [tr.querySelector('.addr').textContent,
+        tr.querySelector('.num').textContent, tr.querySelector('.mark').textContent, tr.querySelector('.kind').textContent])""")
+    assert tries == [["203.0.113.77", "731", "dropped", "port scan"], ["198.51.100.201", "64", "dropped", "sweep"],
+                     ["2001:db8:bad::17", "9", "accepted", "one port"], ["192.0.2.145", "5", "rejected", "one port"]]
+    assert browser.texts(".tries tr:first-child .chip")[:2] == ["22ssh", "23telnet"]
+
+    # The ledger: the sensor's numbers, and sums that come out.
+    figures = dict(browser.js("""() => [...document.querySelectorAll('.sensor .figure')].map((f) =>
+        [[...f.classList].find((c) => c.startsWith('f-')).slice(2), f.querySelector('b').textContent])"""))
+    for name in ("seen", "logged", "sampled_out", "received", "gap", "tail", "parsed", "truncated", "malformed", "unsupported",
+                 "in_hand", "reports", "reports_dropped", "flows_evicted"):
+        assert figures[name] == spaced(LEDGER[name]), name
+    assert figures["stored"] == figures["numbered"] == spaced(sensor.seq) and figures["missing"] == "0"
+    assert figures["flows_live"] == "38 of 16,384" and figures["rss_kib"] == "5.2 MiB"
+    assert browser.texts(".sum .even") == ["adds up"] * 4
+    assert browser.texts(".posture .yes") == ["on", "on", "on", "off"]
+    assert browser.texts(".plugins .pname") == ["handshake", "attempts", "demo"]
+    assert browser.texts(".plugins .mark") == ["ok", "degraded", "disabled"]
+    assert browser.texts(".counter") == ["open 38", "ended 9,421"]
+    assert browser.text(".sensor .cover b") == "99.92 %"
+
+    # The chart's twin has the same handshakes.
+    browser.do("click", selector=".chart .actions button")
+    browser.wait("the table", lambda: browser.texts(".twin tbody tr"))
+    twin = browser.js("() => [...document.querySelectorAll('.twin tbody tr')].map((tr) => [...tr.children].slice(1, 3).map((td) => Number(td.textContent)))")
+    assert (sum(r[0] for r in twin), sum(r[1] for r in twin)) == (600, failed)
+    browser.do("click", selector=".chart .actions button")
+    browser.wait("two charts", lambda: browser.js("() => document.querySelectorAll('.plot canvas').length") == 2)
+
+    # Live, without a reload; the numbers follow.
+    browser.js("() => { window.same_page = true; scrollTo(0, 0); }")
+    browser.do("away")
+    browser.wait("the stream", lambda: browser.js("() => document.querySelector('.link').dataset.link") == "live")
+    sensor.conn(age_s=0.1, dst_ip="198.51.100.99", dst_port=8443, rtt_us=4321, host="late-comer")
+    sensor.post()
+    browser.wait("the new row on top", lambda: browser.text(".conns tbody tr td.dst .addr") == "198.51.100.99")
+    assert browser.text(".conns tbody tr td.src .name") == "late-comer"
+    assert browser.text(".conns tbody tr td.rtt") == "4.32"
+    assert len(browser.texts(".conns td.dst")) == 200
+    browser.wait("the count", lambda: tile(browser, "conns") == "601")
+    # A ledger that does not come out is said so.
+    sensor.stat(**{**LEDGER, "received": 19990}, seq_first=1)
+    sensor.post()
+    browser.wait("the sum that is off", lambda: browser.texts(".sum .even") == ["adds up", "off by 8", "off by 8", "adds up"])
+    sensor.stat(**LEDGER, seq_first=1)
+    sensor.post()
+    browser.wait("the sum that is right", lambda: browser.texts(".sum .even") == ["adds up"] * 4)
+    assert browser.js("() => window.same_page") is True
+
+    # Pictures, and room for everything from a phone to a wall.
+    browser.do("click", selector="button[data-window='5m']")
+    browser.do("away")
+    browser.wait("five minutes", lambda: "last 5 minutes" in browser.text(".destinations .note"))
+    shots = ng.BUILD / "screenshots"
+    shots.mkdir(exist_ok=True)
+    for name, scheme, width, height, full in (("now", "light", 1280, 800, False), ("now-dark", "dark", 1280, 800, False),
+                                              ("now-full", "light", 1280, 800, True), ("now-phone", "light", 390, 844, True),
+                                              ("now-wall", "dark", 2560, 1440, False)):
+        browser.do("scheme", scheme=scheme)
+        browser.do("size", width=width, height=height)
+        browser.wait(f"a layout for {width}", lambda: browser.js(
+            "() => document.documentElement.scrollWidth <= innerWidth && document.querySelectorAll('.plot canvas').length === 2"))
+        browser.do("shot", file=str(shots / f"{name}.png"), full=full)
+        assert (shots / f"{name}.png").stat().st_size > 20000
+    too_small = browser.js("""() => [...document.querySelectorAll('main *')].filter((e) => e.childNodes.length && !e.closest('svg')
+        && parseFloat(getComputedStyle(e).fontSize) < 11.5).map((e) => e.className + getComputedStyle(e).fontSize)""")
+    assert too_small == []
+
+
+def test_filter_window_pause(page):
+    """The filter and the window are in the address; a pause holds everything and says what waits."""
+    collector, browser = page
+    sensor = Sensor(collector)
+    for port in (22, 443, 4443):
+        for state in ("established", "refused"):
+            sensor.conn(dst_port=port, state=state, host=f"pc-{port}")
+    sensor.conn(age_s=1800, dst_ip="198.51.100.7", rtt_us=5000)
+    sensor.stat(**LEDGER)
+    sensor.post()
+    browser.open()
+    browser.wait("7 rows", lambda: len(browser.texts(".conns td.dst")) == 7)
+    for words, ports in (("REFUSED", [4443, 443, 22]), ("refused :443", [443]), ("refused -:443", [4443, 22]), ("pc-22 est", [22])):
+        browser.js("""(text) => { const e = document.querySelector('.live input'); e.value = text;
+            e.dispatchEvent(new Event('input', { bubbles: true })); }""", words)
+        browser.wait(f"rows for {words}", lambda p=ports: browser.texts(".conns td.dst .port") == [f":{n}" for n in p])
+    browser.js("""() => { const e = document.querySelector('.live input'); e.value = 'no such <b>thing</b>';
+        e.dispatchEvent(new Event('input', { bubbles: true })); }""")
+    browser.wait("no match", lambda: "No handshake matches no such <b>thing</b>" in (browser.text(".live .empty") or ""))
+    browser.do("click", selector=".live .empty button")
+    browser.wait("all rows", lambda: len(browser.texts(".conns td.dst")) == 7)
+
+    browser.wait("six in five minutes", lambda: tile(browser, "conns") == "6")
+    browser.do("click", selector="button[data-window='1h']")
+    browser.wait("seven in an hour", lambda: tile(browser, "conns") == "7")
+    assert browser.js("() => location.hash") == "#w=1h"
+    browser.do("reload")
+    browser.wait("the hour, still", lambda: tile(browser, "conns") == "7")
+    assert browser.js("() => document.querySelector('button[data-window=\"1h\"]').getAttribute('aria-pressed')") == "true"
+
+    browser.wait("the stream", lambda: browser.js("() => document.querySelector('.link').dataset.link") == "live")
+    browser.do("click", selector=".pause")
+    browser.do("away")
+    sensor.conn(dst_ip="192.0.2.55", rtt_us=100)
+    sensor.post()
+    browser.wait("what waits", lambda: browser.text(".pause") == "Go on (1 new)")
+    assert len(browser.texts(".conns td.dst")) == 7 and tile(browser, "conns") == "7"
+    assert browser.text(".link") == "Paused" and "Paused at" in browser.text(".banner")
+    browser.do("click", selector=".pause")
+    browser.wait("the row", lambda: browser.text(".conns td.dst .addr") == "192.0.2.55")
+    browser.wait("the count", lambda: tile(browser, "conns") == "8")
+
+
+def test_lost_collector(modules, tmp_path):
+    """A collector that goes away is named, what is shown is marked as old, and it is found again."""
+    with Collector(tmp_path) as collector, Browser(modules, tmp_path, f"http://127.0.0.1:{collector.port}", may_fail=True) as browser:
+        sensor = Sensor(collector)
+        sensor.conn(rtt_us=1000)
+        sensor.stat(**LEDGER)
+        sensor.post()
+        browser.open()
+        browser.wait("the row", lambda: len(browser.texts(".conns td.dst")) == 1)
+        browser.wait("the stream", lambda: browser.js("() => document.querySelector('.link').dataset.link") == "live")
+        browser.js("() => { window.same_page = true; }")
+        collector.stop()
+        browser.wait("the loss", lambda: browser.js("() => document.querySelector('.link').dataset.link") == "lost")
+        assert browser.text(".link") == "Collector lost"
+        assert "The collector has not answered since" in browser.text(".banner")
+        assert len(browser.texts(".conns td.dst")) == 1
+        browser.wait("the mark of old data", lambda: browser.texts(".panel.stale .old"))
+        assert browser.js("() => document.querySelector('.chart').classList.contains('stale')")
+        collector.start()
+        sensor.conn(dst_ip="192.0.2.77", rtt_us=2000)
+        sensor.post()
+        browser.wait("the collector again", lambda: browser.js("() => document.querySelector('.link').dataset.link") == "live",
+                     deadline_s=90)
+        browser.wait("the row that came meanwhile", lambda: browser.texts(".conns td.dst .addr") == ["192.0.2.77", "203.0.113.10"])
+        browser.wait("no banner", lambda: browser.text(".banner") is None)
+        browser.wait("no mark", lambda: not browser.texts(".panel.stale"))
+        assert browser.js("() => window.same_page") is True
+        errors = [e for e in browser.do("seen")["errors"] if "ERR_" not in e]
+        assert errors == []
+
+
+def test_keyboard(page):
+    """Everything that a pointer can do: in order, visibly, and without a trap."""
+    collector, browser = page
+    sensor = Sensor(collector)
+    for i in range(3):
+        sensor.conn(age_s=3 - i, dst_port=440 + i, rtt_us=1000 + i)
+    sensor.stat(**LEDGER)
+    sensor.post()
+    browser.open()
+    browser.wait("rows", lambda: len(browser.texts(".conns td.dst")) == 3)
+    browser.wait("ledger", lambda: browser.texts(".sum"))
+    browser.wait("destinations", lambda: browser.texts(".dests td"))
+    where = """() => { const e = document.activeElement; const s = getComputedStyle(e);
+        return { tag: e.tagName, cls: e.className, text: (e.getAttribute('aria-label') ?? e.textContent).trim().slice(0, 60),
+                 in: e.closest('section')?.className.trim() ?? e.closest('header')?.className ?? '',
+                 visible: s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2 }; }"""
+    browser.js("() => document.body.focus()")
+    stops = []
+    for _ in range(120):
+        browser.do("press", key="Tab")
+        at = browser.js(where)
+        if at["tag"] == "BODY":
+            break
+        stops.append(at)
+    else:
+        raise AssertionError(f"the focus does not come out again: {stops}")
+    assert all(s["visible"] for s in stops), [s for s in stops if not s["visible"]]
+    names = [s["text"] for s in stops]
+    order = ["Skip to live handshakes", "5 min", "1 h", "24 h", "Pause", "As a table", "Live handshakes, newest first",
+             "Details of this handshake", "Top destinations", "Handshakes", "p95 ms", "What do these numbers mean?"]
+    at = -1
+    for name in order:
+        assert name in names[at + 1:], f"{name} is not reached behind {names[:at + 1]} in {names}"
+        at = names.index(name, at + 1)
+    terms = [s["text"] for s in stops if s["cls"] == "term"]
+    for word in ("seen", "sampled out", "logged", "received", "gap", "tail", "parsed", "malformed", "missing", "coverage"):
+        assert any(t.startswith(word) for t in terms), (word, terms)
+
+    # Skip link, a row's details, an explanation, the help.
+    browser.js("() => document.querySelector('.skip').focus()")
+    browser.do("press", key="Enter")
+    assert browser.js("() => document.activeElement.type") == "search"
+    browser.do("type", text="442")
+    browser.wait("the filter", lambda: browser.texts(".conns td.dst .port") == [":442"])
+    for _ in range(4):
+        browser.do("press", key="Backspace")
+    browser.js("() => document.querySelector('button.row').focus()")
+    browser.do("press", key="Enter")
+    browser.wait("details", lambda: browser.texts(".detail dt"))
+    assert browser.js("() => document.querySelector('button.row').getAttribute('aria-expanded')") == "true"
+    browser.do("press", key="Enter")
+    browser.wait("no details", lambda: not browser.texts(".detail dt"))
+    shown = "() => getComputedStyle(document.querySelector('.f-gap .tip')).display !== 'none'"
+    assert browser.js(shown) is False
+    browser.js("() => document.querySelector('.f-gap .term').focus()")
+    assert browser.js(shown) is True
+    assert "could not deliver" in browser.js(
+        "() => document.getElementById(document.activeElement.getAttribute('aria-describedby')).textContent")
+    browser.do("press", key="Escape")
+    assert browser.js(shown) is False
+    browser.js("() => document.querySelector('.help summary').focus()")
+    browser.do("press", key="Enter")
+    assert browser.js("() => document.querySelector('.help').open && document.querySelectorAll('.help dd').length") >= 15
+    # While the keyboard is in the list it stands still, and says so.
+    browser.js("() => document.querySelector('button.row').focus()")
+    sensor.conn(dst_port=9999, rtt_us=50)
+    sensor.post()
+    browser.wait("the held list", lambda: "1 new" in (browser.text(".waiting") or ""))
+    assert ":9999" not in browser.texts(".conns td.dst .port")
+    browser.js("() => document.activeElement.blur()")
+    browser.wait("the row", lambda: browser.texts(".conns td.dst .port")[0] == ":9999")
+
+
+# ---- hostile strings ----
+
+def payloads():
+    """200 different strings that somebody hostile would call a host, a plugin or a counter."""
+    call = "alert(1),window.pwned=1"
+    bases = [
+        f"<script>{call}</script>", f"</script><script>{call}</script>", f"<img src=x onerror={call}>", f"<svg onload={call}>",
+        f"<svg><script>{call}</script></svg>", f"\"><img src=x onerror={call}>", f"'><img src=x onerror={call}>",
+        f"' onmouseover='{call}", f"\" onfocus=\"{call}\" autofocus=\"", f"javascript:{call}", f"data:text/html,<script>{call}</script>",
+        f"<iframe srcdoc='<script>{call}</script>'>", "<iframe src=javascript:alert(1)>", f"<body onload={call}>",
+        f"<details open ontoggle={call}>", f"<input autofocus onfocus={call}>", f"<video><source onerror={call}>",
+        "<math><mtext></p><img src=x onerror=alert(1)>", f"<a href=javascript:{call}>x</a>", "<base href=//evil.example/>",
+        "<link rel=stylesheet href=//evil.example/x.css>", "<style>@import '//evil.example'</style>", "<meta http-equiv=refresh content=0;url=//evil.example>",
+        "<form action=//evil.example><input type=submit>", f"<template><img src=x onerror={call}></template>",
+        f"<noscript><p title=\"</noscript><img src=x onerror={call}>\">", f"<!--><img src=x onerror={call}>-->",
+        f"<![CDATA[<img src=x onerror={call}>]]>", f"<textarea></textarea><img src=x onerror={call}>", f"</title><script>{call}</script>",
+        "${alert(1)}", "{{constructor.constructor('alert(1)')()}}", "#{alert(1)}", "<%= alert(1) %>", "`-alert(1)-`", "\\x3cscript\\x3ealert(1)",
+        "\\u003cscript\\u003ealert(1)", "&lt;script&gt;alert(1)", "&#60;script&#62;", "&amp;&quot;&#39;", "%3Cscript%3Ealert(1)",
+        "\"", "'", "`", "\\", "\\\\", "\"\"\"", "'\"`\\", "</", "<", ">", "&", "<>", "]]>", "--", "-->", "/*", "*/", "//",
+        "__proto__", "constructor", "prototype", "toString", "hasOwnProperty", "null", "undefined", "NaN", "true", "0", "-1", "[object Object]",
+        "'; DROP TABLE report; --", "\"; DELETE FROM report; --", "'}) DETACH DELETE n //", "$(reboot)", "`reboot`", "| reboot", "%s%s%n", "../../etc/passwd",
+        "\x00", "a\x00b", "\x01\x02\x03", "\x07bell", "\x08back", "\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "\x7f", "\x9b31m", "line\nbreak", "line\r\nbreak",
+        "tab\tstop", "\x0b\x0c", " lead", "trail ", "  ", "a  b", "\u00a0", "\u202eevil\u202c", "\u202eexe.gpj", "\u2066iso\u2069", "\u2067rli", "\u200frtl", "\u200b",
+        "\ufeffbom", "\u2028", "\u2029", "\u0301combining", "Z" + "\u0341" * 60, "\u05e9\u05dc\u05d5\u05dd", "\u0645\u0631\u062d\u0628\u0627",
+        "\U0001f4a9", "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\ufffd", "\uffff", "\U0010ffff", "\ue000", "\u0430pple.com", "xn--pple-43d.com", "\uff1cscript\uff1e",
+        "x" * 253, "<b>" * 84, "\u202e" * 200, "\U0001f4a9" * 120, "a." * 126, "\x01" * 100,
+    ]
+    found = list(dict.fromkeys(bases))
+    n = 0
+    while len(found) < 200:
+        found.append(f"{bases[n % 41]} {n}")
+        n += 1
+    assert len(set(found)) == 200 and all(1 <= len(p) <= 253 for p in found)
+    return found
+
+
+def test_hostile_strings(page):
+    """In every string that the schema leaves open; each is on the page as the text that it is."""
+    collector, browser = page
+    hostile = payloads()
+    short = [p[:15] for p in hostile]
+    sensor = Sensor(collector, "h")
+    for i, p in enumerate(hostile):
+        sensor.conn(age_s=100 - i * 0.1, host=p, dst_name=p, iif=short[i], oif=short[-1 - i], x_note=p, x_list=[p, {p: p}], rtt_us=1000 + i)
+        sensor.add("attempt", 50, last_ts=ts(3), dir="inbound", src_ip=f"198.51.100.{i}", dst_ip="192.0.2.1", proto="tcp", count=200 - i,
+                   dst_ports=[22], verdict="dropped", kind="single", rule=p[:127], host=p, dst_name=p, iif=short[i], oif=short[i])
+        sensor.add("rollup", 50, window_us=60000000, by="dst_net", key=p[:64], conns=1, x_note=p)
+    sensor.post()
+    # A stat report holds a dozen of them; each sensor has one.
+    entries = [{"name": p, "version": p, "state": "ok", "calls": 1, "cpu_us": 1, "max_us": 1, "counters": {p: i}, "x": p}
+               for i, p in enumerate(hostile)]
+    number, chunk = 0, []
+
+    def flush():
+        nonlocal number, chunk
+        if chunk:
+            s = Sensor(collector, f"s{number:02}")
+            s.stat(**{**LEDGER, "version": chunk[0]["name"], "plugins": chunk,
+                      "groups": [{"group": i, "class": e["name"][:16]} for i, e in enumerate(chunk[:16])]})
+            s.post()
+            number, chunk = number + 1, []
+
+    for entry in entries:
+        if chunk and len(json.dumps(chunk + [entry])) > 13000:
+            flush()
+        chunk.append(entry)
+    flush()
+
+    browser.open()
+    newest_first = hostile[::-1]
+    browser.wait("200 rows", lambda: len(browser.texts(".conns td.dst")) == 200)
+    browser.wait("all sensors", lambda: len(browser.texts(".sensor")) == number + 1)
+    assert browser.texts(".conns td.src .name") == newest_first
+    assert browser.texts(".conns td.dst .name") == newest_first
+    titles = browser.js("() => [...document.querySelectorAll('.conns td.src .host')].map((e) => e.title)")
+    assert titles == [f"{p} (192.168.1.23)" for p in newest_first]
+
+    # Each row's details.
+    details = browser.js("""async () => {
+        const all = [];
+        for (const b of document.querySelectorAll('button.row')) {
+            b.click();
+            await new Promise((done) => setTimeout(done, 0));
+            const row = document.querySelector('tr.detail');
+            all.push(Object.fromEntries([...row.querySelectorAll('dt')].map((dt) => [dt.textContent, dt.nextSibling.textContent])));
+            b.click();
+            await new Promise((done) => setTimeout(done, 0));
+        }
+        return all;
+    }""")
+    compact = {"ensure_ascii": False, "separators": (",", ":")}
+    assert len(details) == 200
+    for i, (p, fields) in enumerate(zip(hostile, details[::-1], strict=True)):
+        assert (fields["host"], fields["dst_name"], fields["x_note"]) == (p, p, p)
+        assert (fields["iif"], fields["oif"]) == (short[i], short[-1 - i])
+        # \x7f and beyond stay themselves in both; JSON.stringify escapes nothing else that json does not.
+        assert json.loads(fields["x_list"]) == [p, {p: p}]
+
+    # The ledgers: plugins, their versions and counters, groups, the sensor's version.
+    assert browser.texts(".plugins .pname") == hostile
+    assert browser.texts(".plugins .version") == hostile
+    assert browser.texts(".plugins .counter bdi") == hostile
+    assert set(browser.texts(".groups td bdi")) <= {p[:16] for p in hostile}
+    assert set(browser.texts(".about bdi")) <= set(hostile)
+
+    # Paths and plugins' own reports are shown as they come: in small groups, within the stream's budget.
+    browser.wait("the stream", lambda: browser.js("() => document.querySelector('.link').dataset.link") == "live")
+    for i in range(0, 200, 20):
+        group = hostile[i:i + 20]
+        for p in group:
+            sensor.add("plugin", 0, plugin="demo", kind="hello", plugin_version=p, data={p: p, "list": [p]})
+            sensor.add("trace", 0, dst_ip="192.0.2.9", dst_name=p, method="udp", reached=False, hops=[{"ttl": 1, "ip": "192.0.2.1", "name": p}])
+        sensor.post()
+        expected = [t for p in group[::-1] for t in
+                    (f"did not reach {p} in 1 hops: {p}", json.dumps({p: p, "list": [p]}, **compact))]
+        browser.wait(f"reports {i} to {i + 19}", lambda: same_says(browser.texts(".says bdi")[:40], expected))
+        time.sleep(1)  # the stream's budget is by the second
+
+    # Filters are strings from a stranger too: from a link that he sent.
+    for p in hostile[:40]:
+        browser.js("""(text) => { const e = document.querySelector('.live input'); e.value = text;
+            e.dispatchEvent(new Event('input', { bubbles: true })); }""", p)
+    browser.js("(text) => { location.hash = new URLSearchParams({ q: text }).toString(); }", hostile[0])
+    browser.wait("the filter of the link", lambda: browser.js("() => document.querySelector('.live input').value") == hostile[0])
+    assert browser.js("() => window.pwned") is None
+    assert browser.js("() => document.querySelectorAll('#app script, #app iframe, #app link, #app style, #app [style*=evil], #app form').length") == 0
+    assert browser.js("() => [...document.querySelectorAll('#app *')].filter((e) => [...e.attributes].some((a) => a.name.startsWith('on'))).length") == 0
+
+
+def same_says(shown, expected):
+    """JSON is compared as what it says: engines differ in what they escape."""
+    return len(shown) == len(expected) and all(a == b or (a[:1] == b[:1] == "{" and json.loads(a) == json.loads(b))
+                                               for a, b in zip(shown, expected))
