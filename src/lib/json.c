@@ -142,6 +142,13 @@ json_raw_str(struct json *j, const char *name, const char *text, size_t len)
 }
 
 void
+json_raw(struct json *j, const char *name, const char *json, size_t len)
+{
+	json_name(j, name);
+	json_put(j, json, len);
+}
+
+void
 json_str(struct json *j, const char *name, const char *bytes, size_t len)
 {
 	static const char hex[] = "0123456789abcdef";

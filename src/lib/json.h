@@ -40,6 +40,9 @@ void json_str(struct json *, const char *name, const char *bytes, size_t len);
 /* A string known to need no escaping. */
 void json_raw_str(struct json *, const char *name, const char *text, size_t len);
 
+/* A value that is JSON already. */
+void json_raw(struct json *, const char *name, const char *json, size_t len);
+
 /* "2026-11-21T19:04:05.123456Z"; the schema's 27 characters.  Years 1970 to 9999. */
 void json_time(struct json *, const char *name, int64_t wall_us);
 #define JSON_TIME_LEN 27

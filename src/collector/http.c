@@ -1,0 +1,993 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * http.c - libmicrohttpd's callbacks.
+ *
+ * A request is judged once its head is there: Host first, before anything else looks at it, then
+ * path and method, then who sends it.  What is refused with a body still to come is answered at
+ * once and its connection closed.  libmicrohttpd's own timeout counts silence only; sweep() ends
+ * those who send a byte now and then.
+ */
+#include "http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "asset.h"
+#include "gunzip.h"
+#include "intake.h"
+#include "lib/json.h"
+#include "lib/log.h"
+#include "lib/loop.h"
+#include "live.h"
+#include "query.h"
+#include "store.h"
+#include "token.h"
+
+#define SILENCE_S 30        /* libmicrohttpd closes then */
+#define HEAD_US 30000000    /* from the end of the last request, or the accept, to a whole head */
+#define BODY_US 30000000
+#define REPLY_US 120000000
+#define PING_US 15000000
+#define TICK_US 1000000
+#define POOL_BYTES 16384    /* of a connection; a head must fit */
+#define BODIES_MAX 16       /* bodies of the full size that may be in memory together */
+#define REPLY_BYTES (4 << 20)
+#define RETRY_S "5"
+
+#define CSP \
+	"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " \
+	"connect-src 'self'; font-src 'self'; frame-ancestors 'none'; base-uri 'none'; " \
+	"form-action 'none'; require-trusted-types-for 'script'"
+
+enum phase { PHASE_HEAD, PHASE_BODY, PHASE_REPLY, PHASE_STREAM };
+
+/* A connection. */
+struct client {
+	int fd;
+	enum phase phase;
+	int64_t since_us;
+	struct client *next, *prev;
+};
+
+/* A request. */
+struct request {
+	struct http *http;
+	struct client *client;
+	const struct route *route;
+	unsigned status;     /* refused at the head with this; 0: go on */
+	const char *why;
+	char *body;
+	size_t len, size;
+	int too_big;
+	int crowded;
+	int gzip;
+};
+
+struct stream {
+	struct http *http;
+	struct MHD_Connection *connection;
+	struct live_place place;
+	int asleep;          /* suspended: waits for news */
+	int ping;
+	size_t len, done;    /* of out */
+	char out[LIVE_EVENT_MAX];
+};
+
+struct http {
+	struct http_setup setup;
+	struct hosts hosts;
+	const struct token_list *tokens;
+	struct MHD_Daemon *daemon;
+	struct loop_fd watch;
+	struct loop_timer soon, tick;
+	struct client clients; /* list head */
+	struct stream *streams[LIVE_STREAMS];
+	unsigned n_streams, n_clients;
+	size_t body_bytes;
+	int64_t ping_us;
+	int64_t started_us;
+	int closing;
+	char *answer;        /* INTAKE_ANSWER_MAX */
+	struct log_limit said;
+};
+
+struct params {
+	int64_t limit, before, window_s;
+};
+
+struct route {
+	const char *path;
+	int post;
+	/* Writes the answer: 0 or an error of store.h. */
+	int (*get)(struct http *, struct json *, const struct params *);
+	int64_t limit;       /* default; 0: takes none */
+	int window, before;  /* takes these */
+};
+
+static int
+get_conns(struct http *h, struct json *j, const struct params *p)
+{
+	return query_conns(h->setup.store, j, p->limit, p->before);
+}
+
+static int
+get_destinations(struct http *h, struct json *j, const struct params *p)
+{
+	return query_destinations(h->setup.store, j, p->window_s, p->limit, clock_wall_us());
+}
+
+static int
+get_failures(struct http *h, struct json *j, const struct params *p)
+{
+	return query_failures(h->setup.store, j, p->window_s, p->limit, clock_wall_us());
+}
+
+static int
+get_attempts(struct http *h, struct json *j, const struct params *p)
+{
+	return query_attempts(h->setup.store, j, p->window_s, p->limit, clock_wall_us());
+}
+
+static int
+get_sensors(struct http *h, struct json *j, const struct params *p)
+{
+	(void)p;
+	return query_sensors(h->setup.store, j, clock_wall_us());
+}
+
+static int
+get_summary(struct http *h, struct json *j, const struct params *p)
+{
+	return query_summary(h->setup.store, j, p->window_s, clock_wall_us());
+}
+
+static int
+get_health(struct http *h, struct json *j, const struct params *p)
+{
+	struct store_sizes sizes = store_sizes(h->setup.store);
+	struct intake_counts counts = intake_counts(h->setup.intake);
+
+	(void)p;
+	json_map(j, NULL);
+	json_raw_str(j, "status", "ok", 2);
+	json_raw_str(j, "version", VERSION, strlen(VERSION));
+	json_int(j, "up_s", (clock_mono_us() - h->started_us) / 1000000);
+	json_uint(j, "accepted", counts.accepted);
+	json_uint(j, "duplicate", counts.duplicate);
+	json_uint(j, "rejected", counts.rejected);
+	json_int(j, "rows", sizes.rows);
+	json_int(j, "bytes", sizes.bytes);
+	json_int(j, "last_id", sizes.last_id);
+	json_uint(j, "connections", h->n_clients);
+	json_uint(j, "streams", h->n_streams);
+	json_close(j);
+	return 0;
+}
+
+static const struct route routes[] = {
+	{ "/v1/reports", 1, NULL, 0, 0, 0 },
+	{ "/events", 0, NULL, 0, 0, 0 },
+	{ "/api/conns", 0, get_conns, 200, 0, 1 },
+	{ "/api/destinations", 0, get_destinations, 100, 1, 0 },
+	{ "/api/failures", 0, get_failures, 100, 1, 0 },
+	{ "/api/attempts", 0, get_attempts, 100, 1, 0 },
+	{ "/api/sensors", 0, get_sensors, 0, 0, 0 },
+	{ "/api/summary", 0, get_summary, 0, 1, 0 },
+	{ "/health", 0, get_health, 0, 0, 0 },
+};
+static const struct route route_asset = { "", 0, NULL, 0, 0, 0 };
+
+static const struct route *
+find_route(const char *path)
+{
+	for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+		if (!strcmp(routes[i].path, path))
+			return &routes[i];
+	}
+	return asset_find(path) ? &route_asset : NULL;
+}
+
+/* ---- replies ---- */
+
+/* What every answer carries.  Takes the response. */
+static enum MHD_Result
+reply(struct MHD_Connection *c, unsigned status, struct MHD_Response *r, const char *type,
+      const char *cache)
+{
+	static const char *const always[][2] = {
+		{ "Content-Security-Policy", CSP },
+		{ "X-Content-Type-Options", "nosniff" },
+		{ "X-Frame-Options", "DENY" },
+		{ "Referrer-Policy", "no-referrer" },
+		{ "Cross-Origin-Opener-Policy", "same-origin" },
+		{ "Cross-Origin-Embedder-Policy", "require-corp" },
+		{ "Cross-Origin-Resource-Policy", "same-origin" },
+	};
+	enum MHD_Result ok;
+
+	if (!r)
+		return MHD_NO;
+	for (size_t i = 0; i < sizeof always / sizeof *always; i++)
+		MHD_add_response_header(r, always[i][0], always[i][1]);
+	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, cache);
+	ok = MHD_queue_response(c, status, r);
+	MHD_destroy_response(r);
+	return ok;
+}
+
+static const char why_post[] = "the method must be POST";
+static const char why_get[] = "the method must be GET or HEAD";
+
+static enum MHD_Result
+reply_error(struct MHD_Connection *c, unsigned status, const char *why)
+{
+	char text[600];
+	struct MHD_Response *r;
+	struct json j;
+
+	json_begin(&j, text, sizeof text - 1);
+	json_map(&j, NULL);
+	json_str(&j, "error", why, strlen(why));
+	json_close(&j);
+	if (json_end(&j))
+		j.len = 0;
+	text[j.len++] = '\n';
+	r = MHD_create_response_from_buffer(j.len, text, MHD_RESPMEM_MUST_COPY);
+	if (!r)
+		return MHD_NO;
+	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+		MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, why == why_post ? "POST" : "GET, HEAD");
+	if (status == MHD_HTTP_UNAUTHORIZED) {
+		MHD_add_response_header(r, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
+		MHD_add_response_header(r, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+					"Basic realm=\"net-gazer: any name, token as password\"");
+	}
+	if (status == MHD_HTTP_TOO_MANY_REQUESTS || status == MHD_HTTP_SERVICE_UNAVAILABLE)
+		MHD_add_response_header(r, MHD_HTTP_HEADER_RETRY_AFTER, RETRY_S);
+	if (status == MHD_HTTP_INSUFFICIENT_STORAGE)
+		MHD_add_response_header(r, MHD_HTTP_HEADER_RETRY_AFTER, "60");
+	return reply(c, status, r, "application/json", "no-store");
+}
+
+static enum MHD_Result
+reply_store_error(struct http *h, struct MHD_Connection *c, int r)
+{
+	unsigned left_out;
+
+	if (log_allowed(&h->said, clock_mono_us(), 60000000, &left_out))
+		log_error("database: %s (and %u times before)", strerror(-r), left_out);
+	switch (r) {
+	case -ENOSPC:
+		return reply_error(c, MHD_HTTP_INSUFFICIENT_STORAGE, "the disk or the database is full");
+	case -EBUSY:
+		return reply_error(c, MHD_HTTP_SERVICE_UNAVAILABLE,
+				   "the database is busy, or the question took too long: ask for less");
+	case -EUCLEAN:
+		if (store_recover(h->setup.store, clock_wall_us()))
+			loop_stop(h->setup.loop, 1); /* no database, no collector */
+		return reply_error(c, MHD_HTTP_SERVICE_UNAVAILABLE, "the database was damaged; try again");
+	default:
+		return reply_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR, "the database failed; see the log");
+	}
+}
+
+/* ---- may it? ---- */
+
+static int
+refuse(struct request *q, unsigned status, const char *why)
+{
+	q->status = status;
+	q->why = why;
+	return -1;
+}
+
+static const char *
+header(struct MHD_Connection *c, const char *name)
+{
+	return MHD_lookup_connection_value(c, MHD_HEADER_KIND, name);
+}
+
+struct count {
+	const char *name;
+	int n;
+};
+
+static enum MHD_Result
+count_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct count *count = arg;
+
+	(void)kind;
+	(void)value;
+	count->n += !strcasecmp(name, count->name);
+	return MHD_YES;
+}
+
+static int
+header_n(struct MHD_Connection *c, const char *name)
+{
+	struct count count = { name, 0 };
+
+	MHD_get_connection_values(c, MHD_HEADER_KIND, count_header, &count);
+	return count.n;
+}
+
+/* What two programs on the way could read differently is not read at all. */
+static int
+check_framing(struct request *q, struct MHD_Connection *c)
+{
+	static const char *const once[] = { "Host", "Content-Length", "Transfer-Encoding", "Content-Type",
+					    "Content-Encoding", "Authorization", "Idempotency-Key",
+					    "Origin" };
+	const char *length = header(c, "Content-Length"), *coding = header(c, "Transfer-Encoding");
+
+	for (size_t i = 0; i < sizeof once / sizeof *once; i++) {
+		if (header_n(c, once[i]) > 1)
+			return refuse(q, MHD_HTTP_BAD_REQUEST, "a header is there twice");
+	}
+	if (length && coding)
+		return refuse(q, MHD_HTTP_BAD_REQUEST, "Content-Length and Transfer-Encoding together");
+	if (length && (!*length || length[strspn(length, "0123456789")] || strlen(length) > 18))
+		return refuse(q, MHD_HTTP_BAD_REQUEST, "Content-Length is no number");
+	if (coding && strcasecmp(coding, "chunked"))
+		return refuse(q, MHD_HTTP_BAD_REQUEST, "Transfer-Encoding is not chunked");
+	return 0;
+}
+
+static int
+peer_is_loopback(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *sa = info ? info->client_addr : NULL;
+
+	if (sa && sa->sa_family == AF_INET)
+		return ntohl(((const struct sockaddr_in *)(const void *)sa)->sin_addr.s_addr) >> 24 == 127;
+	if (sa && sa->sa_family == AF_INET6) {
+		const struct in6_addr *a = &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
+
+		return IN6_IS_ADDR_LOOPBACK(a) || (IN6_IS_ADDR_V4MAPPED(a) && a->s6_addr[12] == 127);
+	}
+	return 0;
+}
+
+static int
+check_token(struct request *q, struct MHD_Connection *c, int post)
+{
+	const char *auth = header(c, "Authorization");
+	const struct token_list *tokens = q->http->tokens;
+	char *name, *password = NULL;
+	int known = 0;
+
+	if (!tokens || (!post && peer_is_loopback(c)))
+		return 0;
+	if (auth && !strncasecmp(auth, "Bearer ", 7)) {
+		known = token_known(tokens, auth + 7);
+	} else if (auth && !post) { /* what a browser can ask a person for */
+		name = MHD_basic_auth_get_username_password(c, &password);
+		known = password && token_known(tokens, password);
+		MHD_free(name);
+		MHD_free(password);
+	}
+	return known ? 0
+		     : refuse(q, MHD_HTTP_UNAUTHORIZED,
+			      post ? "needs Authorization: Bearer with a token of token-file"
+				   : "needs a token of token-file: Bearer, or Basic with it as password");
+}
+
+static int
+check_post(struct request *q, struct MHD_Connection *c)
+{
+	const char *origin = header(c, "Origin"), *site = header(c, "Sec-Fetch-Site");
+	const char *type = header(c, "Content-Type"), *coding = header(c, "Content-Encoding");
+	const char *key = header(c, "Idempotency-Key"), *length = header(c, "Content-Length");
+	size_t n = type ? strcspn(type, "; \t") : 0;
+
+	if ((origin && !hosts_origin_known(&q->http->hosts, origin)) ||
+	    (site && strcmp(site, "same-origin") && strcmp(site, "none")))
+		return refuse(q, MHD_HTTP_FORBIDDEN, "a page of another site sent this");
+	if (check_token(q, c, 1))
+		return -1;
+	if (n != strlen("application/x-ndjson") || strncasecmp(type, "application/x-ndjson", n))
+		return refuse(q, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/x-ndjson");
+	if (coding && !strcasecmp(coding, "gzip"))
+		q->gzip = 1;
+	else if (coding && strcasecmp(coding, "identity"))
+		return refuse(q, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "Content-Encoding must be gzip or none");
+	if (key && !intake_key_ok(key))
+		return refuse(q, MHD_HTTP_BAD_REQUEST, "Idempotency-Key must be SENSOR/BOOT/FIRST-LAST");
+	if (!length && !header(c, "Transfer-Encoding"))
+		return refuse(q, MHD_HTTP_LENGTH_REQUIRED, "Content-Length is missing");
+	if (length && strtoull(length, NULL, 10) > q->http->setup.max_body)
+		return refuse(q, MHD_HTTP_CONTENT_TOO_LARGE, "body is longer than max-body");
+	if (q->http->body_bytes > BODIES_MAX * q->http->setup.max_body)
+		return refuse(q, MHD_HTTP_SERVICE_UNAVAILABLE, "too many bodies at once");
+	return 0;
+}
+
+static int
+judge(struct request *q, struct MHD_Connection *c, const char *url, const char *method)
+{
+	const char *host = header(c, "Host"), *length = header(c, "Content-Length");
+	int read_only = !strcmp(method, "GET") || !strcmp(method, "HEAD");
+
+	if (url[0] != '/')
+		return refuse(q, MHD_HTTP_BAD_REQUEST, "the target must be a path");
+	if (check_framing(q, c))
+		return -1;
+	if (!host || !hosts_known(&q->http->hosts, host))
+		return refuse(q, MHD_HTTP_MISDIRECTED_REQUEST,
+			      "this Host is not one of ours: name it with the option `hosts`");
+	q->route = find_route(url);
+	if (!q->route && (read_only || !strcmp(method, "POST")))
+		return refuse(q, MHD_HTTP_NOT_FOUND, "no such path; see docs/API.md");
+	if (q->route && q->route->post)
+		return strcmp(method, "POST") ? refuse(q, MHD_HTTP_METHOD_NOT_ALLOWED, why_post)
+					      : check_post(q, c);
+	if (!read_only)
+		return refuse(q, MHD_HTTP_METHOD_NOT_ALLOWED, why_get);
+	if (header(c, "Transfer-Encoding") || (length && strtoull(length, NULL, 10)))
+		return refuse(q, MHD_HTTP_BAD_REQUEST, "a GET has no body");
+	return check_token(q, c, 0);
+}
+
+/* ---- GET ---- */
+
+struct params_reader {
+	const struct route *route;
+	struct params params;
+	unsigned seen;
+	const char *wrong;
+};
+
+/* 0 and the number, -1: none, or out of range. */
+static int
+number_in(const char *s, int64_t min, int64_t max, int64_t *out)
+{
+	if (!s || !*s || strlen(s) > 16 || s[strspn(s, "0123456789")])
+		return -1;
+	*out = strtoll(s, NULL, 10);
+	return *out < min || *out > max ? -1 : 0;
+}
+
+static enum MHD_Result
+read_param(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct params_reader *r = arg;
+	unsigned bit = 0;
+
+	(void)kind;
+	if (!strcmp(name, "limit") && r->route->limit) {
+		bit = 1;
+		if (number_in(value, 1, 1000, &r->params.limit))
+			r->wrong = "limit must be a number from 1 to 1000";
+	} else if (!strcmp(name, "window_s") && r->route->window) {
+		bit = 2;
+		if (number_in(value, 60, 86400, &r->params.window_s))
+			r->wrong = "window_s must be a number from 60 to 86400";
+	} else if (!strcmp(name, "before") && r->route->before) {
+		bit = 4;
+		if (number_in(value, 1, REPORT_INT_MAX, &r->params.before))
+			r->wrong = "before must be an id";
+	} else {
+		r->wrong = "unknown parameter; see docs/API.md";
+	}
+	if (r->seen & bit)
+		r->wrong = "a parameter is there twice";
+	r->seen |= bit;
+	return r->wrong ? MHD_NO : MHD_YES;
+}
+
+static enum MHD_Result
+reply_query(struct request *q, struct MHD_Connection *c)
+{
+	struct params_reader p = { .route = q->route, .params = { q->route->limit, INT64_MAX, 3600 } };
+	struct MHD_Response *r;
+	struct json j;
+	char *buf, *less;
+	int e;
+
+	MHD_get_connection_values(c, MHD_GET_ARGUMENT_KIND, read_param, &p);
+	if (p.wrong)
+		return reply_error(c, MHD_HTTP_BAD_REQUEST, p.wrong);
+	buf = malloc(REPLY_BYTES); /* pages that stay unused cost nothing */
+	if (!buf)
+		return reply_error(c, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
+	json_begin(&j, buf, REPLY_BYTES - 1);
+	e = q->route->get(q->http, &j, &p.params);
+	if (e || json_end(&j)) {
+		free(buf);
+		return reply_store_error(q->http, c, e ? e : -EIO);
+	}
+	buf[j.len++] = '\n';
+	less = realloc(buf, j.len);
+	r = MHD_create_response_from_buffer(j.len, less ? less : buf, MHD_RESPMEM_MUST_FREE);
+	return reply(c, MHD_HTTP_OK, r, "application/json", "no-store");
+}
+
+static enum MHD_Result
+reply_asset(struct MHD_Connection *c, const char *path)
+{
+	const struct asset *a = asset_find(path);
+	const char *have = header(c, "If-None-Match");
+	int same = have && strstr(have, a->etag);
+	struct MHD_Response *r = MHD_create_response_from_buffer(
+		same ? 0 : a->n, (void *)(uintptr_t)a->bytes, MHD_RESPMEM_PERSISTENT);
+
+	if (r)
+		MHD_add_response_header(r, MHD_HTTP_HEADER_ETAG, a->etag);
+	return reply(c, same ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, r, a->type, "no-cache");
+}
+
+/* ---- the event stream ---- */
+
+/* Up to `max` bytes of what is there; nothing there: sleeps until http_wake(). */
+static ssize_t
+stream_read(void *arg, uint64_t pos, char *buf, size_t max)
+{
+	struct stream *s = arg;
+
+	(void)pos;
+	if (s->http->closing)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	if (s->done == s->len) {
+		s->done = 0;
+		s->len = live_read(s->http->setup.live, &s->place, s->out, sizeof s->out);
+		if (!s->len && s->ping) {
+			memcpy(s->out, ":\n\n", 3);
+			s->len = 3;
+		}
+		if (s->len)
+			s->ping = 0;
+	}
+	if (s->done == s->len) {
+		s->asleep = 1;
+		MHD_suspend_connection(s->connection);
+		return 0;
+	}
+	if (max > s->len - s->done)
+		max = s->len - s->done;
+	memcpy(buf, s->out + s->done, max);
+	s->done += max;
+	return (ssize_t)max;
+}
+
+static void
+stream_free(void *arg)
+{
+	struct stream *s = arg;
+	struct http *h = s->http;
+
+	for (unsigned i = 0; i < h->n_streams; i++) {
+		if (h->streams[i] == s) {
+			h->streams[i] = h->streams[--h->n_streams];
+			break;
+		}
+	}
+	free(s);
+}
+
+static enum MHD_Result
+reply_stream(struct request *q, struct MHD_Connection *c, int head_only)
+{
+	static const char hello[] = "retry: 2000\n\n";
+	const char *last = header(c, "Last-Event-ID");
+	struct http *h = q->http;
+	struct MHD_Response *r;
+	struct stream *s;
+	int64_t after = -1;
+
+	if (last && *last && number_in(last, 0, REPORT_INT_MAX, &after))
+		return reply_error(c, MHD_HTTP_BAD_REQUEST, "Last-Event-ID must be an id");
+	if (head_only) {
+		r = MHD_create_response_from_buffer(0, (void *)(uintptr_t)hello, MHD_RESPMEM_PERSISTENT);
+		return reply(c, MHD_HTTP_OK, r, "text/event-stream", "no-store");
+	}
+	if (h->n_streams == LIVE_STREAMS)
+		return reply_error(c, MHD_HTTP_SERVICE_UNAVAILABLE, "too many event streams");
+	s = calloc(1, sizeof *s);
+	if (!s)
+		return reply_error(c, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
+	s->http = h;
+	s->connection = c;
+	s->len = strlen(hello);
+	memcpy(s->out, hello, s->len);
+	live_start(h->setup.live, &s->place, after);
+	r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, stream_read, s, stream_free);
+	if (!r) {
+		free(s);
+		return MHD_NO;
+	}
+	h->streams[h->n_streams++] = s;
+	q->client->phase = PHASE_STREAM;
+	return reply(c, MHD_HTTP_OK, r, "text/event-stream", "no-store");
+}
+
+static void
+wake(struct http *h, int ping)
+{
+	for (unsigned i = 0; i < h->n_streams; i++) {
+		struct stream *s = h->streams[i];
+
+		s->ping |= ping;
+		if (!s->asleep || !(s->ping || h->closing || live_waiting(h->setup.live, &s->place)))
+			continue;
+		s->asleep = 0;
+		MHD_resume_connection(s->connection);
+	}
+}
+
+/* ---- POST ---- */
+
+static void
+take_body(struct request *q, const char *bytes, size_t n)
+{
+	struct http *h = q->http;
+
+	if (q->too_big || q->crowded)
+		return;
+	if (n > h->setup.max_body - q->len) {
+		q->too_big = 1;
+		return;
+	}
+	if (n > q->size - q->len) {
+		size_t size = q->size ? 2 * q->size : 32768;
+		char *more;
+
+		while (size < q->len + n)
+			size *= 2;
+		if (h->body_bytes + size - q->size > (BODIES_MAX + 1) * h->setup.max_body + 65536) {
+			q->crowded = 1;
+			return;
+		}
+		more = realloc(q->body, size);
+		if (!more) {
+			q->crowded = 1;
+			return;
+		}
+		h->body_bytes += size - q->size;
+		q->body = more;
+		q->size = size;
+	}
+	memcpy(q->body + q->len, bytes, n);
+	q->len += n;
+}
+
+static enum MHD_Result
+reply_intake(struct request *q, struct MHD_Connection *c)
+{
+	struct http *h = q->http;
+	struct MHD_Response *r;
+	char *unpacked = NULL;
+	const char *body = q->body;
+	size_t n = q->len;
+	int e, news = 0;
+
+	if (q->too_big)
+		return reply_error(c, MHD_HTTP_CONTENT_TOO_LARGE, "body is longer than max-body");
+	if (q->crowded)
+		return reply_error(c, MHD_HTTP_SERVICE_UNAVAILABLE, "too many bodies at once");
+	if (q->gzip) {
+		e = gunzip(q->body, q->len, 4 * h->setup.max_body, &unpacked, &n);
+		if (e == -EFBIG)
+			return reply_error(c, MHD_HTTP_CONTENT_TOO_LARGE,
+					   "body unpacks to more than four times max-body, or 64 times itself");
+		if (e)
+			return reply_error(c, e == -ENOMEM ? MHD_HTTP_SERVICE_UNAVAILABLE
+							   : MHD_HTTP_BAD_REQUEST, "body is no gzip stream");
+		body = unpacked;
+	}
+	e = intake_body(h->setup.intake, body, n, clock_wall_us(), clock_mono_us(), h->answer, &n, &news);
+	free(unpacked);
+	if (e)
+		return reply_store_error(h, c, e);
+	if (news)
+		wake(h, 0);
+	h->answer[n++] = '\n';
+	r = MHD_create_response_from_buffer(n, h->answer, MHD_RESPMEM_MUST_COPY);
+	return reply(c, MHD_HTTP_OK, r, "application/json", "no-store");
+}
+
+/* ---- libmicrohttpd's callbacks ---- */
+
+static enum MHD_Result
+on_request(void *arg, struct MHD_Connection *c, const char *url, const char *method,
+	   const char *version, const char *upload, size_t *upload_n, void **state)
+{
+	struct http *h = arg;
+	struct request *q = *state;
+	const union MHD_ConnectionInfo *info;
+
+	(void)version;
+	if (!q) {
+		info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+		q = calloc(1, sizeof *q);
+		if (!q || !info || !info->socket_context) {
+			free(q);
+			return MHD_NO;
+		}
+		q->http = h;
+		q->client = info->socket_context;
+		q->client->phase = PHASE_BODY;
+		q->client->since_us = clock_mono_us();
+		*state = q;
+		/* Answered now, libmicrohttpd closes the connection behind it: right when a body is
+		 * on its way, wasteful otherwise. */
+		if (judge(q, c, url, method) && (header(c, "Content-Length") || header(c, "Transfer-Encoding")))
+			return reply_error(c, q->status, q->why);
+		return MHD_YES;
+	}
+	if (*upload_n) {
+		if (!q->status)
+			take_body(q, upload, *upload_n);
+		*upload_n = 0;
+		return MHD_YES;
+	}
+	q->client->phase = PHASE_REPLY;
+	q->client->since_us = clock_mono_us();
+	if (q->status)
+		return reply_error(c, q->status, q->why);
+	if (q->route->post)
+		return reply_intake(q, c);
+	if (q->route->get)
+		return reply_query(q, c);
+	if (q->route == &route_asset)
+		return reply_asset(c, url);
+	return reply_stream(q, c, !strcmp(method, "HEAD"));
+}
+
+static void
+on_completed(void *arg, struct MHD_Connection *c, void **state, enum MHD_RequestTerminationCode code)
+{
+	struct http *h = arg;
+	struct request *q = *state;
+
+	(void)c;
+	(void)code;
+	if (!q)
+		return;
+	q->client->phase = PHASE_HEAD;
+	q->client->since_us = clock_mono_us();
+	h->body_bytes -= q->size;
+	free(q->body);
+	free(q);
+	*state = NULL;
+}
+
+static void
+on_connection(void *arg, struct MHD_Connection *c, void **socket_state, enum MHD_ConnectionNotificationCode code)
+{
+	struct http *h = arg;
+	struct client *client = *socket_state;
+	const union MHD_ConnectionInfo *info;
+
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+		client = calloc(1, sizeof *client);
+		*socket_state = client;
+		if (!client)
+			return; /* its requests are refused */
+		*client = (struct client){ .fd = info ? info->connect_fd : -1, .since_us = clock_mono_us(),
+					   .next = h->clients.next, .prev = &h->clients };
+		client->next->prev = client;
+		client->prev->next = client;
+		h->n_clients++;
+		return;
+	}
+	if (!client)
+		return;
+	client->next->prev = client->prev;
+	client->prev->next = client->next;
+	h->n_clients--;
+	free(client);
+	*socket_state = NULL;
+}
+
+static void __attribute__((format(printf, 2, 0)))
+on_log(void *arg, const char *fmt, va_list ap)
+{
+	char text[300];
+
+	(void)arg;
+	vsnprintf(text, sizeof text, fmt, ap);
+	text[strcspn(text, "\n")] = 0;
+	log_debug("libmicrohttpd: %s", text);
+}
+
+/* ---- the loop ---- */
+
+static void
+turn(struct http *h);
+
+static void
+on_soon(struct loop_timer *t)
+{
+	turn(t->arg);
+}
+
+static void
+on_ready(struct loop_fd *f, uint32_t events)
+{
+	(void)events;
+	turn(f->arg);
+}
+
+static void
+turn(struct http *h)
+{
+	unsigned long long ms = 0;
+
+	MHD_run(h->daemon);
+	/* It does a quantum for each connection and may have more that no descriptor tells of. */
+	if (MHD_get_timeout(h->daemon, &ms) == MHD_YES && ms < 1000)
+		loop_timer_set(h->setup.loop, &h->soon, (int64_t)ms * 1000, on_soon, h);
+}
+
+static void
+sweep(struct http *h, int64_t now_us)
+{
+	static const int64_t allowed_us[] = { HEAD_US, BODY_US, REPLY_US, INT64_MAX };
+
+	for (struct client *c = h->clients.next; c != &h->clients; c = c->next) {
+		if (now_us - c->since_us <= allowed_us[c->phase])
+			continue;
+		/* libmicrohttpd sees the end of the connection, and ends the request. */
+		shutdown(c->fd, SHUT_RDWR);
+		c->since_us = now_us;
+	}
+}
+
+static void
+on_tick(struct loop_timer *t)
+{
+	struct http *h = t->arg;
+	int64_t now_us = loop_now_us(h->setup.loop);
+	int ping = now_us - h->ping_us >= PING_US;
+
+	loop_timer_set(h->setup.loop, &h->tick, TICK_US, on_tick, h);
+	if (ping)
+		h->ping_us = now_us;
+	sweep(h, now_us);
+	live_tick(h->setup.live, now_us);
+	wake(h, ping);
+	turn(h);
+}
+
+void
+http_wake(struct http *h)
+{
+	wake(h, 0);
+}
+
+void
+http_set_access(struct http *h, const struct hosts *hosts, const struct token_list *tokens)
+{
+	h->hosts = *hosts;
+	h->tokens = tokens;
+}
+
+void
+http_set_max_body(struct http *h, size_t max_body)
+{
+	h->setup.max_body = max_body;
+}
+
+int
+http_is_loopback(const char *address)
+{
+	struct in6_addr six;
+	struct in_addr four;
+
+	if (inet_pton(AF_INET, address, &four) == 1)
+		return ntohl(four.s_addr) >> 24 == 127;
+	return inet_pton(AF_INET6, address, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+}
+
+int
+http_listen(const char *address, unsigned *port)
+{
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in four;
+		struct sockaddr_in6 six;
+	} at = { .four = { .sin_family = AF_INET, .sin_port = htons((uint16_t)*port) } };
+	socklen_t len = sizeof at.four;
+	int one = 1, fd, r;
+
+	if (inet_pton(AF_INET, address, &at.four.sin_addr) != 1) {
+		at.six = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)*port) };
+		len = sizeof at.six;
+		if (inet_pton(AF_INET6, address, &at.six.sin6_addr) != 1)
+			return -EINVAL;
+	}
+	fd = socket(at.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	if (bind(fd, &at.sa, len) || listen(fd, 128) || getsockname(fd, &at.sa, &len)) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	*port = ntohs(at.sa.sa_family == AF_INET ? at.four.sin_port : at.six.sin6_port);
+	return fd;
+}
+
+struct http *
+http_start(const struct http_setup *setup)
+{
+	struct http *h = calloc(1, sizeof *h);
+	const union MHD_DaemonInfo *info;
+	int r;
+
+	if (!h)
+		goto fail;
+	h->setup = *setup;
+	h->clients.next = h->clients.prev = &h->clients;
+	h->started_us = h->ping_us = clock_mono_us();
+	h->answer = malloc(INTAKE_ANSWER_MAX + 1);
+	if (!h->answer)
+		goto fail;
+	h->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, h,
+		MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+		MHD_OPTION_LISTEN_SOCKET, setup->listen_fd,
+		MHD_OPTION_CONNECTION_LIMIT, setup->connections,
+		MHD_OPTION_PER_IP_CONNECTION_LIMIT, setup->connections_per_ip,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_S,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_END);
+	if (!h->daemon)
+		goto fail;
+	info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	if (!info)
+		goto fail;
+	r = loop_fd_add(setup->loop, &h->watch, info->epoll_fd, EPOLLIN, on_ready, h);
+	if (r) {
+		errno = -r;
+		goto fail;
+	}
+	loop_timer_set(setup->loop, &h->tick, TICK_US, on_tick, h);
+	return h;
+fail:
+	log_error("HTTP server does not start: %s", strerror(errno ? errno : ENOMEM));
+	if (h && h->daemon)
+		MHD_stop_daemon(h->daemon);
+	else
+		close(setup->listen_fd);
+	if (h)
+		free(h->answer);
+	free(h);
+	return NULL;
+}
+
+void
+http_stop(struct http *h)
+{
+	if (!h)
+		return;
+	loop_timer_clear(&h->soon);
+	loop_timer_clear(&h->tick);
+	loop_fd_del(&h->watch);
+	/* Streams end with a last chunk, if they still take it. */
+	h->closing = 1;
+	wake(h, 1);
+	MHD_run(h->daemon);
+	MHD_run(h->daemon);
+	MHD_stop_daemon(h->daemon);
+	free(h->answer);
+	free(h);
+}

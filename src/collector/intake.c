@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * intake.c - lines to rows.
+ */
+#include "intake.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/json.h"
+#include "live.h"
+#include "store.h"
+#include "validate.h"
+
+struct intake {
+	struct store *store;
+	struct live *live;
+	struct validate *validate;
+	struct report report; /* 600 bytes: not on the stack of each request */
+	struct intake_counts total;
+};
+
+struct intake *
+intake_new(struct store *store, struct live *live)
+{
+	struct intake *in = calloc(1, sizeof *in);
+
+	if (!in)
+		return NULL;
+	in->store = store;
+	in->live = live;
+	in->validate = validate_new();
+	if (!in->validate) {
+		free(in);
+		return NULL;
+	}
+	return in;
+}
+
+void
+intake_free(struct intake *in)
+{
+	if (!in)
+		return;
+	validate_free(in->validate);
+	free(in);
+}
+
+static int
+blank(const char *s, size_t n)
+{
+	while (n && (*s == ' ' || *s == '\t' || *s == '\r')) {
+		s++;
+		n--;
+	}
+	return !n;
+}
+
+int
+intake_body(struct intake *in, const char *body, size_t n, int64_t rx_us, int64_t now_us,
+	    char *answer, size_t *answer_n, int *news)
+{
+	struct intake_counts count = { 0 };
+	const char *end = body + n, *next;
+	struct json j;
+	uint64_t line = 0;
+	int begun = 0, r = 0;
+
+	*news = 0;
+	/* The list comes first into the buffer, the counts are known behind it only. */
+	json_begin(&j, answer, INTAKE_ANSWER_MAX);
+	json_map(&j, NULL);
+	json_list(&j, "rejected");
+	for (const char *p = body; p < end; p = next) {
+		const char *stop = memchr(p, '\n', (size_t)(end - p));
+		int64_t id = 0;
+
+		line++;
+		next = stop ? stop + 1 : end;
+		n = (size_t)((stop ? stop : end) - p);
+		if (blank(p, n))
+			continue;
+		if (validate_line(in->validate, p, n, &in->report)) {
+			if (count.rejected++ < INTAKE_REJECTS_LISTED) {
+				const char *why = validate_why(in->validate);
+
+				json_map(&j, NULL);
+				json_uint(&j, "line", line);
+				if (in->report.seq >= 0)
+					json_int(&j, "seq", in->report.seq);
+				json_str(&j, "why", why, strlen(why));
+				json_close(&j);
+			}
+			continue;
+		}
+		if (!begun) {
+			r = store_begin(in->store);
+			if (r)
+				goto out;
+			begun = 1;
+		}
+		r = store_add(in->store, &in->report, rx_us, &id);
+		if (r < 0)
+			goto out;
+		if (r) {
+			count.accepted++;
+			live_offer(in->live, &in->report, id, rx_us, now_us);
+		} else {
+			count.duplicate++;
+		}
+	}
+	r = begun ? store_commit(in->store) : 0;
+	if (r) {
+		begun = 0;
+		goto out;
+	}
+	*news = live_commit(in->live, now_us);
+	json_close(&j);
+	json_uint(&j, "accepted", count.accepted);
+	json_uint(&j, "duplicate", count.duplicate);
+	json_uint(&j, "rejected_n", count.rejected);
+	json_close(&j);
+	r = json_end(&j);
+	*answer_n = j.len;
+	in->total.accepted += count.accepted;
+	in->total.duplicate += count.duplicate;
+	in->total.rejected += count.rejected;
+	return r;
+out:
+	if (begun)
+		store_rollback(in->store);
+	live_discard(in->live);
+	return r;
+}
+
+struct intake_counts
+intake_counts(const struct intake *in)
+{
+	return in->total;
+}
+
+static const char *
+number(const char *p, int64_t *out)
+{
+	const char *start = p;
+	int64_t v = 0;
+
+	for (; *p >= '0' && *p <= '9'; p++) {
+		v = v * 10 + (*p - '0');
+		if (v > REPORT_INT_MAX)
+			return NULL;
+	}
+	*out = v;
+	return p > start ? p : NULL;
+}
+
+int
+intake_key_ok(const char *key)
+{
+	static const char first_char[] =
+		"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._-";
+	size_t n = strspn(key, first_char);
+	int64_t first = 0, last = 0;
+
+	if (!n || n > 64 || strchr("._-", key[0]) || key[n] != '/')
+		return 0;
+	key += n + 1;
+	n = strspn(key, "0123456789abcdef");
+	if (n != 8 || key[n] != '/')
+		return 0;
+	key = number(key + n + 1, &first);
+	if (!key || *key != '-')
+		return 0;
+	key = number(key + 1, &last);
+	return key && !*key && first <= last;
+}

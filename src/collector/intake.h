@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * intake.h - a body of NDJSON: each line checked, the good ones stored once in one transaction,
+ * and the answer.  http.c brings the body, validate.c and store.c do the work, live.c gets told.
+ */
+#ifndef INTAKE_H
+#define INTAKE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct intake;
+struct store;
+struct live;
+
+#define INTAKE_REJECTS_LISTED 100
+/* The answer always fits. */
+#define INTAKE_ANSWER_MAX (INTAKE_REJECTS_LISTED * 1600 + 200)
+
+struct intake_counts {
+	uint64_t accepted, duplicate, rejected;
+};
+
+/* All are lent.  NULL: out of memory. */
+struct intake *intake_new(struct store *, struct live *);
+void intake_free(struct intake *);
+
+/* Returns 0 with the answer's JSON (INTAKE_ANSWER_MAX bytes), *answer_n its length; or an error of
+ * store.h: then nothing was stored.  *news: the event stream has something new. */
+int intake_body(struct intake *, const char *body, size_t n, int64_t rx_us, int64_t now_us,
+		char *answer, size_t *answer_n, int *news);
+
+/* Since the start. */
+struct intake_counts intake_counts(const struct intake *);
+
+/* "SENSOR/BOOT/FIRST-LAST": whether it has that form. */
+int intake_key_ok(const char *key);
+
+#endif

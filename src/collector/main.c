@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * net-gazer-collector - receives reports over HTTP, keeps them in SQLite, answers the page and the
+ * API.  One process, one thread, one loop.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "http.h"
+#include "intake.h"
+#include "lib/log.h"
+#include "lib/loop.h"
+#include "lib/priv.h"
+#include "live.h"
+#include "settings.h"
+#include "store.h"
+#include "token.h"
+#include "validate.h"
+
+#define TRIM_IDLE_US 1000000
+#define TRIM_BUSY_US 20000
+
+struct program {
+	int argc;
+	char **argv;
+	struct conf *conf;
+	const char *path; /* of the configuration file, or NULL */
+	unsigned port;
+	struct loop *loop;
+	struct store *store;
+	struct live *live;
+	struct intake *intake;
+	struct token_list *tokens;
+	struct http *http;
+	struct loop_timer trim;
+};
+
+/* --validate: for each line of stdin, "ok", or "bad" and why. */
+static int
+validate_stdin(void)
+{
+	struct validate *v = validate_new();
+	static struct report report;
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t n;
+	int bad = 0;
+
+	if (!v)
+		fatal("out of memory");
+	while ((n = getline(&line, &size, stdin)) > 0) {
+		if (line[n - 1] == '\n')
+			n--;
+		if (!validate_line(v, line, (size_t)n, &report)) {
+			puts("ok");
+			continue;
+		}
+		bad = 1;
+		fputs("bad\t", stdout);
+		for (const char *p = validate_why(v); *p; p++)
+			putchar(*p < ' ' || *p > '~' ? '?' : *p);
+		putchar('\n');
+	}
+	free(line);
+	validate_free(v);
+	return ferror(stdin) || fflush(stdout) ? 2 : bad;
+}
+
+static void
+on_trim(struct loop_timer *t)
+{
+	static struct log_limit said;
+	struct program *p = t->arg;
+	int r = store_trim(p->store, clock_wall_us());
+	unsigned left_out;
+
+	if (r < 0 && log_allowed(&said, loop_now_us(p->loop), 60000000, &left_out))
+		log_warn("old reports are not removed: %s", strerror(-r));
+	loop_timer_set(p->loop, &p->trim, r > 0 ? TRIM_BUSY_US : TRIM_IDLE_US, on_trim, p);
+}
+
+static int
+read_tokens(const struct conf *conf, struct token_list **out, char *err, size_t size)
+{
+	const char *path = conf_str(conf, "token-file");
+
+	*out = path ? token_load(path, err, size) : NULL;
+	return path && !*out ? -1 : 0;
+}
+
+static int
+same(const struct conf *a, const struct conf *b, const char *name)
+{
+	return !strcmp(conf_str(a, name), conf_str(b, name));
+}
+
+/* SIGHUP.  Nothing is taken unless all of it is good. */
+static void
+reload(struct program *p)
+{
+	static const char *const fixed[] = { "listen", "port", "database", "connections",
+					     "connections-per-ip" };
+	struct settings_flags flags;
+	struct token_list *tokens;
+	struct store_limits limits;
+	struct hosts hosts;
+	const char *path;
+	char err[500];
+	struct conf *conf = settings_load(p->argc, p->argv, &flags, &path, err, sizeof err);
+
+	if (!conf || read_tokens(conf, &tokens, err, sizeof err)) {
+		log_error("%s; the old configuration stays", err);
+		conf_free(conf);
+		return;
+	}
+	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
+		if (!same(p->conf, conf, fixed[i]))
+			log_warn("%s = %s needs a restart; it stays %s until then", fixed[i],
+				 conf_str(conf, fixed[i]), conf_str(p->conf, fixed[i]));
+	}
+	limits = settings_limits(conf);
+	store_set_limits(p->store, &limits);
+	/* Names belong to the address and port that we really have. */
+	hosts_init(&hosts, conf_str(p->conf, "listen"), p->port);
+	for (size_t i = 0; i < conf_list_n(conf, "hosts"); i++)
+		hosts_add(&hosts, conf_list(conf, "hosts", i), p->port);
+	http_set_access(p->http, &hosts, tokens);
+	http_set_max_body(p->http, (size_t)conf_int(conf, "max-body"));
+	log_set_level((enum log_level)conf_int(conf, "verbose"));
+	token_free(p->tokens);
+	p->tokens = tokens;
+	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+		conf_set(conf, fixed[i], conf_str(p->conf, fixed[i]), "start", err, sizeof err);
+	conf_free(p->conf);
+	p->conf = conf;
+	log_info("configuration read again: %s", path ? path : "no file");
+}
+
+static void
+on_signal(void *arg, int signo)
+{
+	struct program *p = arg;
+
+	if (signo == SIGHUP) {
+		reload(p);
+		return;
+	}
+	log_info("ends on signal %d", signo);
+	loop_stop(p->loop, 0);
+}
+
+/* All files that are needed are open, but for those that SQLite makes beside the database. */
+static void
+sandbox(void)
+{
+	static const char *const calls[] = {
+		"read", "write", "readv", "writev", "pread64", "pwrite64", "lseek", "_llseek", "close", "openat", "open",
+		"fstat", "fstat64", "stat", "stat64", "lstat", "lstat64", "newfstatat", "fstatat64", "statx",
+		"access", "faccessat", "faccessat2", "readlink", "readlinkat", "unlink", "unlinkat", "rename",
+		"renameat", "renameat2", "ftruncate", "ftruncate64", "fallocate", "fsync", "fdatasync", "fcntl",
+		"fcntl64", "flock", "fchmod", "fchown", "fchown32", "utimensat", "getcwd", "ioctl",
+		"fstatfs", "fstatfs64", "statfs", "statfs64",
+		"accept", "accept4", "recvfrom", "recvmsg", "sendto", "sendmsg", "sendfile", "sendfile64",
+		"shutdown", "setsockopt", "getsockopt", "getsockname", "getpeername",
+		"epoll_wait", "epoll_pwait", "epoll_pwait2", "epoll_ctl", "poll", "ppoll", "eventfd2",
+		"mmap", "mmap2", "munmap", "mremap", "mprotect", "madvise", "brk",
+		"clock_gettime", "clock_gettime64", "gettimeofday", "time", "clock_nanosleep",
+		"clock_nanosleep_time64", "nanosleep", "getrandom", "futex", "futex_time64",
+		"getpid", "gettid", "getuid", "geteuid", "getuid32", "geteuid32", "getgid", "getegid", "uname",
+		"sysinfo", "prlimit64", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigreturn",
+		"tgkill", "restart_syscall", "exit", "exit_group", NULL,
+	};
+	int r = priv_keep_caps(0);
+
+	if (r)
+		log_warn("capabilities are kept: %s", strerror(-r));
+	r = priv_no_new_privs();
+#ifndef __SANITIZE_ADDRESS__ /* its runtime opens and starts what it likes */
+	if (!r)
+		r = priv_seccomp(calls);
+#else
+	(void)calls;
+#endif
+	if (r)
+		log_warn("runs without seccomp: %s", strerror(-r));
+}
+
+static void
+make_folder(const char *database)
+{
+	char folder[4100];
+	char *slash;
+
+	snprintf(folder, sizeof folder, "%s", database);
+	slash = strrchr(folder, '/');
+	if (!slash || slash == folder)
+		return;
+	*slash = 0;
+	if (mkdir(folder, 0700) && errno != EEXIST)
+		fatal("database folder %s: %s; make it, or name another file with `database`", folder,
+		      strerror(errno));
+}
+
+static void
+start(struct program *p)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, 0 };
+	const char *address = conf_str(p->conf, "listen");
+	struct store_limits limits = settings_limits(p->conf);
+	struct hosts hosts;
+	int fd;
+
+	p->loop = loop_new();
+	if (!p->loop || loop_signals(p->loop, signals, on_signal, p))
+		fatal("event loop: %s", strerror(errno));
+	fd = http_listen(address, &p->port);
+	if (fd < 0)
+		fatal("cannot listen on %s port %u: %s; choose another with `port` or `listen`", address,
+		      p->port, strerror(-fd));
+	make_folder(conf_str(p->conf, "database"));
+	if (store_open(&p->store, conf_str(p->conf, "database"), &limits, clock_wall_us()))
+		exit(1); /* it said why */
+	p->live = live_new(store_sizes(p->store).last_id);
+	p->intake = p->live ? intake_new(p->store, p->live) : NULL;
+	if (!p->intake)
+		fatal("out of memory");
+	p->http = http_start(&(struct http_setup){
+		.loop = p->loop, .store = p->store, .intake = p->intake, .live = p->live, .listen_fd = fd,
+		.connections = (unsigned)conf_int(p->conf, "connections"),
+		.connections_per_ip = (unsigned)conf_int(p->conf, "connections-per-ip"),
+		.max_body = (size_t)conf_int(p->conf, "max-body") });
+	if (!p->http)
+		exit(1);
+	settings_hosts(p->conf, &hosts, p->port);
+	http_set_access(p->http, &hosts, p->tokens);
+	loop_timer_set(p->loop, &p->trim, TRIM_IDLE_US, on_trim, p);
+}
+
+static void
+stop(struct program *p)
+{
+	http_stop(p->http);
+	intake_free(p->intake);
+	live_free(p->live);
+	store_close(p->store);
+	token_free(p->tokens);
+	loop_free(p->loop);
+	conf_free(p->conf);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct program p = { .argc = argc, .argv = argv };
+	struct settings_flags flags;
+	const char *address;
+	char err[500];
+	int r;
+
+	log_init("net-gazer-collector", LOG_L_INFO);
+	p.conf = settings_load(argc, argv, &flags, &p.path, err, sizeof err);
+	if (!p.conf)
+		fatal("%s", err);
+	if (flags.validate)
+		r = validate_stdin();
+	else if (flags.help)
+		r = (settings_print_help(), 0);
+	else if (flags.version)
+		r = printf("net-gazer-collector %s\n", VERSION) < 0;
+	else if (flags.list)
+		r = (settings_print_table(), 0);
+	else
+		r = -1;
+	if (r >= 0) {
+		conf_free(p.conf);
+		return r;
+	}
+	if (read_tokens(p.conf, &p.tokens, err, sizeof err))
+		fatal("%s", err);
+	if (flags.check) {
+		printf("configuration OK: %s\n", p.path ? p.path : "no file, all defaults");
+		return fflush(stdout) ? 1 : 0;
+	}
+	log_set_level((enum log_level)conf_int(p.conf, "verbose"));
+	umask(077); /* who talks to whom is nobody else's business */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* no core with a token in it */
+	p.port = (unsigned)conf_int(p.conf, "port");
+
+	start(&p);
+	sandbox();
+	address = conf_str(p.conf, "listen");
+	log_info(strchr(address, ':') ? "listening on http://[%s]:%u/" : "listening on http://%s:%u/",
+		 address, p.port);
+	r = loop_run(p.loop);
+	stop(&p);
+	return r;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * query.h - what the API tells, read from the store and written as JSON (docs/API.md).  Nothing here
+ * changes anything.  Results: 0, -EBUSY when a query took longer than QUERY_US, or as in store.h.
+ */
+#ifndef QUERY_H
+#define QUERY_H
+
+#include <stdint.h>
+
+#include "lib/json.h"
+#include "store.h"
+
+/* One thread serves all: a question may not hold the reports up longer than this. */
+#define QUERY_US 2000000
+/* Rows of failures and of attempts that are looked at, newest first. */
+#define QUERY_ROWS_MAX 100000
+#define QUERY_SERIES_MAX 60
+
+/* Each writes one object.  The buffer has room for a report more than is asked, or the list ends
+ * early: `before` goes on. */
+int query_conns(struct store *, struct json *, int64_t limit, int64_t before);
+int query_destinations(struct store *, struct json *, int64_t window_s, int64_t limit, int64_t now_us);
+int query_failures(struct store *, struct json *, int64_t window_s, int64_t limit, int64_t now_us);
+int query_attempts(struct store *, struct json *, int64_t window_s, int64_t limit, int64_t now_us);
+int query_sensors(struct store *, struct json *, int64_t now_us);
+int query_summary(struct store *, struct json *, int64_t window_s, int64_t now_us);
+
+#endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * settings.c - the option table and its checks.
+ */
+#include "settings.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "http.h"
+#include "lib/addr.h"
+
+#ifndef SYSCONFDIR
+#define SYSCONFDIR "/etc"
+#endif
+
+static int
+check_text(const char *value, char *want, size_t size)
+{
+	for (const char *p = value; *p; p++) {
+		if (iscntrl((unsigned char)*p)) {
+			snprintf(want, size, "text without control characters");
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int
+check_address(const char *value, char *want, size_t size)
+{
+	uint8_t ipv, addr[16];
+
+	if (!addr_parse(&ipv, addr, value))
+		return 0;
+	snprintf(want, size, "an IP address of this machine, such as 127.0.0.1 or ::1");
+	return -1;
+}
+
+static int
+check_host(const char *value, char *want, size_t size)
+{
+	for (const char *p = value; *p; p++) {
+		if (!isalnum((unsigned char)*p) && !strchr(".-_:[]", *p)) {
+			snprintf(want, size, "a name as browsers send it, such as gate.lan or gate.lan:8080");
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static const struct conf_option table[] = {
+	{ "config", CONF_STR, 1, 4095, NULL, NULL, "NG_COLLECTOR_CONFIG", 'c', -1,
+	  "configuration file", check_text },
+	{ "listen", CONF_STR, 1, 45, "127.0.0.1", NULL, "NG_COLLECTOR_LISTEN", 0, 0,
+	  "address to listen on; beyond loopback only with token-file", check_address },
+	{ "port", CONF_INT, 0, 65535, "8080", NULL, "NG_COLLECTOR_PORT", 0, 0,
+	  "TCP port; 0: any that is free, the log says which", NULL },
+	{ "database", CONF_STR, 1, 4000, "/var/lib/net-gazer-collector/net-gazer.db", NULL,
+	  "NG_COLLECTOR_DATABASE", 0, 0, "SQLite file; the last folder is made if missing", check_text },
+	{ "max-rows", CONF_INT, 1000, 1000000000, "2000000", NULL, "NG_COLLECTOR_MAX_ROWS", 0, 0,
+	  "reports kept; the oldest go first", NULL },
+	{ "max-bytes", CONF_INT, 1048576, 1099511627776, "2147483648", NULL, "NG_COLLECTOR_MAX_BYTES", 0, 0,
+	  "bytes of database in use; the oldest reports go first", NULL },
+	{ "hosts", CONF_LIST, 1, 255, "", NULL, "NG_COLLECTOR_HOSTS", 0, 0,
+	  "further names that browsers and sensors may reach us by", check_host },
+	{ "token-file", CONF_STR, 1, 4000, NULL, NULL, "NG_COLLECTOR_TOKEN_FILE", 0, 0,
+	  "tokens, one a line, mode 0600: reports need one, and pages from elsewhere", check_text },
+	{ "max-body", CONF_INT, 32768, 16777216, "1048576", NULL, "NG_COLLECTOR_MAX_BODY", 0, 0,
+	  "bytes of a request's body; unpacked four times that", NULL },
+	{ "connections", CONF_INT, 8, 4096, "256", NULL, "NG_COLLECTOR_CONNECTIONS", 0, 0,
+	  "connections at a time", NULL },
+	{ "connections-per-ip", CONF_INT, 4, 4096, "128", NULL, "NG_COLLECTOR_CONNECTIONS_PER_IP", 0, 0,
+	  "of these, from one address", NULL },
+	{ "verbose", CONF_INT, 0, 3, "2", NULL, "NG_COLLECTOR_VERBOSE", 0, 0,
+	  "0 errors, 1 and warnings, 2 and information, 3 and debugging", NULL },
+};
+#define TABLE_N (sizeof table / sizeof *table)
+
+static void
+on_flag(void *arg, int letter)
+{
+	struct settings_flags *f = arg;
+
+	switch (letter) {
+	case 'n':
+		f->check = 1;
+		break;
+	case 'h':
+		f->help = 1;
+		break;
+	case 'V':
+		f->version = 1;
+		break;
+	case 'O':
+		f->list = 1;
+		break;
+	case 'v':
+		f->verbose++;
+		break;
+	default:
+		break;
+	}
+}
+
+struct conf *
+settings_load(int argc, char **argv, struct settings_flags *flags, const char **path, char *err,
+	      size_t size)
+{
+	static const char *const places[] = { "./etc/net-gazer/net-gazer-collector.conf",
+					      "/usr/local/etc/net-gazer/net-gazer-collector.conf",
+					      "/etc/net-gazer/net-gazer-collector.conf",
+					      SYSCONFDIR "/net-gazer/net-gazer-collector.conf", NULL };
+	struct conf *c = conf_new(table, TABLE_N, NULL, 0);
+	int first;
+
+	*flags = (struct settings_flags){ 0 };
+	*path = NULL;
+	if (!c) {
+		snprintf(err, size, "out of memory");
+		return NULL;
+	}
+	if (argc == 2 && !strcmp(argv[1], "--validate")) {
+		flags->validate = 1;
+		return c;
+	}
+	if (conf_command_line(c, argc, argv, "nhVvO", on_flag, flags, &first, err, size))
+		goto fail;
+	if (flags->help || flags->version || flags->list)
+		return c;
+	if (first < argc) {
+		snprintf(err, size, "%s: net-gazer-collector takes no arguments, only options; see --help",
+			 argv[first]);
+		goto fail;
+	}
+	if (flags->verbose && conf_set(c, "verbose", "3", "command line -v", err, size))
+		goto fail;
+	if (conf_environment(c, err, size))
+		goto fail;
+	*path = conf_str(c, "config");
+	if (!*path)
+		*path = conf_find(places);
+	if (*path && conf_file(c, *path, 0, err, size))
+		goto fail;
+	if (!http_is_loopback(conf_str(c, "listen")) && !conf_str(c, "token-file")) {
+		snprintf(err, size, "%s: listen = \"%s\" is reached from other machines: set token-file, "
+				    "or listen on 127.0.0.1", conf_origin(c, "listen"), conf_str(c, "listen"));
+		goto fail;
+	}
+	return c;
+fail:
+	conf_free(c);
+	return NULL;
+}
+
+struct store_limits
+settings_limits(const struct conf *c)
+{
+	return (struct store_limits){ .max_rows = conf_int(c, "max-rows"),
+				      .max_bytes = conf_int(c, "max-bytes") };
+}
+
+void
+settings_hosts(const struct conf *c, struct hosts *h, unsigned port)
+{
+	hosts_init(h, conf_str(c, "listen"), port);
+	for (size_t i = 0; i < conf_list_n(c, "hosts"); i++)
+		hosts_add(h, conf_list(c, "hosts", i), port);
+}
+
+void
+settings_print_help(void)
+{
+	puts("usage: net-gazer-collector [-c FILE] [-v] [-n] [-h] [-V] [--OPTION VALUE]...\n"
+	     "       net-gazer-collector --validate <FILE\n"
+	     "Receives the reports of net-gazer sensors, keeps them, and shows them in a browser.\n"
+	     "\n"
+	     "  -n, --check                check the configuration, say so, and end\n"
+	     "  -v                         say more (debugging)\n"
+	     "  -h, --help                 this text\n"
+	     "  -V, --version              the version\n"
+	     "      --options              the options below, one a line, tab-separated\n"
+	     "      --validate             check report lines from stdin: ok, or what is wrong\n"
+	     "\n"
+	     "Options, also in the configuration file: [default] {environment variable}");
+	conf_help(table, TABLE_N);
+	puts("\nLists: a,b or the option again; {\"a\", \"b\"} in the file.  See net-gazer-collector(8).");
+}
+
+void
+settings_print_table(void)
+{
+	static const char *const type[] = { "bool", "int", "str", "list" };
+
+	for (size_t i = 0; i < TABLE_N; i++) {
+		const struct conf_option *o = &table[i];
+
+		printf("%s\t%s\t%s\t%s\n", o->name, type[o->type], o->def ? o->def : "", o->help);
+	}
+}
