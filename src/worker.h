@@ -19,7 +19,7 @@
  *
  * Settings of the analyzer and of replay; (*) may come more than once:
  *
- *   sensor=NAME  boot=HEX8  verbose=0..3  flows=N  syn-timeout-ms=N  version=TEXT
+ *   sensor=NAME  boot=HEX8  verbose=LEVEL (enum log_level, 0..3)  flows=N  syn-timeout-ms=N  version=TEXT
  *   home=PREFIX (*)           home network
  *   iface=NAME (*)            only packets that came in or go out here; none: all
  *   replay=FD PATH            replay only: the capture

@@ -202,11 +202,18 @@ describe(void)
 static void
 drain(void)
 {
+	struct worker_msg m;
+
 	page->stage = WORKER_STAGE_DRAIN;
 	engine_turn(clock_mono_us(), clock_wall_us());
 	for (unsigned i = 0; i < settings.n_groups; i++) {
 		for (int n = 0; n < 100000 && read_datagram(settings.groups[i].fd, i); n++)
 			page->heartbeat++;
+	}
+	/* The parent's last counters come just in front of its SIGTERM. */
+	while (recv(WORKER_FD_CONTROL, &m, sizeof m, MSG_DONTWAIT) == (ssize_t)sizeof m) {
+		if (m.type == WORKER_MSG_COUNTERS && m.n <= 2 * WORKER_GROUPS_MAX)
+			engine_counters(m.value, m.n / 2, posture);
 	}
 	engine_expire();
 }
@@ -239,7 +246,7 @@ main(int argc, char **argv)
 		fatal("this program is started by net-gazer(8)");
 	if (settings_read(&settings, WORKER_FD_SETTINGS, err, sizeof err))
 		fatal("%s", err);
-	log_set_level(settings.verbose ? LOG_L_DEBUG : LOG_L_INFO);
+	log_set_level((enum log_level)settings.verbose);
 	if (describing)
 		return describe();
 	page = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED, WORKER_FD_PAGE, 0);

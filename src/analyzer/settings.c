@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/log.h"
+
 #define SETTINGS_MAX (256 * 1024)
 
 static char *
@@ -143,7 +145,7 @@ settings_read(struct settings *s, int fd, char *err, unsigned err_size)
 {
 	char *p, *line;
 
-	*s = (struct settings){ .sensor = "unnamed", .boot = "00000000", .flows = 16384,
+	*s = (struct settings){ .sensor = "unnamed", .boot = "00000000", .flows = 16384, .verbose = LOG_L_INFO,
 				.syn_timeout_us = 30000000, .replay_fd = -1, .replay_path = "" };
 	s->text = read_all(fd);
 	close(fd);

@@ -188,7 +188,7 @@ main(void)
 	log_init("net-gazer: replay", LOG_L_INFO);
 	if (settings_read(&settings, WORKER_FD_SETTINGS, err, sizeof err))
 		fatal("%s", err);
-	log_set_level(settings.verbose ? LOG_L_DEBUG : LOG_L_WARN);
+	log_set_level((enum log_level)settings.verbose);
 	path = settings.replay_path;
 	f = settings.replay_fd >= 0 ? fdopen(settings.replay_fd, "rb") : NULL;
 	if (!f || fstat(settings.replay_fd, &st))
