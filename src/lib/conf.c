@@ -437,8 +437,9 @@ add_name(struct conf_names *names, const char *name)
 }
 
 /* libconfuse 3.3 passes over an unknown option, but loses its way behind an unknown section: so
- * the names in front of each outer { are looked for beforehand. */
-static void
+ * the names in front of each outer { are looked for beforehand.  Returns how many { stay open, which
+ * it does not mind either. */
+static int
 find_sections(const char *p, struct conf_names *names)
 {
 	char word[64] = "";
@@ -473,6 +474,7 @@ find_sections(const char *p, struct conf_names *names)
 			value |= *p++ == '=';
 		}
 	}
+	return depth;
 }
 
 /* A whole file, NUL-terminated, or NULL with a message. */
@@ -544,7 +546,7 @@ conf_file(struct conf *c, const char *path, int lenient, char *err, size_t size)
 	struct conf_names names = { .n = 0 };
 	char *text = NULL;
 	cfg_t *cfg = NULL;
-	int r = -1, ok;
+	int r = -1, ok, open;
 
 	err[0] = 0;
 	if (!tables || !top)
@@ -558,9 +560,8 @@ conf_file(struct conf *c, const char *path, int lenient, char *err, size_t size)
 			goto out;
 		top[rows++] = (cfg_opt_t)CFG_SEC(c->sections[s].name, tables[s], CFGF_NONE);
 	}
-	if (lenient)
-		find_sections(text, &names);
-	for (size_t i = 0; i < names.n; i++) {
+	open = find_sections(text, &names);
+	for (size_t i = 0; lenient && i < names.n; i++) {
 		size_t k = 0;
 
 		while (k < rows && strcmp(top[k].name, names.name[i]))
@@ -591,8 +592,10 @@ conf_file(struct conf *c, const char *path, int lenient, char *err, size_t size)
 		}
 	}
 	ok = cfg_parse_buf(cfg, text);
-	if (ok != CFG_SUCCESS || reading.failed) {
-		if (!reading.failed)
+	if (ok != CFG_SUCCESS || reading.failed || open) {
+		if (!reading.failed && open)
+			snprintf(err, size, "%s: a section has no end: } is missing", path);
+		else if (!reading.failed)
 			snprintf(err, size, "%s: not a configuration file", path);
 		goto out;
 	}
