@@ -185,7 +185,7 @@ engine_hook(const struct batch_msg *m)
 void
 engine_message(unsigned index, const struct batch_msg *m)
 {
-	struct ng_packet p;
+	struct ng_packet p __attribute__((uninitialized)); /* packet_decode() clears it */
 
 	if (m->has_seq && ledger_seq(index, m->seq))
 		flow_set_loss(eng.flows, ledger_loss());

@@ -30,13 +30,23 @@
 #define DATAGRAM 65536
 
 /* Datagrams of one socket in one turn: others wait meanwhile. */
-#define QUANTUM 8
+#define QUANTUM 32
+
+/* A datagram longer than this was full: the kernel did not wait for its flush timer. */
+#define FULL 6000
+
+/* While full datagrams come, a socket rests this long between two turns, so that one wake-up serves
+ * several (measured: a wake-up for each costs a third more).  The kernel's timestamps do not mind,
+ * and its buffer holds a hundred times as much. */
+#define REST_US 3000
 
 #define HEARTBEAT_US 500000
 
 struct source {
 	struct loop_fd watch;
+	struct loop_timer rest;
 	unsigned index;
+	int may_rest; /* its packets carry the kernel's timestamp */
 };
 
 static struct settings settings;
@@ -91,21 +101,28 @@ on_heartbeat(struct loop_timer *t)
 	loop_timer_set(loop, t, HEARTBEAT_US, on_heartbeat, NULL);
 }
 
+static void
+on_rested(struct loop_timer *t)
+{
+	struct source *s = t->arg;
+
+	loop_fd_events(&s->watch, EPOLLIN);
+}
+
 /* One datagram; its length, 0 when there is none. */
 static ssize_t
 read_datagram(int fd, unsigned index)
 {
 	ssize_t n = recv(fd, datagram, sizeof datagram, MSG_DONTWAIT | MSG_TRUNC);
-	struct batch_msg m;
+	struct batch_msg m = { 0 };
 	struct cur c;
 	int r;
 
 	if (n < 0) {
-		if (errno == ENOBUFS) {
-			ledger_enobufs();
-			return 1;
-		}
-		return 0;
+		if (errno != ENOBUFS)
+			return 0;
+		ledger_enobufs();
+		return FULL + 1; /* there is more */
 	}
 	if (n > DATAGRAM) { /* its rest shows as a gap with the next message */
 		ledger_bad_message();
@@ -118,21 +135,27 @@ read_datagram(int fd, unsigned index)
 		else
 			ledger_bad_message();
 	}
+	sources[index].may_rest = m.has_ts;
 	return n;
 }
 
 static void
 on_packets(struct loop_fd *w, uint32_t events)
 {
-	const struct source *s = w->arg;
+	struct source *s = w->arg;
 	int64_t next_us = INT64_MAX;
+	int n = 0;
 
 	(void)events;
 	engine_turn(loop_now_us(loop), loop_wall_us(loop));
 	page->heartbeat++;
 	/* A datagram that is not full is the last one, most of the time: do not ask again. */
-	for (int i = 0; i < QUANTUM && read_datagram(w->fd, s->index) > DATAGRAM / 8; i++)
-		;
+	while (n < QUANTUM && read_datagram(w->fd, s->index) > FULL)
+		n++;
+	if (n && n < QUANTUM && s->may_rest) {
+		loop_fd_events(w, 0);
+		loop_timer_set(loop, &s->rest, REST_US, on_rested, s);
+	}
 	if (!expire_timer.loop)
 		next_us = engine_expire();
 	end_of_turn(next_us);

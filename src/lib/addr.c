@@ -90,13 +90,3 @@ addr_prefix_parse(struct addr_prefix *p, const char *text)
 	addr_mask(masked, p->len);
 	return memcmp(masked, p->addr, 16) ? -EDOM : 0;
 }
-
-int
-addr_in(const struct addr_prefix *p, uint8_t ipv, const uint8_t *addr)
-{
-	unsigned whole = p->len / 8, rest = p->len % 8;
-
-	if (p->ipv != ipv || memcmp(p->addr, addr, whole))
-		return 0;
-	return !rest || ((p->addr[whole] ^ addr[whole]) >> (8 - rest)) == 0;
-}

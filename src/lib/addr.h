@@ -6,8 +6,10 @@
 #ifndef ADDR_H
 #define ADDR_H
 
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define ADDR_TEXT 46 /* INET6_ADDRSTRLEN */
 
@@ -27,7 +29,27 @@ int addr_prefix_parse(struct addr_prefix *, const char *text);
 /* One address.  0 or -EINVAL. */
 int addr_parse(uint8_t *ipv, uint8_t addr[16], const char *text);
 
-int addr_in(const struct addr_prefix *, uint8_t ipv, const uint8_t *addr);
+/* Inline: asked several times for each packet. */
+static inline int
+addr_in(const struct addr_prefix *p, uint8_t ipv, const uint8_t *addr)
+{
+	uint64_t a, b;
+	unsigned len = p->len;
+
+	if (p->ipv != ipv)
+		return 0;
+	if (len > 64) {
+		if (memcmp(p->addr, addr, 8))
+			return 0;
+		memcpy(&a, p->addr + 8, 8);
+		memcpy(&b, addr + 8, 8);
+		len -= 64;
+	} else {
+		memcpy(&a, p->addr, 8);
+		memcpy(&b, addr, 8);
+	}
+	return !len || be64toh(a ^ b) >> (64 - len) == 0;
+}
 
 /* The prefixes that are home unless configured otherwise (RFC 1918, RFC 6598, RFC 3927, RFC 4193,
  * RFC 4291), comma-separated as in the configuration. */
