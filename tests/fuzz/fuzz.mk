@@ -1,0 +1,2 @@
+libs_forwarder_reply = -lyajl
+libs_forwarder_batch = -lyajl

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What deliver does with each verdict, without a network: the upload below is ours, and so is the
+ * moment at which a timer runs out.
+ */
+#include "../../src/forwarder/deliver.c"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static const struct batch *sent; /* under way */
+static upload_done_fn *sent_done;
+static void *sent_arg;
+static uint64_t sent_dropped;
+static unsigned posts;
+
+int
+upload_post(struct upload *u, const struct batch *b, uint64_t dropped, upload_done_fn *done, void *arg)
+{
+	(void)u;
+	assert_null(sent);
+	sent = b;
+	sent_done = done;
+	sent_arg = arg;
+	sent_dropped = dropped;
+	posts++;
+	return 0;
+}
+
+static void
+answer_why(enum reply_action action, long status, const char *why)
+{
+	struct reply_verdict v = { .action = action, .status = status, .wait_us = 7000000 };
+
+	assert_non_null(sent);
+	snprintf(v.why, sizeof v.why, "%s", why);
+	sent = NULL;
+	sent_done(sent_arg, &v);
+}
+
+static void
+answer(enum reply_action action)
+{
+	answer_why(action, 999, "told so");
+}
+
+static struct loop *loop;
+static struct queue *queue;
+static struct deliver *d;
+static struct settings settings;
+static uint32_t shrunk;
+static unsigned finished;
+static uint64_t put; /* records */
+
+static void
+on_shrink(void *arg, uint32_t bytes)
+{
+	(void)arg;
+	shrunk = bytes;
+}
+
+static void
+on_finished(void *arg)
+{
+	(void)arg;
+	finished++;
+}
+
+static void
+add(uint64_t first, uint32_t n)
+{
+	static char text[1 << 20];
+	size_t len = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		len += (size_t)snprintf(text + len, sizeof text - len, "{\"seq\":%llu}\n", (unsigned long long)(first + i));
+	put += n;
+	queue_put(queue, batch_new(text, len, n, first, first + n - 1));
+	deliver_kick(d);
+}
+
+static void
+identity(void)
+{
+	assert_int_equal(put, d->counts.acknowledged + d->counts.rejected + d->counts.quarantined +
+				      queue_counts(queue)->records + queue_counts(queue)->dropped);
+}
+
+/* How long it waits now; then that time is over. */
+static int64_t
+wait_over(void)
+{
+	int64_t us = d->timer.at_us - loop_now_us(loop);
+
+	assert_null(sent);
+	assert_non_null(d->timer.loop);
+	loop_timer_clear(&d->timer);
+	d->timer.fn(&d->timer);
+	return us;
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	log_init("test", LOG_L_ERROR);
+	settings = (struct settings){ .url = (char *)"http://c/v1/reports" };
+	sent = NULL;
+	posts = finished = shrunk = 0;
+	put = 0;
+	loop = loop_new();
+	queue = queue_new(1 << 20);
+	d = deliver_new(loop, &settings, queue, NULL, on_shrink, NULL);
+	return !loop || !queue || !d;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	deliver_free(d);
+	queue_free(queue);
+	loop_free(loop);
+	deliver_free(NULL);
+	return 0;
+}
+
+static void
+test_one_after_the_other(void **state)
+{
+	(void)state;
+	add(1, 10);
+	add(11, 10);
+	assert_int_equal(posts, 1);
+	assert_int_equal(sent->first, 1);
+	answer(REPLY_FORGET);
+	assert_int_equal(sent->first, 11);
+	answer(REPLY_FORGET);
+	assert_null(sent);
+	assert_int_equal(d->counts.acknowledged, 20);
+	add(21, 1);
+	assert_int_equal(sent->first, 21);
+	identity();
+}
+
+static void
+test_rejected(void **state)
+{
+	struct reply_verdict v = { .action = REPLY_FORGET, .status = 200, .rejected = 3, .rejected_seq = 2 };
+
+	(void)state;
+	add(1, 10);
+	sent = NULL;
+	sent_done(sent_arg, &v);
+	assert_int_equal(d->counts.acknowledged, 7);
+	assert_int_equal(d->counts.rejected, 3);
+	identity();
+}
+
+static void
+test_backs_off(void **state)
+{
+	int64_t most = 0;
+
+	(void)state;
+	add(1, 10);
+	for (int i = 0; i < 40; i++) {
+		int64_t us;
+
+		answer(REPLY_RETRY);
+		add(100 + (uint64_t)i, 1); /* a new batch does not hurry it */
+		us = wait_over();
+		assert_in_range(us, BACKOFF_MIN_US, BACKOFF_MAX_US);
+		if (us > most)
+			most = us;
+		assert_int_equal(sent->first, 1);
+		assert_int_equal(sent->n, 10);
+	}
+	assert_true(most > 30000000); /* 30 draws from up to 5 minutes: (1/10)^30 that not */
+	answer(REPLY_FORGET);
+	assert_int_equal(d->tries, 0);
+	answer(REPLY_RETRY);
+	assert_true(wait_over() <= BACKOFF_FIRST_US);
+	identity();
+}
+
+static void
+test_holds(void **state)
+{
+	(void)state;
+	add(1, 10);
+	answer(REPLY_HOLD);
+	assert_int_equal(wait_over(), 300000000);
+	assert_int_equal(sent->first, 1);
+	identity();
+}
+
+static void
+test_retry_after(void **state)
+{
+	(void)state;
+	add(1, 10);
+	answer(REPLY_WAIT);
+	assert_in_range(wait_over(), 7000000, 7700000);
+	identity();
+}
+
+/* Every poisoned line is found, every other one is acknowledged, whatever their number and place. */
+static void
+test_poison(void **state)
+{
+	static const uint64_t poison[] = { 1, 40, 41, 77, 100 };
+	unsigned waits = 0;
+
+	(void)state;
+	add(1, 100);
+	add(101, 1);
+	while (queue_head(queue)) {
+		int bad = 0;
+
+		if (!sent) {
+			wait_over();
+			assert_true(++waits < 1000);
+		}
+		for (size_t i = 0; i < sizeof poison / sizeof poison[0]; i++)
+			bad |= sent->first <= poison[i] && poison[i] <= sent->last;
+		answer(bad ? REPLY_HALVE : REPLY_FORGET);
+		identity();
+	}
+	assert_int_equal(d->counts.quarantined, 5);
+	assert_int_equal(d->counts.acknowledged, 96);
+}
+
+static void
+test_a_lone_line_has_three_chances(void **state)
+{
+	(void)state;
+	add(1, 1);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(d->counts.quarantined, 0);
+		answer(REPLY_HALVE);
+		if (i < 2)
+			wait_over();
+	}
+	assert_int_equal(d->counts.quarantined, 1);
+	assert_null(queue_head(queue));
+	identity();
+}
+
+static void
+test_too_large(void **state)
+{
+	uint32_t len;
+
+	(void)state;
+	add(1, 1000);
+	add(1001, 1000);
+	len = sent->len;
+	answer(REPLY_TOO_LARGE);
+	assert_int_equal(shrunk, len / 2);
+	wait_over();
+	assert_true(sent->len <= len / 2);
+	while (queue_head(queue)) {
+		if (!sent)
+			wait_over();
+		assert_true(sent->len <= len / 2); /* those that were sealed before too */
+		answer(REPLY_FORGET);
+		identity();
+	}
+	assert_int_equal(d->counts.acknowledged, 2000);
+	add(3000, 1);
+	answer(REPLY_TOO_LARGE);
+	assert_int_equal(d->counts.quarantined, 1);
+	identity();
+}
+
+static void
+test_dropped_while_waiting(void **state)
+{
+	(void)state;
+	add(1, 1000);
+	answer(REPLY_RETRY);
+	for (uint64_t i = 2; i < 200; i++)
+		add(i * 1000, 1000);
+	assert_true(queue_counts(queue)->dropped > 0);
+	wait_over();
+	assert_int_equal(sent->first, queue_head(queue)->first);
+	assert_int_equal(sent_dropped, queue_counts(queue)->dropped);
+	for (uint64_t i = 200; i < 400; i++) {
+		add(i * 1000, 1000);
+		assert_ptr_equal(queue_head(queue), sent); /* what is being sent stays */
+	}
+	answer(REPLY_FORGET);
+	assert_int_equal(d->counts.acknowledged, 1000);
+	identity();
+}
+
+static void
+test_wrong_clock(void **state)
+{
+	(void)state;
+	settings.tls = 1;
+	if (loop_wall_us(loop) < DELIVER_CLOCK_SANE_US) {
+		add(1, 1);
+		assert_null(sent);
+		assert_int_equal(wait_over(), DELIVER_CLOCK_US);
+	} else {
+		add(1, 1);
+		assert_non_null(sent);
+	}
+}
+
+static void
+test_drain(void **state)
+{
+	(void)state;
+	deliver_drain(d, 5000000, on_finished, NULL);
+	assert_int_equal(finished, 1); /* nothing is there */
+}
+
+static void
+test_drain_sends_the_rest(void **state)
+{
+	(void)state;
+	add(1, 10);
+	add(11, 10);
+	deliver_drain(d, 5000000, on_finished, NULL);
+	answer(REPLY_FORGET);
+	assert_int_equal(finished, 0);
+	answer(REPLY_FORGET);
+	assert_int_equal(finished, 1);
+	assert_null(d->drain_timer.loop);
+}
+
+static void
+test_drain_does_not_wait_out_the_backoff(void **state)
+{
+	(void)state;
+	add(1, 10);
+	for (int i = 0; i < 20; i++) {
+		answer(REPLY_RETRY);
+		wait_over();
+	}
+	answer(REPLY_RETRY);
+	deliver_drain(d, 5000000, on_finished, NULL);
+	assert_int_equal(wait_over(), 0);
+	answer(REPLY_FORGET);
+	assert_int_equal(finished, 1);
+}
+
+static void
+test_drain_ends_where_waiting_is_in_vain(void **state)
+{
+	(void)state;
+	add(1, 10);
+	answer(REPLY_HOLD);
+	deliver_drain(d, 5000000, on_finished, NULL);
+	assert_int_equal(finished, 1);
+	identity();
+}
+
+static void
+test_drain_ends_on_a_refusal(void **state)
+{
+	(void)state;
+	add(1, 10);
+	deliver_drain(d, 5000000, on_finished, NULL);
+	answer(REPLY_WAIT); /* 7 s, we have 5 */
+	assert_int_equal(finished, 1);
+}
+
+static void
+test_drain_deadline(void **state)
+{
+	(void)state;
+	add(1, 10);
+	deliver_drain(d, 5000000, on_finished, NULL);
+	assert_int_equal(d->drain_timer.at_us - loop_now_us(loop), 5000000);
+	deliver_on_deadline(&d->drain_timer);
+	assert_int_equal(finished, 1);
+	answer(REPLY_FORGET);
+	assert_int_equal(finished, 1); /* once */
+}
+
+int
+main(void)
+{
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_one_after_the_other), TEST(test_rejected), TEST(test_backs_off), TEST(test_holds),
+		TEST(test_retry_after), TEST(test_poison), TEST(test_a_lone_line_has_three_chances),
+		TEST(test_too_large), TEST(test_dropped_while_waiting), TEST(test_wrong_clock), TEST(test_drain),
+		TEST(test_drain_sends_the_rest), TEST(test_drain_does_not_wait_out_the_backoff),
+		TEST(test_drain_ends_where_waiting_is_in_vain), TEST(test_drain_ends_on_a_refusal),
+		TEST(test_drain_deadline),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
