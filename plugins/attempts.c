@@ -417,20 +417,23 @@ on_packet(struct attempts *a, const struct ng_packet *p, int64_t now_us)
 	memcpy(key.saddr, answer ? p->daddr : p->saddr, 16);
 	memcpy(key.daddr, answer ? p->saddr : p->daddr, 16);
 	if (answer) {
-		/* The firewall's own RST; when the SYN was accepted, it is a closed port's. */
 		key.sport = p->dport;
 		key.dport = p->sport;
 		key.seq = p->tcp_ack - 1;
-		q = p->hook == NG_HOOK_OUTPUT ? pending_get(a, &key, 0, now_us) : NULL;
-		if (q && q->verdict == DROPPED)
+	}
+	/* What leaves, or stays at home, is nobody's attempt. */
+	dir = a->host->direction(a->ctx, p->ipv, key.saddr, key.daddr);
+	if (answer != (p->hook == NG_HOOK_OUTPUT) || dir == NG_DIR_OUTBOUND || dir == NG_DIR_INTERNAL ||
+	    dir == NG_DIR_LOCAL)
+		return;
+	if (answer) {
+		/* The firewall's own RST; when the SYN was accepted, it is a closed port's.  It leaves
+		 * through a group that delivers at once: as a rule it is here before its SYN. */
+		q = pending_get(a, &key, 1, now_us);
+		if (q->verdict == DROPPED)
 			q->verdict = REJECTED;
 		return;
 	}
-	/* What leaves, or stays at home, is nobody's attempt. */
-	dir = a->host->direction(a->ctx, p->ipv, p->saddr, p->daddr);
-	if (p->hook == NG_HOOK_OUTPUT || dir == NG_DIR_OUTBOUND || dir == NG_DIR_INTERNAL ||
-	    dir == NG_DIR_LOCAL)
-		return;
 	if (p->classes & NG_CLASS_ATTEMPT) {
 		q = pending_get(a, &key, 1, now_us);
 		if (!q->count) {

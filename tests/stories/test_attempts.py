@@ -79,7 +79,7 @@ def check(found, verdict):
         if len(mine) == 1:  # it all fell into one window: the usual case
             a = mine[0]
             assert a["kind"] == kind, a
-            assert a["dst_ips_n"] == (40 if src == WIDE4 else 1), a
+            assert a["dst_ips_n"] == 1 or src == WIDE4 and abs(a["dst_ips_n"] - 40) <= 8, a  # an estimate
             if src == TALL4:  # an estimate beyond what a report lists
                 assert len(a["dst_ports"]) == 64 and abs(a["dst_ports_n"] - 150) <= 15, a
     for src in (GOOD4, GOOD6):
