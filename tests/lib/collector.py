@@ -16,7 +16,8 @@ class Collector:
         self.process = None
 
     def argv(self):
-        return [ng.program("net-gazer-collector"), "--data-dir", self.data, "--port", str(self.port), *self.arguments]
+        return [ng.program("net-gazer-collector"), "-c", "/dev/null", "--database", self.data / "net-gazer.db",
+                "--port", self.port, *self.arguments]
 
     def __enter__(self):
         self.data.mkdir(exist_ok=True)
@@ -55,18 +56,13 @@ class Collector:
     def healthy(self):
         assert self.process.poll() is None, f"the collector ended with {self.process.returncode}:\n{self.log()}"
         try:
-            return self.request("GET", "/api/sensors")[0] == 200
+            return self.request("GET", "/health")[0] == 200
         except OSError:
             return False
 
     def conns(self, limit=1000):
         """Rows of GET /api/conns, each of them still a valid report."""
-        rows = self.get(f"/api/conns?limit={limit}")
-        rows = rows if isinstance(rows, list) else rows.get("rows") or rows.get("conns") or []
-        for row in rows:
-            wrong = report.errors(json.dumps(row, separators=(",", ":")))
-            assert not wrong, f"{wrong} in {row}"
-        return rows
+        return report.rows(self.get(f"/api/conns?limit={limit}")["conns"])
 
     def stop(self):
         code = ng.stop(self.process, signal.SIGTERM)

@@ -134,6 +134,16 @@ def reports(text):
     return found
 
 
+def rows(found):
+    """Rows of the collector's GET /api/conns: reports, and the row's number."""
+    for row in found:
+        wrong = errors(json.dumps({n: v for n, v in row.items() if n != "id"}, separators=(",", ":")))
+        assert not wrong, f"{wrong} in {row}"
+    ids = [row["id"] for row in found]
+    assert ids == sorted(set(ids), reverse=True), "newest first, each once"
+    return found
+
+
 def numbered(found):
     """(sensor, boot, seq) is an identity: no number twice, and in the order of the lines."""
     for key, mine in by(found, "sensor", "boot").items():

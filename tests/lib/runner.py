@@ -163,7 +163,7 @@ def answers(port):
     import http.client
     c = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
-        c.request("GET", "/api/sensors")
+        c.request("GET", "/health")
         return c.getresponse().status == 200
     except OSError:
         return False
