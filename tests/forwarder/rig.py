@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import socket
 import ssl
 import struct
@@ -208,6 +209,12 @@ class Forwarder:
         code = self.process.wait(deadline_s)
         assert code == 0, f"exit {code}: {self.log()}"
         return self.counters()
+
+    def stop_now(self):
+        """Two signals: it does not try the rest any more."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(ng.DEADLINE_S) == 0, self.log()
 
     def counters(self):
         c = dict(pair.split("=") for pair in COUNTERS.findall(self.log())[-1].split())

@@ -106,25 +106,25 @@ MISDEEDS = {
 
 @pytest.mark.parametrize("name", MISDEEDS)
 def test_resent_until_it_works(name):
-    """Twice for each batch of three, then right."""
+    """Twice for the first of three batches, once for the others, then right."""
     seen = {}
 
     def plan(_, post):
         seen[post.key] = seen.get(post.key, 0) + 1
-        return MISDEEDS[name] if seen[post.key] <= 2 else None
+        return MISDEEDS[name] if seen[post.key] <= (2 if 1 in post.seqs else 1) else None
 
     with Collector(plan) as c, Forwarder(url(c), batch_lines=100) as f:
         f.feed(lines(300))
         ng.wait_for(f.log, all_stored(c, 300))
-        ng.wait_for(f.log, lambda: len(c.posts) >= 9)
+        ng.wait_for(f.log, lambda: len(c.posts) >= 7)
         counters = f.end()
         # libcurl itself sends again when a kept connection dies before the answer: not a post of ours.
-        assert counters["acknowledged"] == 300 and 7 <= counters["posts"] <= 9 and len(c.posts) == 9
+        assert counters["acknowledged"] == 300 and 5 <= counters["posts"] <= 7 and len(c.posts) == 7
         assert len({p.key for p in c.posts}) == 3 and set(c.paths) == {"/v1/reports"}
         c.assert_honest_keys()
         assert "answers again" in f.log()
         if name == "closed mid-answer":
-            assert c.duplicates == 600
+            assert c.duplicates == 400
 
 
 def test_retry_after_is_obeyed():
@@ -308,9 +308,7 @@ def test_a_second_signal_ends_at_once():
     with Collector() as c, Forwarder(url(c)) as f:
         f.feed(lines(3))
         ng.wait_for("the first", all_stored(c, 3))
-        f.process.send_signal(signal.SIGTERM)
-        f.process.send_signal(signal.SIGINT)
-        assert f.process.wait(ng.DEADLINE_S) == 0
+        f.stop_now()
         assert f.counters()["acknowledged"] == 3
 
 

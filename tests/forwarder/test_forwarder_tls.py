@@ -76,9 +76,9 @@ def refused(url, want, **settings):
         f.feed(lines(5))
         ng.wait_for(f.log, lambda: "reports wait" in f.log())
         assert re.search(want, f.log(), re.I), f.log()
-        counters = f.end()
+        f.stop_now()
+        counters = f.counters()
         assert counters["queued"] == 5 and counters["acknowledged"] == 0
-        return f.log()
 
 
 @pytest.mark.parametrize("name, want", [
