@@ -48,13 +48,15 @@ decode_tcp_options(struct ng_packet *p, struct cur *c)
 		if (kind == TCPOPT_NOOP)
 			continue;
 		len = cur_u8(c);
+		if (c->bad)
+			return; /* decode_tcp() knows whose fault it is */
 		if (len < 2) {
 			p->status = NG_PACKET_MALFORMED;
 			return;
 		}
 		body = cur_sub(c, len - 2U);
 		if (body.bad)
-			return; /* c is bad too: decode_tcp() knows whose fault it is */
+			return; /* c is bad too */
 		if (kind == TCPOPT_MSS && len == 4) {
 			p->mss = cur_be16(&body);
 			p->tcp_opts |= NG_TCPOPT_MSS;
@@ -127,7 +129,8 @@ decode_transport(struct ng_packet *p, struct cur *c)
 		p->dport = cur_be16(c);
 		if (!c->bad)
 			p->has |= NG_HAS_PORTS;
-		cur_skip(c, 4); /* UDP: length, checksum; SCTP: verification tag */
+		/* UDP: length, checksum; SCTP: verification tag, checksum */
+		cur_skip(c, p->proto == IPPROTO_SCTP ? 8 : 4);
 		break;
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:
@@ -174,11 +177,12 @@ decode_ipv4(struct ng_packet *p, struct cur *c, int *by_packet)
 	p->has |= NG_HAS_IP;
 	/* A GSO super-packet over 64 KiB has no room for its length and says 0 (BIG TCP). */
 	p->ip_len = total ? total : p->cap_len;
-	if (header < 20 || p->ip_len < header) {
+	if (header < 20 || (total && total < header)) {
 		p->status = NG_PACKET_MALFORMED;
 		return;
 	}
-	clip(c, p->ip_len - 20, by_packet);
+	if (total)
+		clip(c, total - 20U, by_packet);
 	cur_skip(c, header - 20);
 	if (c->bad)
 		return;
@@ -235,6 +239,8 @@ decode_ipv6(struct ng_packet *p, struct cur *c, int *by_packet)
 			cur_skip(c, 1);
 			offset = cur_be16(c);
 			cur_skip(c, 4);
+			if (c->bad)
+				return;
 			if (offset & 0xfff8) {
 				p->proto = next;
 				p->status = NG_PACKET_UNSUPPORTED;
