@@ -167,6 +167,12 @@ batch_eof(struct batch_maker *m)
 	batch_seal(m);
 }
 
+int
+batch_inside_line(const struct batch_maker *m)
+{
+	return m->part_len || m->skipping;
+}
+
 void
 batch_shrink(struct batch_maker *m, uint32_t bytes)
 {

@@ -54,6 +54,9 @@ void batch_seal(struct batch_maker *);
 /* The stream is at its end: a line without its newline is torn; seals. */
 void batch_eof(struct batch_maker *);
 
+/* True while the last byte fed was not a line's last. */
+int batch_inside_line(const struct batch_maker *);
+
 /* From now on batches are smaller; never larger than at the start, never below BATCH_LINE_MAX. */
 void batch_shrink(struct batch_maker *, uint32_t bytes);
 

@@ -28,7 +28,11 @@
 _Static_assert(BATCH_LINE_MAX == WORKER_REPORT_MAX, "a report is one line");
 
 #define DRAIN_US 5000000        /* for what is left when the pipe has ended */
-#define STOP_US 10000000        /* after a signal, for the pipe to end */
+/* After a signal, for the pipe to end; then what is in hand gets STOP_DRAIN_US.  SIGTERM is the
+ * parent's, which wants another forwarder with another configuration and waits 3 s. */
+#define TERM_US 500000
+#define INT_US 10000000
+#define STOP_DRAIN_US 2000000
 #define COUNTERS_US 60000000
 #define LEAN_US 5000000         /* how soon after a connection was made its memory is given back */
 #define FILE_FULL_US 20000      /* how soon to look again whether a file's next bytes have room */
@@ -47,6 +51,7 @@ struct forwarder {
 	struct loop_timer lean;
 	struct loop_timer stop;
 	int signals;
+	int stopping; /* no further line is begun */
 	int ended;
 };
 
@@ -107,18 +112,19 @@ on_shrink(void *arg, uint32_t bytes)
 	batch_shrink(f->maker, bytes);
 }
 
+/* No more lines. */
 static void
-on_end(struct forwarder *f)
+end(struct forwarder *f, int64_t drain_us)
 {
 	f->ended = 1;
 	loop_fd_del(&f->pipe);
 	loop_timer_clear(&f->file);
 	loop_timer_clear(&f->stop);
 	batch_eof(f->maker);
-	deliver_drain(f->deliver, DRAIN_US, on_finished, f);
+	deliver_drain(f->deliver, drain_us, on_finished, f);
 }
 
-/* One read.  0: go on; 1: nothing there now; 2: the end. */
+/* One read.  0: go on; 1: nothing there now; 2: that was all, and it is seen to. */
 static int
 read_lines(struct forwarder *f)
 {
@@ -129,9 +135,15 @@ read_lines(struct forwarder *f)
 		return 1;
 	if (n < 0)
 		log_error("reading reports: %s", strerror(errno));
-	if (n <= 0)
+	if (n <= 0) {
+		end(f, DRAIN_US);
 		return 2;
+	}
 	batch_feed(f->maker, bytes, (size_t)n);
+	if (f->stopping && !batch_inside_line(f->maker)) {
+		end(f, STOP_DRAIN_US);
+		return 2;
+	}
 	if (batch_counts(f->maker)->open && !f->age.loop)
 		loop_timer_set(f->loop, &f->age, f->settings.batch_ms * 1000, on_age, f);
 	return 0;
@@ -141,8 +153,7 @@ static void
 on_pipe(struct loop_fd *w, uint32_t events)
 {
 	(void)events;
-	if (read_lines(w->arg) == 2)
-		on_end(w->arg);
+	read_lines(w->arg);
 }
 
 /* A file, by hand: epoll does not know files, and nobody is kept waiting when we read it slowly. */
@@ -152,9 +163,7 @@ on_file(struct loop_timer *t)
 	struct forwarder *f = t->arg;
 	int full = (int64_t)queue_counts(f->queue)->bytes > f->settings.queue_bytes / 2;
 
-	if (!full && read_lines(f) == 2)
-		on_end(f);
-	else
+	if (full || read_lines(f) != 2)
 		loop_timer_set(f->loop, t, full ? FILE_FULL_US : 0, on_file, f);
 }
 
@@ -174,13 +183,15 @@ start_reading(struct forwarder *f)
 	return r;
 }
 
+/* What is in the pipe now is the next forwarder's, from a line's beginning on. */
 static void
 on_stop(struct loop_timer *t)
 {
 	struct forwarder *f = t->arg;
 
-	log_warn("told to stop, but the report pipe did not end");
-	loop_stop(f->loop, 0);
+	f->stopping = 1;
+	if (!batch_inside_line(f->maker))
+		end(f, STOP_DRAIN_US);
 }
 
 /* systemd and a terminal signal everybody at once: the analyzer's last reports are still to come,
@@ -190,11 +201,10 @@ on_signal(void *arg, int signo)
 {
 	struct forwarder *f = arg;
 
-	(void)signo;
 	if (f->signals++)
 		loop_stop(f->loop, 0);
 	else if (!f->ended)
-		loop_timer_set(f->loop, &f->stop, STOP_US, on_stop, f);
+		loop_timer_set(f->loop, &f->stop, signo == SIGTERM ? TERM_US : INT_US, on_stop, f);
 }
 
 static void

@@ -5,6 +5,7 @@ What holds in every test: received = acknowledged + rejected + queued + dropped 
 (rig.Forwarder.counters), a resent key carries the same bytes (assert_honest_keys), and what is
 acknowledged is stored.
 """
+import fcntl
 import os
 import re
 import signal
@@ -302,6 +303,37 @@ def test_reports_that_come_after_the_signal_are_sent():
         f.feed(lines(3, start=4))
         assert f.end()["acknowledged"] == 6
         assert len(c.stored) == 6
+
+
+def test_two_forwarders_share_a_pipe():
+    """The parent keeps the pipe and starts another one when the configuration changed: between the
+    two no line is lost, torn or sent by both."""
+    read, write = os.pipe()
+    fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 1 << 20)
+    with Collector() as c:
+        total = 0
+        for turn in range(4):
+            with Forwarder(url(c), stdin=read, queue_bytes=8 << 20) as f:
+                for _ in range(10):
+                    os.write(write, lines(50, start=total + 1))
+                    total += 50
+                ng.wait_for(f.log, lambda: "sending reports" in f.log())
+                f.process.send_signal(signal.SIGTERM)
+                # Goes on while it reads, stops reading and delivers; never more than the pipe holds.
+                end = total + 2000
+                while f.process.poll() is None and total < end:
+                    os.write(write, lines(5, start=total + 1))
+                    total += 5
+                    time.sleep(0.001)
+                assert f.process.wait(ng.DEADLINE_S) == 0
+                counters = f.counters()
+                assert counters["queued"] == 0 and counters["torn"] == 0
+        os.close(write)
+        with Forwarder(url(c), stdin=read, queue_bytes=8 << 20) as f:
+            assert f.process.wait(ng.DEADLINE_S) == 0
+            assert f.counters()["torn"] == 0
+        os.close(read)
+        assert sorted(c.stored) == list(range(1, total + 1)) and c.duplicates == 0
 
 
 def test_a_second_signal_ends_at_once():

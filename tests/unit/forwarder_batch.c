@@ -184,7 +184,9 @@ test_end_inside_a_line(void **state)
 	(void)state;
 	batch_feed(m, "{\"seq\":1}\n{\"seq\":2}", 19);
 	assert_int_equal(batch_counts(m)->open, 1);
+	assert_true(batch_inside_line(m));
 	batch_eof(m);
+	assert_false(batch_inside_line(m));
 	assert_int_equal(batch_counts(m)->torn, 1);
 	assert_int_equal(n_sealed, 1);
 	assert_int_equal(sealed[0]->n, 1);
