@@ -19,6 +19,7 @@ from lib import ng, wire
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _serial = itertools.count(1)
+_way_back = threading.local()
 CLONE_NEWNET = 0x40000000
 
 # What the WAN side answers for beside its own address: prefixes that its kernel owns whole (any
@@ -44,17 +45,19 @@ class Ns:
     def __init__(self, word):
         self.name = f"ngt{os.getpid()}-{next(_serial)}-{word}"
         self.path = f"/run/netns/{self.name}"
-        self._back = []
         _ip("netns", "add", self.name)
         self.fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
 
     def __enter__(self):
-        self._back.append(os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC))
+        # Each thread has a way back of its own.
+        if not hasattr(_way_back, "fds"):
+            _way_back.fds = []
+        _way_back.fds.append(os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC))
         _set_ns(self.fd)
         return self
 
     def __exit__(self, *_):
-        fd = self._back.pop()
+        fd = _way_back.fds.pop()
         _set_ns(fd)
         os.close(fd)
 

@@ -13,6 +13,10 @@ from lib import ng, report
 TABLE = ("nft", "list", "table", "inet", "net_gazer")
 
 
+def quoted(text):
+    return '"' + str(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 def config(options):
     """The file's text: {"flows": 4096, "home": [...], "handshake": {...a section...}}."""
     lines = []
@@ -20,13 +24,13 @@ def config(options):
         if isinstance(value, dict):
             lines.append(f"{name} {{\n" + config(value) + "}")
         elif isinstance(value, (list, tuple)):
-            lines.append(f"{name} = {{" + ", ".join(f'"{v}"' for v in value) + "}")
+            lines.append(f"{name} = {{" + ", ".join(map(quoted, value)) + "}")
         elif isinstance(value, bool):
             lines.append(f"{name} = {'yes' if value else 'no'}")
         elif isinstance(value, int):
             lines.append(f"{name} = {value}")
         else:
-            lines.append(f'{name} = "{value}"')
+            lines.append(f"{name} = {quoted(value)}")
     return "\n".join(lines) + "\n"
 
 

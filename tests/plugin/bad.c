@@ -34,16 +34,12 @@ event(void *self, const struct ng_event *e)
 	return 0;
 }
 
+#define FIELDS .name = BAD_NAME, .version = "1", .about = "misbehaves", .events = NG_EVENT_CONN, \
+	.start = start, .event = event
+
 #ifdef BAD_SYMBOL
 NG_EXPORT extern const struct ng_plugin BAD_SYMBOL;
-NG_EXPORT const struct ng_plugin BAD_SYMBOL = { .size = sizeof(struct ng_plugin),
+NG_EXPORT const struct ng_plugin BAD_SYMBOL = { .size = sizeof(struct ng_plugin), FIELDS };
 #else
-NG_PLUGIN(
-#endif
-	.name = BAD_NAME, .version = "1", .about = "misbehaves", .events = NG_EVENT_CONN,
-	.start = start, .event = event
-#ifdef BAD_SYMBOL
-};
-#else
-)
+NG_PLUGIN(FIELDS);
 #endif

@@ -78,4 +78,4 @@ stop(void *self)
 }
 
 NG_PLUGIN(.name = "good", .version = "2.5", .about = "built outside the tree", .events = NG_EVENT_CONN | NG_EVENT_TIMER,
-	  .options = options, .start = start, .event = event, .stop = stop)
+	  .options = options, .start = start, .event = event, .stop = stop);
