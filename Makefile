@@ -41,7 +41,11 @@ hardening   += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-
 endif
 # Small: a router's flash pays for every byte.
 sections    := -ffunction-sections -fdata-sections
-cflags       = -std=gnu11 $(warnings) $(hardening) $(sections) -fvisibility=hidden $(CFLAGS)
+# A packet crosses ten small files: inlining across them is worth an eighth of the analyzer's time.
+ifeq ($(SAN)$(findstring clang,$(shell $(CC) --version 2>/dev/null)),)
+LTO         ?= -flto=auto -ffat-lto-objects
+endif
+cflags       = -std=gnu11 $(warnings) $(hardening) $(sections) $(LTO) -fvisibility=hidden $(CFLAGS)
 ldflags      = -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--as-needed,--gc-sections $(LDFLAGS) \
 	       $(if $(SAN),-fsanitize=address -fsanitize=undefined)
 Q            = $(if $(V),,@printf '  %-7s %s\n' $(1) $(@:$(O)/%=%);)

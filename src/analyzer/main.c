@@ -38,7 +38,7 @@
 /* While full datagrams come, a socket rests this long between two turns, so that one wake-up serves
  * several (measured: a wake-up for each costs a third more).  The kernel's timestamps do not mind,
  * and its buffer holds a hundred times as much. */
-#define REST_US 3000
+#define REST_US 5000
 
 #define HEARTBEAT_US 500000
 
