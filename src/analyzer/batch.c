@@ -19,22 +19,26 @@
 #define ATTR_VLAN 19     /* NFULA_VLAN */
 #define ATTR_VLAN_TCI 2  /* NFULA_VLAN_TCI */
 
-/* The year 9999: what a report's `ts` can say. */
-#define TIME_MAX_US 253402300800000000ULL
+/* The year 10000: what a report's `ts` cannot say. */
+#define TIME_END_S 253402300800ULL
 
+/* The nest is bad afterwards when it contradicts itself. */
 static uint16_t
 vlan_of(struct cur *nest)
 {
 	while (cur_left(nest) >= NLA_HDRLEN) {
-		uint16_t len = cur_u16(nest), type = cur_u16(nest);
+		uint16_t len = cur_u16(nest), type = cur_u16(nest), tci;
 		struct cur body;
+		size_t left;
 
-		if (len < NLA_HDRLEN)
-			return 0;
-		body = cur_sub(nest, len - NLA_HDRLEN);
-		if ((type & NLA_TYPE_MASK) == ATTR_VLAN_TCI)
-			return cur_be16(&body) & 0xfff;
-		cur_skip(nest, (0U - len) & 3 & cur_left(nest));
+		body = cur_sub(nest, len < NLA_HDRLEN ? SIZE_MAX : len - (size_t)NLA_HDRLEN);
+		if ((type & NLA_TYPE_MASK) == ATTR_VLAN_TCI) {
+			tci = cur_be16(&body);
+			nest->bad |= body.bad;
+			return tci & 0xfff;
+		}
+		left = cur_left(nest);
+		cur_skip(nest, ((0U - len) & 3) < left ? (0U - len) & 3 : left);
 	}
 	return 0;
 }
@@ -44,7 +48,7 @@ attributes(struct cur *c, struct batch_msg *m)
 {
 	while (cur_left(c) >= NLA_HDRLEN) {
 		uint16_t len = cur_u16(c), type = cur_u16(c);
-		uint64_t us;
+		uint64_t s, us;
 		size_t left;
 		struct cur body;
 
@@ -62,10 +66,10 @@ attributes(struct cur *c, struct batch_msg *m)
 			m->mark = cur_be32(&body);
 			break;
 		case NFULA_TIMESTAMP:
-			us = cur_be64(&body) * 1000000;
-			us += cur_be64(&body);
-			m->has_ts = us > 0 && us < TIME_MAX_US;
-			m->ts_us = m->has_ts ? (int64_t)us : 0;
+			s = cur_be64(&body);
+			us = cur_be64(&body);
+			m->has_ts = s < TIME_END_S && us < 1000000 && (s || us);
+			m->ts_us = m->has_ts ? (int64_t)(s * 1000000 + us) : 0;
 			break;
 		case NFULA_IFINDEX_INDEV:
 			m->iif = cur_be32(&body);
