@@ -287,9 +287,13 @@ def test_empty_then_first_sensor(page):
     browser.wait("why there is no row", lambda: "its rules have matched no packet" in (browser.text(".live .empty") or ""))
     assert "No handshake failed" in browser.text(".failures .empty")
     assert "Nobody knocked" in browser.text(".attempts .empty")
+    browser.wait("the stream", lambda: browser.js("() => document.querySelector('.link').dataset.link") == "live")
+    asked = lambda: sum("/api/conns" in u for u in browser.do("seen")["requests"])
+    before = browser.wait("the list asked for", asked)
     sensor.conn(rtt_us=1234)
     sensor.post()
     browser.wait("the first row", lambda: browser.texts(".conns td.dst .addr") == ["203.0.113.10"])
+    assert asked() == before, "the row came by a question, not by the stream"
     assert browser.js("() => window.same_page") is True
 
 

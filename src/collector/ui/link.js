@@ -2,7 +2,7 @@
 // The line to the collector: one event stream, and the tables fetched again when an event says that
 // they changed, never faster than their window needs.  A lost collector is retried with back-off;
 // a hidden tab costs the collector nothing.
-import { others_arrive, rows_arrive, set, state } from './store.js';
+import { others_arrive, rows_arrive, set, SKIPPED_SHOWN_MS, state } from './store.js';
 
 const FETCH_TIMEOUT_MS = 10000;
 const FLUSH_MS = 400;      // rows are shown in groups: a burst costs a redraw, not a thousand
@@ -169,7 +169,9 @@ function on_report(e)
 function on_skipped(e)
 {
 	try {
-		set({ skipped: state.skipped + JSON.parse(e.data).n });
+		const { n } = JSON.parse(e.data);
+		const quiet = Date.now() - state.skipped_at > SKIPPED_SHOWN_MS;
+		set({ skipped: (quiet ? 0 : state.skipped) + n, skipped_at: Date.now() });
 	} catch {
 		return;
 	}

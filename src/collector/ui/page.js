@@ -8,7 +8,7 @@ import { Attempts, Destinations, Failures } from './lists.js';
 import { Live, Others } from './live.js';
 import { Empty, Follow, html, memo, Shape } from './parts.js';
 import { Tiles } from './tiles.js';
-import { held, rows_fresh, rows_release, set, state, url_write } from './store.js';
+import { held, rows_fresh, rows_release, set, SKIPPED_SHOWN_MS, state, url_write } from './store.js';
 
 function choose_window(window_s)
 {
@@ -141,7 +141,7 @@ export class Page extends Follow {
 			<${Tiles} summary=${of('summary').d} attempts=${of('attempts').d} sensors=${data.sensors} window_s=${window_s} stale=${stale_words('summary')} />
 			<${Chart} ...${of('summary')} />
 			<${Live} rows=${rows} filter=${state.filter} open=${state.open} waiting=${state.waiting} waiting_lost=${state.waiting_lost}
-				skipped=${state.skipped} is_held=${held()} paused=${state.paused_at > 0} empty=${rows.length ? null : no_rows(sensors)} />
+				skipped=${Date.now() - state.skipped_at < SKIPPED_SHOWN_MS ? state.skipped : 0} is_held=${held()} paused=${state.paused_at > 0} empty=${rows.length ? null : no_rows(sensors)} />
 			<div class="side"><${Failures} ...${of('failures')} /><${Attempts} ...${of('attempts')} /></div>
 			<${Destinations} ...${of('destinations')} />
 			<${Others} others=${state.others} />

@@ -6,6 +6,7 @@ import { WINDOWS } from './format.js';
 const ROWS_KEPT = 1000;    // what the filter searches
 const WAITING_MAX = 1000;  // arrived while the reader holds the list still
 const OTHERS_KEPT = 50;
+export const SKIPPED_SHOWN_MS = 30000;
 
 export const state = {
 	window_s: 300,
@@ -20,7 +21,8 @@ export const state = {
 	rows: [],              // conn reports, newest first
 	waiting: [],
 	waiting_lost: 0,
-	skipped: 0,
+	skipped: 0,            // events that the stream left out lately
+	skipped_at: 0,
 	others: [],            // trace and plugin reports, newest first
 	data: {},              // resource -> { value, at_ms, window_s, error }
 };
