@@ -19,6 +19,8 @@
 
 struct event {
 	int64_t id;      /* 0: "skipped" */
+	uint64_t before; /* reports that the events before this one stand for, since the start */
+	uint64_t weight; /* that this one stands for: 1, or what "skipped" tells */
 	char *text;
 	size_t len;
 };
@@ -31,6 +33,8 @@ struct budget {
 struct live {
 	struct event ring[RING];
 	uint64_t end;         /* number of the next event; read back to end - LIVE_REACH */
+	uint64_t told;        /* reports that the events before `end` stand for */
+	uint64_t told_pending; /* and those that wait */
 	uint64_t pending;     /* events behind `end` that wait for their COMMIT */
 	struct budget budget[2];
 	uint64_t skipped;     /* not told yet */
@@ -79,13 +83,22 @@ spend(struct budget *b, int64_t now_us)
 
 /* Puts an event behind those that are there; it takes the text. */
 static void
-push(struct live *l, int64_t id, char *text, size_t len)
+push(struct live *l, int64_t id, uint64_t weight, char *text, size_t len)
 {
 	struct event *e = &l->ring[(l->end + l->pending) % RING];
 
 	free(e->text);
-	*e = (struct event){ id, text, len };
+	*e = (struct event){ id, l->told_pending, weight, text, len };
 	l->pending++;
+	l->told_pending += weight;
+}
+
+static void
+publish(struct live *l)
+{
+	l->end += l->pending;
+	l->pending = 0;
+	l->told = l->told_pending;
 }
 
 void
@@ -111,7 +124,7 @@ live_offer(struct live *l, const struct report *r, int64_t id, int64_t rx_us, in
 	json_time_text(when, rx_us);
 	len = snprintf(text, size, "event: %.*s\nid: %lld\ndata: %.*s,\"rx_ts\":\"%s\",\"id\":%lld}\n\n",
 		       (int)n, type, (long long)id, (int)r->json_len - 1, r->json, when, (long long)id);
-	push(l, id, text, (size_t)len);
+	push(l, id, 1, text, (size_t)len);
 }
 
 int
@@ -119,8 +132,7 @@ live_commit(struct live *l, int64_t now_us)
 {
 	int new = l->pending > 0;
 
-	l->end += l->pending;
-	l->pending = 0;
+	publish(l);
 	l->skipped += l->skipped_pending;
 	l->skipped_pending = 0;
 	l->last_id = l->last_id_pending;
@@ -135,9 +147,10 @@ live_discard(struct live *l)
 		struct event *e = &l->ring[(l->end + i) % RING];
 
 		free(e->text);
-		*e = (struct event){ 0, NULL, 0 };
+		*e = (struct event){ 0, 0, 0, NULL, 0 };
 	}
 	l->pending = 0;
+	l->told_pending = l->told;
 	l->skipped_pending = 0;
 	l->last_id_pending = l->last_id;
 }
@@ -159,9 +172,8 @@ live_tick(struct live *l, int64_t now_us)
 	text = malloc(80);
 	if (!text)
 		return 0;
-	push(l, 0, text, skipped_text(text, 80, l->skipped));
-	l->end += l->pending;
-	l->pending = 0;
+	push(l, 0, l->skipped, text, skipped_text(text, 80, l->skipped));
+	publish(l);
 	l->skipped = 0;
 	l->told_us = now_us;
 	return 1;
@@ -178,7 +190,7 @@ live_start(const struct live *l, struct live_place *p, int64_t after_id)
 {
 	int64_t first_id = l->last_id + 1;
 
-	*p = (struct live_place){ .next = l->end };
+	*p = (struct live_place){ .next = l->end, .told = l->told };
 	if (after_id < 0)
 		return;
 	while (p->next > oldest(l)) {
@@ -188,6 +200,7 @@ live_start(const struct live *l, struct live_place *p, int64_t after_id)
 			return; /* the last one that was seen, or an older one: nothing is missing */
 		if (e->id)
 			first_id = e->id;
+		p->told = e->before;
 		p->next--;
 	}
 	if (first_id > after_id + 1)
@@ -206,7 +219,10 @@ live_read(struct live *l, struct live_place *p, char *buf, size_t size)
 	size_t len = 0;
 
 	if (p->next < oldest(l)) {
-		p->missed += oldest(l) - p->next;
+		const struct event *e = &l->ring[oldest(l) % RING];
+
+		p->missed += e->before - p->told;
+		p->told = e->before;
 		p->next = oldest(l);
 	}
 	if (p->missed)
@@ -220,6 +236,7 @@ live_read(struct live *l, struct live_place *p, char *buf, size_t size)
 		if (e->text)
 			memcpy(buf + len, e->text, e->len);
 		len += e->text ? e->len : 0;
+		p->told = e->before + e->weight;
 		p->next++;
 	}
 	return len;

@@ -21,6 +21,7 @@ struct live;
 /* A reader's place. */
 struct live_place {
 	uint64_t next;   /* event number in the ring */
+	uint64_t told;   /* reports that the events before it stand for */
 	uint64_t missed; /* to be told first */
 };
 

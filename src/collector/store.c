@@ -202,7 +202,7 @@ store_error(sqlite3 *db, int code)
 }
 
 static int
-fail(struct store *s, int code)
+failed(struct store *s, int code)
 {
 	int r = store_error(s->db, code);
 
@@ -217,7 +217,7 @@ step(struct store *s, enum stmt i)
 {
 	int r = sqlite3_step(s->stmt[i]);
 
-	r = r == SQLITE_DONE || r == SQLITE_ROW ? 0 : fail(s, r);
+	r = r == SQLITE_DONE || r == SQLITE_ROW ? 0 : failed(s, r);
 	sqlite3_reset(s->stmt[i]);
 	return r;
 }
@@ -230,7 +230,7 @@ number(struct store *s, enum stmt i, int64_t *out)
 
 	*out = r == SQLITE_ROW && sqlite3_column_type(s->stmt[i], 0) != SQLITE_NULL
 		       ? sqlite3_column_int64(s->stmt[i], 0) : -1;
-	r = r == SQLITE_DONE || r == SQLITE_ROW ? 0 : fail(s, r);
+	r = r == SQLITE_DONE || r == SQLITE_ROW ? 0 : failed(s, r);
 	sqlite3_reset(s->stmt[i]);
 	return r;
 }
@@ -655,7 +655,7 @@ put_rollup(struct store *s, int64_t span, const struct sample *a, const struct g
 	}
 	sqlite3_reset(get);
 	if (r != SQLITE_ROW && r != SQLITE_DONE)
-		return fail(s, r);
+		return failed(s, r);
 	sqlite3_bind_int64(set, 6, g.conns);
 	sqlite3_bind_int64(set, 7, g.failed);
 	sqlite3_bind_int64(set, 8, g.syn_retrans);
@@ -685,7 +685,7 @@ put_minute(struct store *s, int64_t minute, const struct group *added)
 	}
 	sqlite3_reset(get);
 	if (r != SQLITE_ROW && r != SQLITE_DONE)
-		return fail(s, r);
+		return failed(s, r);
 	sqlite3_bind_int64(set, 1, minute);
 	for (int i = 0; i < 6; i++)
 		sqlite3_bind_int64(set, i + 2, n[i]);
@@ -778,7 +778,7 @@ flush_run(struct store *s)
 		return 0;
 	r = seqs_flush(&s->seqs, &forgotten);
 	if (r < 0)
-		return fail(s, -r);
+		return failed(s, -r);
 	sqlite3_bind_int64(stmt, 1, s->run.id);
 	sqlite3_bind_int64(stmt, 2, s->run.rx_us);
 	sqlite3_bind_int64(stmt, 3, s->run.last_ts_us);
@@ -829,7 +829,7 @@ use_run(struct store *s, const struct report *rep, int64_t rx_us)
 	}
 	sqlite3_reset(find);
 	if (r != SQLITE_ROW && r != SQLITE_DONE)
-		return fail(s, r);
+		return failed(s, r);
 	if (!id) {
 		bind_text(new, 1, rep->sensor);
 		bind_text(new, 2, rep->boot);
@@ -976,7 +976,7 @@ store_add(struct store *s, const struct report *rep, int64_t rx_us, int64_t *id)
 	s->run.rx_us = rx_us;
 	r = seqs_add(&s->seqs, s->run.id, rep->seq);
 	if (r <= 0)
-		return r ? fail(s, -r) : 0;
+		return r ? failed(s, -r) : 0;
 	*id = ++s->last_id;
 	switch (rep->type) {
 	case REPORT_CONN:

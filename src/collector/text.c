@@ -57,6 +57,19 @@ text_utf8(const char *bytes, size_t n)
 	return points;
 }
 
+int
+text_json_bytes(const char *json, size_t n)
+{
+	int bad = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint8_t c = (uint8_t)json[i];
+
+		bad |= c < 0x20 && c != '\t' && c != '\r';
+	}
+	return !bad;
+}
+
 /* The 4 hex digits behind \u, or -1. */
 static int
 hex4(const char *p, const char *end)

@@ -12,6 +12,9 @@
 /* Code points of valid UTF-8 (RFC 3629: shortest form, no surrogate, up to U+10FFFF), or -1. */
 ssize_t text_utf8(const char *bytes, size_t n);
 
+/* False when there is a byte below 0x20 that JSON does not allow: yajl takes some for blanks. */
+int text_json_bytes(const char *json, size_t n);
+
 /* False when a \uD800 to \uDFFF escape is not one of a pair: yajl makes '?' or bad UTF-8 of it. */
 int text_surrogates_paired(const char *json, size_t n);
 

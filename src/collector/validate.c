@@ -1011,6 +1011,10 @@ validate_line(struct validate *v, const char *line, size_t len, struct report *r
 		refuse(v, "longer than %d bytes", REPORT_LINE_MAX - 1);
 		return -1;
 	}
+	if (!text_json_bytes(line, len)) {
+		refuse(v, "a control character");
+		return -1;
+	}
 	if (text_utf8(line, len) < 0) {
 		refuse(v, "not UTF-8");
 		return -1;
