@@ -13,21 +13,23 @@ ledger_begin(struct ledger *l, const struct ruleset_counters *now)
 	l->last = *now;
 }
 
-static void
-add(uint64_t *total, uint64_t *last, uint64_t now)
-{
-	*total += now >= *last ? now - *last : now; /* smaller: it was reset, and began at 0 */
-	*last = now;
-}
-
 void
 ledger_add(struct ledger *l, const struct ruleset_counters *now)
 {
 	for (enum classes_row row = 0; row < CLASSES_ROWS; row++) {
+		struct ruleset_counters *last = &l->last;
+
 		if (!(now->have >> row & 1))
 			continue;
-		add(&l->total.seen[row], &l->last.seen[row], now->seen[row]);
-		add(&l->total.logged[row], &l->last.logged[row], now->logged[row]);
+		/* Another table, or a counter that somebody reset: it began at 0. */
+		if (now->table != last->table || now->seen[row] < last->seen[row] ||
+		    now->logged[row] < last->logged[row])
+			last->seen[row] = last->logged[row] = 0;
+		l->total.seen[row] += now->seen[row] - last->seen[row];
+		l->total.logged[row] += now->logged[row] - last->logged[row];
+		last->seen[row] = now->seen[row];
+		last->logged[row] = now->logged[row];
 	}
+	l->last.table = now->table;
 	l->total.have |= now->have;
 }

@@ -53,32 +53,47 @@ ruleset_open(struct ruleset **out, char *err, size_t size)
 	return 0;
 }
 
+/* Our table as the kernel has it. */
+struct found {
+	uint64_t handle; /* 0: there is none */
+	uint32_t owner;  /* netlink port; 0: no owner flag */
+};
+
 static int
 on_table(const struct nlmsghdr *h, void *arg)
 {
-	uint32_t *owner = arg;
+	struct found *f = arg;
 	struct nftnl_table *t = nftnl_table_alloc();
 
 	if (!t)
 		return -ENOMEM;
-	if (!nftnl_table_nlmsg_parse(h, t) && nftnl_table_is_set(t, NFTNL_TABLE_OWNER) &&
-	    !strcmp(nftnl_table_get_str(t, NFTNL_TABLE_NAME), CLASSES_TABLE))
-		*owner = nftnl_table_get_u32(t, NFTNL_TABLE_OWNER);
+	if (!nftnl_table_nlmsg_parse(h, t) && nftnl_table_is_set(t, NFTNL_TABLE_NAME) &&
+	    !strcmp(nftnl_table_get_str(t, NFTNL_TABLE_NAME), CLASSES_TABLE)) {
+		f->handle = nftnl_table_get_u64(t, NFTNL_TABLE_HANDLE);
+		if (nftnl_table_is_set(t, NFTNL_TABLE_OWNER))
+			f->owner = nftnl_table_get_u32(t, NFTNL_TABLE_OWNER);
+	}
 	nftnl_table_free(t);
 	return 0;
+}
+
+static int
+find_table(struct ruleset *r, struct found *f)
+{
+	*f = (struct found){ 0 };
+	return nft_dump(r->nft, nft_get(r->nft, NFT_MSG_GETTABLE, NLM_F_DUMP), on_table, f);
 }
 
 int
 ruleset_check(struct ruleset *r, char *err, size_t size)
 {
-	uint32_t owner = 0;
-	struct nlmsghdr *h = nft_get(r->nft, NFT_MSG_GETTABLE, NLM_F_DUMP);
+	struct found f;
 
 	/* What else is wrong the installation will say. */
-	if (nft_dump(r->nft, h, on_table, &owner) || !owner || owner == nft_portid(r->nft))
+	if (find_table(r, &f) || !f.owner || f.owner == nft_portid(r->nft))
 		return 0;
 	snprintf(err, size, "table inet " CLASSES_TABLE " belongs to a running process (netlink port %u, as a rule "
-		 "its pid): is net-gazer running already?", owner);
+		 "its pid): is net-gazer running already?", f.owner);
 	return -EPERM;
 }
 
@@ -552,25 +567,38 @@ on_counter(const struct nlmsghdr *h, void *arg)
 	return 0;
 }
 
+static int
+read_counters(struct ruleset *r, struct ruleset_counters *out)
+{
+	struct nlmsghdr *h = nft_get(r->nft, NFT_MSG_GETOBJ, NLM_F_DUMP);
+	struct nftnl_obj *filter = nftnl_obj_alloc();
+
+	if (!filter)
+		return -ENOMEM;
+	nftnl_obj_set_str(filter, NFTNL_OBJ_TABLE, CLASSES_TABLE);
+	nftnl_obj_set_u32(filter, NFTNL_OBJ_TYPE, NFT_OBJECT_COUNTER);
+	nftnl_obj_nlmsg_build_payload(h, filter);
+	nftnl_obj_free(filter);
+	return nft_dump(r->nft, h, on_counter, out);
+}
+
 int
 ruleset_counters(struct ruleset *r, struct ruleset_counters *out)
 {
-	struct nftnl_obj *filter;
+	struct found before, after;
 	int e = -EINTR;
 
-	/* EINTR: the rules changed while they were read. */
+	/* EINTR, or another table behind than before: the rules changed while they were read. */
 	for (int tries = 0; e == -EINTR && tries < 5; tries++) {
-		struct nlmsghdr *h = nft_get(r->nft, NFT_MSG_GETOBJ, NLM_F_DUMP);
-
 		memset(out, 0, sizeof *out);
-		filter = nftnl_obj_alloc();
-		if (!filter)
-			return -ENOMEM;
-		nftnl_obj_set_str(filter, NFTNL_OBJ_TABLE, CLASSES_TABLE);
-		nftnl_obj_set_u32(filter, NFTNL_OBJ_TYPE, NFT_OBJECT_COUNTER);
-		nftnl_obj_nlmsg_build_payload(h, filter);
-		nftnl_obj_free(filter);
-		e = nft_dump(r->nft, h, on_counter, out);
+		e = find_table(r, &before);
+		if (!e)
+			e = read_counters(r, out);
+		if (!e)
+			e = find_table(r, &after);
+		if (!e && before.handle != after.handle)
+			e = -EINTR;
+		out->table = before.handle;
 	}
 	return e ? e : out->have ? 0 : -ENOENT;
 }

@@ -29,6 +29,7 @@ struct ruleset_counters {
 	uint32_t have;                    /* bit for each row whose counters there are */
 	uint64_t seen[CLASSES_ROWS];
 	uint64_t logged[CLASSES_ROWS];
+	uint64_t table;                   /* its handle: another one when it was loaded again */
 };
 
 /* 0 or -errno with a message. */
