@@ -15,3 +15,6 @@ libs_collector_validate = -lyajl -lm
 extra_collector_live = src/collector/report.c
 extra_collector_store = src/collector/report.c src/collector/rtt.c src/collector/seqs.c
 libs_collector_store = -lsqlite3
+# The sensor's parent.
+extra_sensor_plugins = src/sensor/child.c src/sensor/settings.c src/sensor/options.c src/sensor/classes.c
+libs_sensor_bind = -lnetfilter_log
