@@ -17,7 +17,7 @@
 #include "plugin.h"
 
 #define PENDING 4096          /* SYNs waiting for a verdict; a power of two */
-#define SOURCES 1024          /* (source, verdict) pairs in the window; a power of two */
+#define SOURCES 512           /* (source, verdict) pairs in the window; a power of two */
 #define PENDING_US 1500000    /* both groups deliver within 100 ms; the rest is for a busy machine */
 #define LEDGER_US 15000000    /* the rule counters come every 10 s */
 #define PORTS 64              /* what a report holds */

@@ -40,7 +40,7 @@ struct handshake {
 };
 
 static const struct ng_option options[] = {
-	{ "max-rate", NG_OPTION_INT, 0, 0, 1000000, "5000",
+	{ "max-rate", NG_OPTION_INT, 0, 0, 1000000, "1000",
 	  "conn reports a second, more are added up in rollup reports; 0: no limit" },
 	{ "local", NG_OPTION_BOOL, 0, 0, 0, "yes", "report connections over loopback, when the rules log them" },
 	{ NULL, 0, 0, 0, 0, NULL, NULL },

@@ -29,7 +29,7 @@
 #define DONE_US 60000000
 
 #define NONE UINT32_MAX
-#define HISTORY_MAX 14
+#define HISTORY_MAX 9
 
 enum flow_list {
 	LIST_FREE,
@@ -42,6 +42,7 @@ enum flow_list {
 	LISTS,
 };
 
+/* Two cache lines: what a look-up touches is in the first. */
 struct flow {
 	uint8_t src[16]; /* key: 37 bytes from here, hashed in one piece */
 	uint8_t dst[16];
@@ -51,21 +52,20 @@ struct flow {
 	uint8_t list;
 	uint8_t hook;
 	uint8_t answer_hook;
-	int64_t first_us;  /* wall clock */
-	int64_t last_us;
-	int64_t answer_us;
-	int64_t ack_us;
+	uint32_t hash;
+	uint32_t chain;    /* of the hash */
+	uint32_t syn_seq;  /* EARLY: what the SYN must have had */
+	uint32_t answer_seq;
 	int64_t deadline_us; /* the caller's clock */
+
+	int64_t first_us;  /* wall clock, as the next */
+	int64_t answer_us;
+	uint32_t last_us;  /* last SYN, after first_us */
 	uint32_t next;     /* of the list */
 	uint32_t prev;
-	uint32_t chain;    /* of the hash */
-	uint32_t hash;
-	uint32_t syn_seq;
-	uint32_t answer_seq;
-	uint32_t answer_ack;
 	uint32_t iif;
 	uint32_t oif;
-	uint32_t loss;
+	uint16_t loss;
 	uint16_t group;
 	uint16_t mss;
 	uint16_t mss_dst;
@@ -74,16 +74,19 @@ struct flow {
 	uint8_t answers;
 	uint8_t ttl_src;
 	uint8_t ttl_dst;
-	uint8_t wscale;
-	uint8_t wscale_dst;
+	uint8_t wscale;    /* the initiator's, and << 4 the responder's */
 	uint8_t tos;
 	uint8_t clock;
-	uint8_t ecn_asked;
-	uint8_t kernel_ts; /* first_us is the kernel's */
+	uint8_t bits;      /* BIT_* */
 	uint8_t history_n;
-	char history[HISTORY_MAX + 1];
+	char history[HISTORY_MAX];
 };
 
+#define BIT_ECN_ASKED 1
+#define BIT_ECN_AGREED 2
+#define BIT_KERNEL_TS 4 /* first_us is the kernel's */
+
+_Static_assert(sizeof(struct flow) == 128, "two cache lines");
 #define KEY_LEN 37
 _Static_assert(offsetof(struct flow, list) == KEY_LEN, "the key is one piece");
 
@@ -99,13 +102,13 @@ struct flow_table {
 	uint32_t *heads;
 	uint32_t first[LISTS];
 	uint32_t last[LISTS];
-	struct flow slots[];
+	struct flow *slots;
 };
 
 struct flow_table *
 flow_new(const struct flow_conf *conf, flow_fn *fn, void *arg)
 {
-	struct flow_table *t = calloc(1, sizeof *t + conf->slots * sizeof t->slots[0]);
+	struct flow_table *t = calloc(1, sizeof *t);
 	uint32_t heads = 1;
 
 	if (!t)
@@ -113,8 +116,9 @@ flow_new(const struct flow_conf *conf, flow_fn *fn, void *arg)
 	while (heads < conf->slots)
 		heads *= 2;
 	t->heads = malloc(heads * sizeof *t->heads);
-	if (!t->heads) {
-		free(t);
+	t->slots = aligned_alloc(sizeof *t->slots, conf->slots * sizeof *t->slots);
+	if (!t->heads || !t->slots) {
+		flow_free(t);
 		return NULL;
 	}
 	memset(t->heads, 0xff, heads * sizeof *t->heads);
@@ -136,6 +140,7 @@ flow_free(struct flow_table *t)
 	if (!t)
 		return;
 	free(t->heads);
+	free(t->slots);
 	free(t);
 }
 
@@ -218,7 +223,7 @@ difference(int64_t later_us, int64_t earlier_us)
 }
 
 static void
-report(struct flow_table *t, struct flow *f, enum ng_conn_state state)
+report(struct flow_table *t, const struct flow *f, enum ng_conn_state state, int64_t ack_us)
 {
 	struct ng_conn c = {
 		.size = sizeof c,
@@ -240,8 +245,8 @@ report(struct flow_table *t, struct flow *f, enum ng_conn_state state)
 		.oif = f->oif,
 		.mss = f->mss,
 		.mss_dst = f->mss_dst,
-		.wscale = f->wscale,
-		.wscale_dst = f->wscale_dst,
+		.wscale = f->wscale & 15,
+		.wscale_dst = f->wscale >> 4,
 		.ttl_src = f->ttl_src,
 		.ttl_dst = f->ttl_dst,
 		.tos = f->tos,
@@ -251,7 +256,7 @@ report(struct flow_table *t, struct flow *f, enum ng_conn_state state)
 	memcpy(c.dst, f->dst, 16);
 	memcpy(c.history, f->history, f->history_n);
 	if (f->syns && f->answers && f->clock == t->clock) {
-		int64_t rtt_us = difference(f->answer_us, f->last_us);
+		int64_t rtt_us = difference(f->answer_us, f->first_us + f->last_us);
 
 		if (f->syns == 1)
 			c.rtt_us = rtt_us;
@@ -259,23 +264,29 @@ report(struct flow_table *t, struct flow *f, enum ng_conn_state state)
 			c.rtt_ambiguous_us = rtt_us;
 		c.setup_us = difference(f->answer_us, f->first_us);
 		if (state == NG_CONN_ESTABLISHED && f->answers == 1)
-			c.rtt_src_us = difference(f->ack_us, f->answer_us);
+			c.rtt_src_us = difference(ack_us, f->answer_us);
 	}
-	if (f->loss != t->loss)
+	if (f->loss != (uint16_t)t->loss)
 		c.flags |= NG_CONN_LOSS;
 	t->stats.reported++;
 	t->fn(t->arg, &c);
 }
 
 static void
-finish(struct flow_table *t, uint32_t i, enum ng_conn_state state, int64_t now_us)
+finish_acked(struct flow_table *t, uint32_t i, enum ng_conn_state state, int64_t ack_us, int64_t now_us)
 {
-	report(t, &t->slots[i], state);
+	report(t, &t->slots[i], state, ack_us);
 	list_move(t, i, LIST_DONE, now_us + DONE_US);
 	/* Under a flood a slot that is used again soon is still in the cache (measured: a third of the
 	 * analyzer's time went into walking through all of them). */
 	if (t->done > t->conf.slots / 8)
 		slot_free(t, t->first[LIST_DONE]);
+}
+
+static void
+finish(struct flow_table *t, uint32_t i, enum ng_conn_state state, int64_t now_us)
+{
+	finish_acked(t, i, state, 0, now_us);
 }
 
 /* Slots are taken in the order of enum flow_list. */
@@ -293,7 +304,7 @@ slot_take(struct flow_table *t)
 		if (i == NONE)
 			continue;
 		if (list == LIST_ACK || list == LIST_HELD)
-			report(t, &t->slots[i], NG_CONN_ANSWERED); /* all is known but the ACK */
+			report(t, &t->slots[i], NG_CONN_ANSWERED, 0); /* all is known but the ACK */
 		else if (list != LIST_DONE)
 			t->stats.evicted++;
 		break;
@@ -339,7 +350,7 @@ slot_new(struct flow_table *t, const struct flow *key, uint32_t hash)
 	f->chain = t->heads[hash & t->mask];
 	t->heads[hash & t->mask] = i;
 	f->hook = f->answer_hook = NG_HOOK_NONE;
-	f->loss = t->loss;
+	f->loss = (uint16_t)t->loss;
 	f->clock = t->clock;
 	t->stats.tracked++;
 	return i;
@@ -352,12 +363,21 @@ add_history(struct flow *f, char letter)
 		f->history[f->history_n++] = letter;
 }
 
+/* 0 for a clock that went back; 71 minutes is more than a SYN waits. */
+static uint32_t
+offset(int64_t ts_us, int64_t first_us)
+{
+	int64_t us = ts_us - first_us;
+
+	return us < 0 ? 0 : us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+}
+
 static void
 take_syn(struct flow *f, const struct ng_packet *p)
 {
 	if (!f->syns) {
 		f->first_us = p->ts_us;
-		f->kernel_ts = !!(p->has & NG_HAS_KERNEL_TS);
+		f->bits |= p->has & NG_HAS_KERNEL_TS ? BIT_KERNEL_TS : 0;
 		f->syn_seq = p->tcp_seq;
 		f->hook = p->hook;
 		f->group = p->group;
@@ -366,15 +386,16 @@ take_syn(struct flow *f, const struct ng_packet *p)
 		f->ttl_src = p->ttl;
 		f->tos = p->tos;
 		f->mss = p->mss;
-		f->wscale = p->wscale;
-		f->ecn_asked = (p->tcp_flags & (NG_TCP_ECE | NG_TCP_CWR)) == (NG_TCP_ECE | NG_TCP_CWR);
+		f->wscale |= p->wscale & 15;
+		if ((p->tcp_flags & (NG_TCP_ECE | NG_TCP_CWR)) == (NG_TCP_ECE | NG_TCP_CWR))
+			f->bits |= BIT_ECN_ASKED;
 		f->flags |= NG_CONN_TTL_SRC;
 		f->flags |= p->tcp_opts & NG_TCPOPT_MSS ? NG_CONN_MSS_SRC : 0;
 		f->flags |= p->tcp_opts & NG_TCPOPT_WSCALE ? NG_CONN_WSCALE_SRC : 0;
 		f->flags |= p->tcp_opts & NG_TCPOPT_SACK_OK ? NG_CONN_SACK_SRC : 0;
 		f->flags |= p->tcp_opts & NG_TCPOPT_TFO ? NG_CONN_TFO : 0;
 	}
-	f->last_us = p->ts_us;
+	f->last_us = offset(p->ts_us, f->first_us);
 	if (f->syns < UINT8_MAX)
 		f->syns++;
 	add_history(f, 'S');
@@ -387,20 +408,20 @@ take_answer(struct flow *f, const struct ng_packet *p)
 		f->answer_us = p->ts_us;
 		f->answer_hook = p->hook;
 		f->answer_seq = p->tcp_seq;
-		f->answer_ack = p->tcp_ack;
 		f->ttl_dst = p->ttl;
 		f->mss_dst = p->mss;
-		f->wscale_dst = p->wscale;
+		f->wscale |= (uint8_t)(p->wscale << 4);
 		f->flags |= NG_CONN_TTL_DST;
 		f->flags |= p->tcp_opts & NG_TCPOPT_MSS ? NG_CONN_MSS_DST : 0;
 		f->flags |= p->tcp_opts & NG_TCPOPT_WSCALE ? NG_CONN_WSCALE_DST : 0;
 		f->flags |= p->tcp_opts & NG_TCPOPT_SACK_OK ? NG_CONN_SACK_DST : 0;
-		f->ecn_asked |= (p->tcp_flags & (NG_TCP_ECE | NG_TCP_CWR)) == NG_TCP_ECE ? 2 : 0;
+		if ((p->tcp_flags & (NG_TCP_ECE | NG_TCP_CWR)) == NG_TCP_ECE)
+			f->bits |= BIT_ECN_AGREED;
 	}
 	if (f->answers < UINT8_MAX)
 		f->answers++;
 	add_history(f, 'h');
-	if (f->ecn_asked == 3)
+	if ((f->bits & BIT_ECN_ASKED) && (f->bits & BIT_ECN_AGREED))
 		f->flags |= NG_CONN_ECN;
 }
 
@@ -419,7 +440,7 @@ on_syn(struct flow_table *t, const struct ng_packet *p, int from_home, int64_t n
 
 		switch (f->list) {
 		case LIST_EARLY:
-			if (f->answer_ack == p->tcp_seq + 1) {
+			if (f->syn_seq == p->tcp_seq) {
 				/* History in the order of time, not of arrival. */
 				f->history_n = 0;
 				take_syn(f, p);
@@ -428,7 +449,7 @@ on_syn(struct flow_table *t, const struct ng_packet *p, int from_home, int64_t n
 				list_move(t, i, LIST_HELD, now_us + HELD_US);
 				return;
 			}
-			report(t, f, NG_CONN_ORPHAN);
+			report(t, f, NG_CONN_ORPHAN, 0);
 			break;
 		case LIST_HELD:
 		case LIST_ACK:
@@ -450,15 +471,15 @@ on_syn(struct flow_table *t, const struct ng_packet *p, int from_home, int64_t n
 				 * retransmission; the kernel's timestamp is the better one. */
 				if (p->hook == f->hook) {
 					take_syn(f, p);
-				} else if ((p->has & NG_HAS_KERNEL_TS) && !f->kernel_ts && f->syns == 1 &&
-					   p->ts_us <= f->first_us) {
-					f->first_us = f->last_us = p->ts_us;
-					f->kernel_ts = 1;
+				} else if ((p->has & NG_HAS_KERNEL_TS) && !(f->bits & BIT_KERNEL_TS) &&
+					   f->syns == 1 && p->ts_us <= f->first_us) {
+					f->first_us = p->ts_us;
+					f->bits |= BIT_KERNEL_TS;
 				}
 				return;
 			}
 			/* The port is used again before its timeout: the client gave up. */
-			report(t, f, NG_CONN_TIMEOUT);
+			report(t, f, NG_CONN_TIMEOUT, 0);
 			break;
 		}
 		slot_free(t, i);
@@ -508,6 +529,7 @@ on_synack(struct flow_table *t, const struct ng_packet *p, int64_t now_us)
 	/* The report's interfaces are those of the SYN's way. */
 	t->slots[i].iif = p->oif;
 	t->slots[i].oif = p->iif;
+	t->slots[i].syn_seq = p->tcp_ack - 1;
 	take_answer(&t->slots[i], p);
 	list_append(t, i, LIST_EARLY, now_us + EARLY_US);
 }
@@ -561,9 +583,8 @@ on_ack(struct flow_table *t, const struct ng_packet *p, int64_t now_us)
 		return;
 	if (p->tcp_seq != t->slots[i].syn_seq + 1 || p->tcp_ack != t->slots[i].answer_seq + 1)
 		return;
-	t->slots[i].ack_us = p->ts_us;
 	add_history(&t->slots[i], 'A');
-	finish(t, i, NG_CONN_ESTABLISHED, now_us);
+	finish_acked(t, i, NG_CONN_ESTABLISHED, p->ts_us, now_us);
 }
 
 void
