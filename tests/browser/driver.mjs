@@ -3,6 +3,7 @@
 // stdout.  Keeps what a page must never cause: dialogs, console errors, requests to elsewhere.
 //   node driver.mjs NODE_MODULES_PARENT PROFILE_FOLDER
 import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import readline from 'node:readline';
 
@@ -53,6 +54,11 @@ const commands = {
 	away: () => page.mouse.move(1, 1).then(() => null),
 	size: ({ width, height }) => page.setViewportSize({ width, height }).then(() => null),
 	scheme: ({ scheme }) => page.emulateMedia({ colorScheme: scheme }).then(() => null),
+	axe: async () => {
+		await page.evaluate(`${readFileSync(path.join(modules, 'node_modules/axe-core/axe.min.js'), 'utf8')};null`);
+		return page.evaluate(`axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+			.then((r) => r.violations.map((v) => v.id + ': ' + v.help + ': ' + v.nodes.slice(0, 3).map((n) => n.html.slice(0, 200)).join(' | ')))`);
+	},
 	shot: ({ file, full }) => page.screenshot({ path: file, fullPage: full }).then(() => null),
 	seen: async () => ({ ...seen, violations: await page.evaluate('window.violations ?? []') }),
 };

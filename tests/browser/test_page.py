@@ -423,6 +423,8 @@ def test_now(page):
             "() => document.documentElement.scrollWidth <= innerWidth && document.querySelectorAll('.plot canvas').length === 2"))
         browser.do("shot", file=str(shots / f"{name}.png"), full=full)
         assert (shots / f"{name}.png").stat().st_size > 20000
+        if not full or width < 500:
+            assert browser.do("axe") == [], f"accessibility of {name}"
     too_small = browser.js("""() => [...document.querySelectorAll('main *')].filter((e) => e.childNodes.length && !e.closest('svg')
         && parseFloat(getComputedStyle(e).fontSize) < 11.5).map((e) => e.className + getComputedStyle(e).fontSize)""")
     assert too_small == []
@@ -507,7 +509,7 @@ def test_keyboard(page):
     collector, browser = page
     sensor = Sensor(collector)
     for i in range(3):
-        sensor.conn(age_s=3 - i, dst_port=440 + i, rtt_us=1000 + i)
+        sensor.conn(age_s=3 - i, dst_port=440 + i, **({"rtt_us": 1000 + i} if i else {"state": "refused"}))
     sensor.stat(**LEDGER)
     sensor.post()
     browser.open()
@@ -531,11 +533,12 @@ def test_keyboard(page):
     assert all(s["visible"] for s in stops), [s for s in stops if not s["visible"]]
     names = [s["text"] for s in stops]
     order = ["Skip to live handshakes", "5 min", "1 h", "24 h", "Pause", "As a table", "Live handshakes, newest first",
-             "Details of this handshake", "Top destinations", "Handshakes", "p95 ms", "What do these numbers mean?"]
+             "Table of failures", "Table of top destinations", "Handshakes", "p95 ms", "What do these numbers mean?"]
     at = -1
     for name in order:
         assert name in names[at + 1:], f"{name} is not reached behind {names[:at + 1]} in {names}"
         at = names.index(name, at + 1)
+    assert sum(name.endswith(", details of this handshake") for name in names) == 3, names
     terms = [s["text"] for s in stops if s["cls"] == "term"]
     for word in ("seen", "sampled out", "logged", "received", "gap", "tail", "parsed", "malformed", "missing", "coverage"):
         assert any(t.startswith(word) for t in terms), (word, terms)

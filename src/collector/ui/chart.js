@@ -159,7 +159,7 @@ const Twin = memo(({ cols, step }) => {
 	for (let i = t.length - 1; i >= 0; i--)
 		rows.push(html`<tr key=${t[i]}><th scope="row">${clock(t[i] - step / 2)}</th><td>${count(conns[i])}</td><td>${count(failed[i])}</td>
 			<td>${ms(p50[i] === null ? undefined : p50[i] * 1000).text}</td><td>${ms(p95[i] === null ? undefined : p95[i] * 1000).text}</td></tr>`);
-	return html`<div class="scroll twin" tabindex="0" role="region" aria-label="Chart as a table">
+	return html`<div class="scroll twin" tabindex="0" role="group" aria-label="Chart as a table">
 		<table class="numbers"><thead><tr><th scope="col">From, ${step < 60 ? `${Math.round(step)} s` : `${Math.round(step / 60)} min`} each</th>
 			<th scope="col">Handshakes</th><th scope="col">Failed</th><th scope="col">Median ms</th><th scope="col">p95 ms</th></tr></thead>
 		<tbody>${rows}</tbody></table></div>`;

@@ -71,7 +71,7 @@ function Plugins({ plugins })
 {
 	if (!plugins?.length)
 		return html`<p class="quiet">No plugin is loaded.</p>`;
-	return html`<div class="wide"><table class="rows plugins"><thead><tr><th scope="col">Plugin</th><th scope="col">State</th>
+	return html`<div class="wide" tabindex="0" role="group" aria-label="Table of plugins"><table class="rows plugins"><thead><tr><th scope="col">Plugin</th><th scope="col">State</th>
 		<th scope="col" class="num" title=${WORDS.calls}>Calls</th><th scope="col" class="num" title=${WORDS.cpu_per_call}>µs a call</th>
 		<th scope="col" class="num" title=${WORDS.max_us}>Slowest</th><th scope="col">Its own counters</th></tr></thead>
 	<tbody>${plugins.map((p, i) => {
@@ -118,7 +118,7 @@ function Sensor({ s, latest })
 			</div></div>
 			<div class="box"><h4>Sandbox of the packet reader</h4><${Sandbox} sandbox=${t.sandbox} /></div>
 		</div>
-		${t.groups?.length > 0 && html`<div class="box"><h4>By NFLOG group</h4><div class="wide"><table class="rows groups"><thead><tr><th scope="col">Group</th><th scope="col">Class</th>
+		${t.groups?.length > 0 && html`<div class="box"><h4>By NFLOG group</h4><div class="wide" tabindex="0" role="group" aria-label="Table of NFLOG groups"><table class="rows groups"><thead><tr><th scope="col">Group</th><th scope="col">Class</th>
 			<th scope="col" class="num">Seen</th><th scope="col" class="num">Logged</th><th scope="col" class="num">Received</th><th scope="col" class="num">Gap</th></tr></thead>
 			<tbody>${t.groups.map((g, i) => html`<tr key=${i}><td>${g.group}</td><td><bdi>${g.class ?? UNKNOWN}</bdi></td><td class="num">${count(g.seen)}</td><td class="num">${count(g.logged)}</td>
 				<td class="num">${count(g.received)}</td><td class="num">${count(g.gap)}</td></tr>`)}</tbody></table></div></div>`}

@@ -72,7 +72,7 @@ export class Destinations extends Long {
 		const max_conns = Math.max(0, ...list.map((x) => x.conns));
 
 		return html`<${Panel} id="destinations" title="Top destinations" note=${more_note(list, words)} stale=${stale}>
-			${!d?.value ? null : !list.length ? html`<${Empty}>No destination in the last ${words}.</${Empty}>` : html`<div class="wide" tabindex="0" role="region" aria-label="Top destinations"><table role="table" class="rows dests">
+			${!d?.value ? null : !list.length ? html`<${Empty}>No destination in the last ${words}.</${Empty}>` : html`<div class="wide" tabindex="0" role="group" aria-label="Table of top destinations"><table role="table" class="rows dests">
 			<thead role="rowgroup"><tr role="row"><th role="columnheader" scope="col">Destination</th>${this.head('conns', 'Handshakes')}${this.head('failed', 'Failed')}
 				${this.head('syn_retrans', 'Resent', WORDS.retrans)}${this.head('rtt_p50_us', 'Median ms', WORDS.rtt)}${this.head('rtt_p95_us', 'p95 ms', WORDS.rtt)}
 				<th role="columnheader" scope="col" class="bar" title="From the fastest to p95; the tick is the median. Square-root scale, the same for all rows.">Spread</th><th role="columnheader" scope="col" class="num last">Last</th></tr></thead>
@@ -96,7 +96,7 @@ export class Failures extends Long {
 		const words = window_words(window_s);
 
 		return html`<${Panel} id="failures" title="Failing" note=${more_note(list, words, d?.value?.partial)} stale=${stale}>
-			${!d?.value ? null : !list.length ? html`<${Empty} good>No handshake failed in the last ${words}.</${Empty}>` : html`<div class="wide"><table class="rows fails">
+			${!d?.value ? null : !list.length ? html`<${Empty} good>No handshake failed in the last ${words}.</${Empty}>` : html`<div class="wide" tabindex="0" role="group" aria-label="Table of failures"><table class="rows fails">
 			<thead><tr><th scope="col">Destination</th><th scope="col" class="num">Times</th><th scope="col" class="num last">Last</th></tr></thead>
 			<tbody>${this.cut(list).map((x) => html`<tr key=${`${x.dst_ip} ${x.dst_port} ${x.state}`}>
 				<td class="dst"><${Host} ip=${x.dst_ip} port=${x.dst_port} name=${x.dst_name} /><span class="under"><${Mark} word=${x.state} /><span>from ${count(x.src_n)} source${x.src_n === 1 ? '' : 's'}</span></span></td>
@@ -126,7 +126,7 @@ export class Attempts extends Long {
 		const words = window_words(window_s);
 
 		return html`<${Panel} id="attempts" title="Inbound attempts" note=${more_note(list, words, d?.value?.partial)} stale=${stale}>
-			${!d?.value ? null : !list.length ? html`<${Empty} good>Nobody knocked from outside in the last ${words}. Attempts are watched by the plugin <code>attempts</code>; the ledger shows whether it runs.</${Empty}>` : html`<div class="wide"><table class="rows tries">
+			${!d?.value ? null : !list.length ? html`<${Empty} good>Nobody knocked from outside in the last ${words}. Attempts are watched by the plugin <code>attempts</code>; the ledger shows whether it runs.</${Empty}>` : html`<div class="wide" tabindex="0" role="group" aria-label="Table of inbound attempts"><table class="rows tries">
 			<thead><tr><th scope="col">Source</th><th scope="col" class="num">SYNs</th><th scope="col" class="num last">Last</th></tr></thead>
 			<tbody>${this.cut(list).map((x) => html`<tr key=${x.src_ip}>
 				<td class="src"><${Host} ip=${x.src_ip} /><span class="under">${Object.entries(x.verdicts ?? {}).map(([v, n]) => html`<${Mark} key=${v} word=${v} text=${Object.keys(x.verdicts).length > 1 ? `${v} ${count(n)}` : v} />`)}<span class="kind" title=${WORDS[x.kind]}>${KINDS[x.kind] ?? x.kind}</span><${Ports} ports=${x.dst_ports} n=${x.dst_ports_n} /></span></td>

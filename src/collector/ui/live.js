@@ -37,8 +37,8 @@ function toggle(k)
 }
 
 const Row = memo(({ r, k, open }) => html`<tr role="row" class=${open ? 'open' : ''} onclick=${() => toggle(k)}>
-	<td role="cell" class="when"><button type="button" class="row" aria-expanded=${open} aria-label="Details of this handshake"
-		onclick=${(e) => { e.stopPropagation(); toggle(k); }}><${Age} ts=${r.ts} /></button></td>
+	<td role="cell" class="when"><button type="button" class="row" aria-expanded=${open}
+		onclick=${(e) => { e.stopPropagation(); toggle(k); }}><${Age} ts=${r.ts} /><span class="vh">, details of this handshake</span></button></td>
 	<td role="cell" class="dir"><${Dir} dir=${r.dir} /></td>
 	<td role="cell" class="src"><${Host} ip=${r.src_ip} name=${r.host} /></td>
 	<td role="cell" class="dst"><${Host} ip=${r.dst_ip} port=${r.dst_port} name=${r.dst_name} /></td>
@@ -52,16 +52,23 @@ const Row = memo(({ r, k, open }) => html`<tr role="row" class=${open ? 'open' :
 // A pointer that rests somewhere on a wall screen does not stop the list for good.
 let rest_timer = 0;
 
-function hold(reading)
+function hold(reading, for_ms)
 {
 	clearTimeout(rest_timer);
-	if (reading)
-		rest_timer = setTimeout(() => hold(false), READING_MS);
+	if (for_ms)
+		rest_timer = setTimeout(() => hold(false), for_ms);
 	if (state.reading === reading)
 		return;
 	set({ reading });
 	if (!held())
 		rows_release();
+}
+
+// A click puts the focus here too, and then the reader goes away: only the keyboard's focus holds.
+function enter(e)
+{
+	if (e.target.matches(':focus-visible'))
+		hold(true);
 }
 
 function leave(e)
@@ -72,13 +79,14 @@ function leave(e)
 
 function on_filter(e)
 {
-	set({ filter: e.currentTarget.value });
+	set({ filter: e.currentTarget.value, open: null });
 	url_write();
 }
 
 function show_waiting()
 {
-	set({ open: null });
+	document.activeElement.blur();
+	set({ open: null, reading: false });
 	rows_release();
 	document.querySelector('.live .scroll').scrollTop = 0;
 }
@@ -96,8 +104,8 @@ export const Live = memo(({ rows, filter, open, waiting, waiting_lost, skipped, 
 			<input type="search" value=${filter} oninput=${on_filter} placeholder="Filter: 443 refused -10.0.0" spellcheck="false" autocomplete="off" maxlength="200" /></label>`}>
 		${skipped > 0 && html`<p class="hint" role="status">${count(skipped)} event${skipped === 1 ? '' : 's'} came faster than a page can follow and ${skipped === 1 ? 'is' : 'are'} not all in this list. The numbers count them.</p>`}
 		${!rows.length ? empty : !shown.length ? html`<${Empty}>No handshake matches <q><bdi>${filter}</bdi></q>. <button type="button" onclick=${() => { set({ filter: '' }); url_write(); }}>Clear the filter</button></${Empty}>`
-		: html`<div class="scroll" tabindex="0" role="region" aria-label="Live handshakes, newest first"
-			onmousemove=${() => hold(true)} onmouseleave=${() => hold(false)} onfocusin=${() => hold(true)} onfocusout=${leave}>
+		: html`<div class="scroll" tabindex="0" role="group" aria-label="Live handshakes, newest first"
+			onmousemove=${() => hold(true, READING_MS)} onmouseleave=${() => hold(false)} onfocusin=${enter} onfocusout=${leave}>
 		<table role="table" class="rows conns">
 			<colgroup><col class="c-when" /><col class="c-dir" /><col class="c-src" /><col class="c-dst" /><col class="c-state" /><col class="c-num" /><col class="c-num" /><col class="c-rtx" /></colgroup>
 			<thead role="rowgroup"><tr role="row"><th role="columnheader" scope="col">Age</th><th role="columnheader" scope="col">Way</th>
@@ -115,7 +123,7 @@ export const Live = memo(({ rows, filter, open, waiting, waiting_lost, skipped, 
 });
 
 export const Others = memo(({ others }) => !others.length ? null : html`<${Panel} id="others" title="Other reports" note="paths and plugins, since this page was opened">
-	<div class="scroll" tabindex="0" role="region" aria-label="Other reports, newest first"><table class="rows"><thead><tr>
+	<div class="scroll" tabindex="0" role="group" aria-label="Other reports, newest first"><table class="rows"><thead><tr>
 		<th scope="col">Age</th><th scope="col">From</th><th scope="col">Kind</th><th scope="col">What it says</th></tr></thead>
 	<tbody>${others.map((r) => html`<tr key=${key(r)}><td class="when"><${Age} ts=${r.ts} /></td>
 		<td><bdi>${r.type === 'trace' ? 'traceroute' : r.plugin}</bdi></td><td><bdi>${r.type === 'trace' ? r.method : r.kind}</bdi></td>

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The collector's page: reads the address, starts the line to the collector, draws.
 import { render } from 'preact';
-import { start } from './link.js';
+import { refresh_all, start } from './link.js';
 import { Page } from './page.js';
 import { html } from './parts.js';
 import { url_read } from './store.js';
 
 url_read();
-window.addEventListener('hashchange', url_read);
+window.addEventListener('hashchange', () => {
+	url_read();
+	refresh_all();
+});
 start();
 render(html`<${Page} />`, document.getElementById('app'));
