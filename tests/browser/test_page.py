@@ -420,7 +420,8 @@ def test_now(page):
         browser.do("scheme", scheme=scheme)
         browser.do("size", width=width, height=height)
         browser.wait(f"a layout for {width}", lambda: browser.js(
-            "() => document.documentElement.scrollWidth <= innerWidth && document.querySelectorAll('.plot canvas').length === 2"))
+            """() => document.documentElement.scrollWidth <= innerWidth && document.querySelectorAll('.plot canvas').length === 2
+            && document.documentElement.scrollHeight <= document.querySelector('main').getBoundingClientRect().bottom + scrollY + 2"""))
         browser.do("shot", file=str(shots / f"{name}.png"), full=full)
         assert (shots / f"{name}.png").stat().st_size > 20000
         if not full or width < 500:
