@@ -55,9 +55,6 @@ fail:
 void
 run_reload(struct run *r)
 {
-	struct ruleset_spec both;
-	char err[512];
-
 	if (r->state != RUN_RUNNING) {
 		r->reload_again = r->state != RUN_STOPPING;
 		return;
@@ -67,17 +64,6 @@ run_reload(struct run *r)
 	if (!r->next)
 		return;
 	r->state = RUN_RELOADING;
-	/* Rules that nobody wants any more go before their reader does. */
-	both = r->plan->rules;
-	both.classes &= r->next->rules.classes;
-	if (both.classes != r->plan->rules.classes && r->plan->own_rules &&
-	    ruleset_install(r->ruleset, &both, err, sizeof err))
-		log_warn("%s", err);
-	for (enum classes_row row = 0; row < CLASSES_ROWS; row++) {
-		if (r->groups[row].socket && !(classes[row].ng_class & r->next->rules.classes))
-			bind_unbind(&r->groups[row]);
-	}
-	run_read_counters(r);
 	supervise_stop(r->analyzer);
 }
 
@@ -89,15 +75,13 @@ run_reload_ended(struct run *r)
 
 	r->plan = r->next;
 	r->next = NULL;
+	/* A group that nobody wants any more stays bound, without rules: what came over it is in the
+	 * ledger's totals, and so its counters must be. */
 	for (enum classes_row row = 0; row < CLASSES_ROWS; row++) {
 		struct bind_group *b = &r->groups[row];
 
-		if (!b->socket)
-			continue;
-		if (!(classes[row].ng_class & r->plan->rules.classes))
-			bind_close(b);
-		else if (bind_configure(b, r->plan->rules.snaplen[row], classes[row].queue_threshold,
-					(uint32_t)conf_int(r->plan->conf, "receive-buffer")))
+		if (b->socket && bind_configure(b, r->plan->rules.snaplen[row], classes[row].queue_threshold,
+						(uint32_t)conf_int(r->plan->conf, "receive-buffer")))
 			log_warn("group %u keeps its old settings", b->group);
 	}
 	output_restart(r->output, r->plan);

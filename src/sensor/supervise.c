@@ -428,8 +428,11 @@ supervise_counters(struct supervise *w, const uint64_t *seen, const uint64_t *lo
 	if (w->state != SUPERVISE_READY)
 		return;
 	for (size_t i = 0; i < w->n_lines; i++) {
-		m.value[2 * i] = seen[w->line_row[i]];
-		m.value[2 * i + 1] = logged[w->line_row[i]];
+		uint64_t all = seen[w->line_row[i]], some = logged[w->line_row[i]];
+
+		/* They are read one after the other, and a packet may come in between. */
+		m.value[2 * i] = all;
+		m.value[2 * i + 1] = some < all ? some : all;
 	}
 	m.n = (uint32_t)(2 * w->n_lines);
 	if (send(w->control, &m, sizeof m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+r"""What the privileged parent promises beside the stories: one namespace, connections over lo."""
+import contextlib
+import os
+import pathlib
+import signal
+import subprocess
+
+import pytest
+
+from lib import net, ng
+from lib.sensor import Sensor
+
+
+@contextlib.contextmanager
+def machine(folder, **options):
+    """A namespace with a sensor in it that watches lo."""
+    box = net.Ns("box")
+    try:
+        box.ip("link set lo up")
+        with Sensor(box, folder, loopback=True, **options) as s:
+            yield s
+    finally:
+        left = box.close()
+    assert not left
+
+
+def hello(s, n=1):
+    """n connections; their source ports."""
+    with net.Server(s.ns, 80):
+        ports = [net.connect(s.ns, "127.0.0.1", 80)[1] for _ in range(n)]
+    return set(ports)
+
+
+def seen(s, n=1, reports=None):
+    """n connections made now are reported, each once."""
+    ports = hello(s, n)
+    reports = reports or (lambda: s.reports(type="conn"))
+    ng.wait_for(lambda: f"{ports}\n{s.log()}", lambda: ports <= {c["src_port"] for c in reports()})
+
+
+def reload(s, says="configuration reloaded", **options):
+    s.write_config(**options)
+    before = s.log().count(says)
+    s.process.send_signal(signal.SIGHUP)
+    ng.wait_for(lambda: f"{says}\n{s.log()}", lambda: s.log().count(says) > before)
+
+
+def status(pid):
+    lines = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+
+
+def test_rights(tmp_path):
+    """The parent keeps four capabilities and can gain none; the others have none and are nobody."""
+    keep = 1 << 12 | 1 << 7 | 1 << 6 | 1 << 5  # NET_ADMIN, SETUID, SETGID, KILL
+    with machine(tmp_path) as s:
+        ng.wait_for("it runs", lambda: " runs: " in s.log())
+        parent = status(s.process.pid)
+        for name in ("CapEff", "CapPrm", "CapBnd"):
+            assert int(parent[name], 16) == keep, name
+        assert int(parent["CapInh"], 16) == 0 and int(parent["CapAmb"], 16) == 0 and parent["NoNewPrivs"] == "1"
+        children = set(s.processes()) - {s.process.pid}
+        assert len(children) == 2
+        for pid in children:
+            child = status(pid)
+            assert all(int(child[n], 16) == 0 for n in ("CapEff", "CapPrm", "CapInh", "CapAmb"))
+            assert child["NoNewPrivs"] == "1" and child["Seccomp"] == "2" and child["Groups"].strip() == ""
+            assert set(child["Uid"].split()) != {"0"} and "0" not in child["Uid"].split() + child["Gid"].split()
+            fds = {os.readlink(p) for p in pathlib.Path(f"/proc/{pid}/fd").iterdir()}
+            if pid == s.worker("analyzer"):
+                assert not [f for f in fds if f.startswith(str(tmp_path)) and not f.endswith("/log")], fds
+            else:
+                assert not [f for f in fds if f.startswith("socket:")], fds
+        seen(s)
+
+
+def test_memory(tmp_path):
+    """Parent and writer are small."""
+    with machine(tmp_path) as s:
+        seen(s)
+        pids = set(s.processes()) - {s.worker("analyzer")}
+        kib = ng.pss_kib(pids)
+        print(f"parent and writer: {kib} KiB PSS")
+        assert kib < 4096
+
+
+def test_reload_changes_classes(tmp_path):
+    """A plugin more, a plugin less: groups and chains follow; the counters and the ledger go on, and what
+    was sent in between is reported."""
+    with machine(tmp_path) as s:
+        seen(s, 5)
+        pid, parent, groups = s.worker("analyzer"), s.process.pid, s.groups()
+        reload(s, plugins=["handshake", "attempts", "packets"])
+        assert s.worker("analyzer") != pid and s.process.pid == parent
+        assert s.groups().items() > groups.items(), "the old bindings are the same sockets"
+        assert set(s.groups()) == {100, 101, 102, 103} and "chain sample_input" in s.table()
+        seen(s, 5)
+        s.wait_reports(1, type="plugin", plugin="packets")
+        reload(s, plugins=["handshake"])
+        assert set(s.groups()) == {100, 101, 102, 103}, "a group that was read stays: its packets are in the totals"
+        assert "chain sample_input" not in s.table() and "chain attempt_input" not in s.table()
+        seen(s, 5)
+        assert s.counters()["handshake_seen"] == 15 * 2
+        last = s.stop()[-1]
+        assert [(g["group"], g["logged"]) for g in last["groups"]][:3] == [(100, 30), (101, 30), (102, 10)]
+        assert last["gap"] == 0
+
+
+def test_reload_loses_nothing(tmp_path):
+    """Connections while SIGHUP after SIGHUP is worked on: all are reported."""
+    with machine(tmp_path, handshake={"max-rate": 0}) as s, net.Server(s.ns, 80):
+        ports = set()
+        for n in range(5):
+            said = s.log().count("configuration reloaded")
+            s.process.send_signal(signal.SIGHUP)
+            while s.log().count("configuration reloaded") == said:
+                ports.add(net.connect(s.ns, "127.0.0.1", 80)[1])
+                assert len(ports) < 20000, s.log()
+            assert s.process.poll() is None, n
+        found = s.stop()
+        last = found[-1]
+        assert last["logged"] == last["received"] and last["gap"] == 0
+        # The two halves of one that straddles two analyzers meet nobody: at most one each time.
+        missing = ports - {c["src_port"] for c in found if c["type"] == "conn"}
+        print(f"{len(ports)} connections during 5 reloads, {len(missing)} of them straddled two analyzers")
+        assert len(missing) <= 5
+
+
+@pytest.mark.parametrize("option, value", [("rules", "include"), ("nflog_group", 200), ("user", "daemon")])
+def test_reload_refuses(tmp_path, option, value):
+    """What needs a restart is said, and nothing changes."""
+    with machine(tmp_path) as s:
+        pid, table = s.worker("analyzer"), s.table()
+        reload(s, says="cannot be changed while net-gazer runs", **{option: value})
+        assert s.worker("analyzer") == pid and s.table() == table
+        assert option.replace("_", "-") in s.log()
+        seen(s)
+
+
+def test_hangups_in_a_row(tmp_path):
+    """Twenty at once, good or bad, and one right at the start: it lives."""
+    with machine(tmp_path) as s:
+        for n in range(20):
+            if n == 10:
+                s.config_path.write_text("flows = 1\n", encoding="ascii")
+            s.process.send_signal(signal.SIGHUP)
+        ng.wait_for(lambda: f"an answer\n{s.log()}", lambda: "not reloaded" in s.log())
+        seen(s)
+
+
+def lines(path):
+    import json
+    text = path.read_text(encoding="ascii") if path.exists() else ""
+    return [c for c in map(json.loads, text[:text.rfind("\n") + 1].splitlines()) if c["type"] == "conn"]
+
+
+def test_output_file(tmp_path):
+    """Appended to with mode 0640; moved away and SIGHUP: a new one, and no line is lost or cut."""
+    first, moved = tmp_path / "out.ndjson", tmp_path / "out.ndjson.1"
+    with machine(tmp_path, output=str(first)) as s:
+        seen(s, 3, lambda: lines(first))
+        assert first.stat().st_mode & 0o777 == 0o640
+        first.rename(moved)
+        ports = hello(s, 3)
+        reload(s)
+        seen(s, 3, lambda: lines(first))
+        assert ng.stop(s.process) == 0
+        assert ports <= {c["src_port"] for c in lines(first) + lines(moved)}
+        for path in (first, moved):
+            assert path.read_text(encoding="ascii").endswith("\n")
+        assert s.out_path.read_bytes() == b""
+
+
+def writer(s):
+    """The child that is a copy of the parent."""
+    return ng.wait_for(lambda: f"a writer\n{s.log()}", lambda: [
+        p for p, n in s.processes().items() if n == "net-gazer" and p != s.process.pid])[0]
+
+
+def test_writer_killed(tmp_path):
+    """It is started again; the analyzer does not notice."""
+    with machine(tmp_path) as s:
+        seen(s)
+        analyzer, pid = s.worker("analyzer"), writer(s)
+        os.kill(pid, signal.SIGKILL)
+        ng.wait_for("another", lambda: writer(s) != pid)
+        seen(s, 3)
+        assert s.worker("analyzer") == analyzer
+        assert "writer ended (signal 9" in s.log()
+
+
+def test_nobody_reads(tmp_path):
+    """`net-gazer | head -1`: it ends in order, with 0."""
+    with machine(tmp_path) as s:
+        assert ng.stop(s.process) == 0
+        with open(s.err_path, "ab") as err:
+            s.process = s.ns.popen(s.argv(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=err)
+        assert s.process.stdout.readline().startswith(b'{"v":1')
+        s.process.stdout.close()
+        ng.wait_for("rules", s.ready)
+
+        def ended():
+            with contextlib.suppress(OSError):
+                hello(s)
+            return s.process.poll() is not None
+        ng.wait_for(lambda: f"its end\n{s.log()}", ended)
+        assert s.process.returncode == 0 and "nobody reads the output" in s.log()
+        assert s.gone()
+
+
+def test_stopped_reader(tmp_path):
+    """stdout is a pipe that nobody empties: reports are dropped and counted, SIGTERM still ends it."""
+    with machine(tmp_path) as s:
+        assert ng.stop(s.process) == 0
+        read, write = os.pipe()
+        with open(s.err_path, "ab") as err:
+            s.process = s.ns.popen(s.argv(), stdin=subprocess.DEVNULL, stdout=write, stderr=err)
+        os.close(write)
+        ng.wait_for("rules", s.ready)
+        hello(s, 50)
+        below = set(s.processes())
+        # 64 KiB fit into this pipe and 1 MiB into ours; the writer is stuck in write().
+        os.kill(writer(s), signal.SIGSTOP)
+        s.process.send_signal(signal.SIGTERM)
+        assert s.process.wait(60) == 0
+        assert "writer does not end; killed" in s.log()
+        ng.wait_for("the rest", lambda: not any(map(ng.alive, below)))
+        os.close(read)
+
+
+def run(*arguments, **kw):
+    argv = [ng.program("net-gazer"), "--libexec-dir", ng.BUILD, "--plugin-dir", ng.BUILD / "plugins", *arguments]
+    return subprocess.run([str(a) for a in argv], capture_output=True, text=True, check=False, timeout=60, **kw)
+
+
+def test_token_file(tmp_path):
+    """Readable by others: refused, with the command that mends it."""
+    token = tmp_path / "token"
+    url = ("-n", "-c", "/dev/null", "--collector-url", "https://c.example/", "--collector-token-file", token)
+    done = run(*url)
+    assert done.returncode == 1 and f"{token}: No such file" in done.stderr
+    token.write_text("secret\n", encoding="ascii")
+    for mode, good in ((0o644, False), (0o640, False), (0o600, True), (0o400, True)):
+        token.chmod(mode)
+        done = run(*url)
+        assert (done.returncode == 0) == good, done.stderr
+        assert good or f"chmod 600 {token}" in done.stderr
+    done = run("-n", "-c", "/dev/null", "--collector-url", "https://c.example/", "--collector-token-file", tmp_path)
+    assert done.returncode == 1 and "no regular file" in done.stderr
+
+
+def test_user():
+    done = run("-n", "-c", "/dev/null", "--user", "no-such-user-here")
+    assert done.returncode == 1 and "no-such-user-here" in done.stderr
+    done = run("-n", "-c", "/dev/null", "--user", "root")
+    assert done.returncode == 1 and "must not be root" in done.stderr
+
+
+def test_check_leaves_nothing(tmp_path):
+    """-n makes no output file, binds nothing, and tells a plugin that cannot be loaded by its status."""
+    out = tmp_path / "out"
+    done = run("-n", "-c", "/dev/null", "--output", out)
+    assert done.returncode == 0 and not out.exists()
+    done = run("-n", "-c", "/dev/null", "--plugins", "handshake,no-such-plugin")
+    assert done.returncode == 1 and "no-such-plugin" in done.stderr
+    done = run("-n", "-c", "/dev/null", "--plugins", "no-such-plugin")
+    assert done.returncode == 1 and "nothing to report with" in done.stderr
+    done = run("-n", "-c", "/dev/null", "--libexec-dir", tmp_path)
+    assert done.returncode == 1 and f"{tmp_path}/analyzer" in done.stderr
+
+
+def test_replay_without_rights(tmp_path):
+    """-r as nobody, from a file and from stdin: the same reports; a missing file is an error."""
+    capture = sorted((ng.TOP / "tests/replay").glob("*.pcap"))[0]
+    os.chmod(tmp_path, 0o755)
+    copy = tmp_path / "capture.pcap"
+    copy.write_bytes(capture.read_bytes())
+    root = run("-c", "/dev/null", "-r", copy)
+    assert root.returncode == 0, root.stderr
+    assert '"type":"stat"' in root.stdout
+    with open(copy, "rb") as f:
+        piped = run("-c", "/dev/null", "-r", "-", stdin=f)
+    assert piped.returncode == 0, piped.stderr
+    done = run("-c", "/dev/null", "-r", tmp_path / "missing")
+    assert done.returncode == 1 and "missing: No such file" in done.stderr
