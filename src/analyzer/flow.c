@@ -266,6 +266,8 @@ report(struct flow_table *t, const struct flow *f, enum ng_conn_state state, int
 		if (state == NG_CONN_ESTABLISHED && f->answers == 1)
 			c.rtt_src_us = difference(ack_us, f->answer_us);
 	}
+	if ((f->bits & BIT_ECN_ASKED) && (f->bits & BIT_ECN_AGREED))
+		c.flags |= NG_CONN_ECN;
 	if (f->loss != (uint16_t)t->loss)
 		c.flags |= NG_CONN_LOSS;
 	t->stats.reported++;
@@ -421,8 +423,31 @@ take_answer(struct flow *f, const struct ng_packet *p)
 	if (f->answers < UINT8_MAX)
 		f->answers++;
 	add_history(f, 'h');
-	if ((f->bits & BIT_ECN_ASKED) && (f->bits & BIT_ECN_AGREED))
-		f->flags |= NG_CONN_ECN;
+}
+
+/* In the order of time, not of arrival: these SYNs came behind the answer that they went before. */
+static void
+order_history(struct flow *f)
+{
+	int syns = f->syns < HISTORY_MAX ? f->syns : HISTORY_MAX;
+	int n = syns + f->answers < HISTORY_MAX ? syns + f->answers : HISTORY_MAX;
+
+	memset(f->history, 'S', (size_t)syns);
+	memset(f->history + syns, 'h', (size_t)(n - syns));
+	f->history_n = (uint8_t)n;
+}
+
+/* What the SYN acknowledged would be; with TCP Fast Open it may have carried data (RFC 7413). */
+static int
+acks_syn(uint32_t ack, uint32_t syn_seq, int fast_open)
+{
+	return ack - (syn_seq + 1) <= (fast_open ? UINT16_MAX : 0);
+}
+
+static int
+acks(const struct flow *f, uint32_t ack)
+{
+	return acks_syn(ack, f->syn_seq, f->flags & NG_CONN_TFO);
 }
 
 static void
@@ -440,12 +465,9 @@ on_syn(struct flow_table *t, const struct ng_packet *p, int from_home, int64_t n
 
 		switch (f->list) {
 		case LIST_EARLY:
-			if (f->syn_seq == p->tcp_seq) {
-				/* History in the order of time, not of arrival. */
-				f->history_n = 0;
+			if (acks_syn(f->syn_seq + 1, p->tcp_seq, p->tcp_opts & NG_TCPOPT_TFO)) {
 				take_syn(f, p);
-				memset(f->history + 1, 'h', f->answers);
-				f->history_n = (uint8_t)(f->answers < HISTORY_MAX ? f->answers + 1 : HISTORY_MAX);
+				order_history(f);
 				list_move(t, i, LIST_HELD, now_us + HELD_US);
 				return;
 			}
@@ -454,10 +476,13 @@ on_syn(struct flow_table *t, const struct ng_packet *p, int from_home, int64_t n
 		case LIST_HELD:
 		case LIST_ACK:
 			if (f->syn_seq == p->tcp_seq) {
-				if (p->hook == f->hook && p->ts_us <= f->answer_us)
+				if (p->hook == f->hook && p->ts_us <= f->answer_us) {
 					take_syn(f, p);
+					order_history(f);
+				}
 				return;
 			}
+			report(t, f, NG_CONN_ANSWERED, 0);
 			break;
 		case LIST_DONE:
 			if (f->syns && f->syn_seq == p->tcp_seq) {
@@ -504,7 +529,7 @@ on_synack(struct flow_table *t, const struct ng_packet *p, int64_t now_us)
 		switch (f->list) {
 		case LIST_OPEN_HOME:
 		case LIST_OPEN_OTHER:
-			if (p->tcp_ack != f->syn_seq + 1)
+			if (!acks(f, p->tcp_ack))
 				return; /* answers another SYN: a challenge, or a forgery */
 			take_answer(f, p);
 			if (t->conf.wait_for_ack)
@@ -519,8 +544,13 @@ on_synack(struct flow_table *t, const struct ng_packet *p, int64_t now_us)
 				take_answer(f, p);
 			return;
 		default:
-			t->stats.late++;
-			return;
+			if ((f->syns && acks(f, p->tcp_ack)) ||
+			    (f->answers && p->tcp_seq == f->answer_seq)) {
+				t->stats.late++;
+				return;
+			}
+			slot_free(t, i); /* the answer, come first, to another SYN of the same port */
+			break;
 		}
 	}
 	i = slot_new(t, &key, hash);
@@ -547,7 +577,7 @@ on_rst(struct flow_table *t, const struct ng_packet *p, int64_t now_us)
 		struct flow *f = &t->slots[i];
 
 		if ((f->list == LIST_OPEN_HOME || f->list == LIST_OPEN_OTHER) &&
-		    (p->tcp_flags & NG_TCP_ACK) && p->tcp_ack == f->syn_seq + 1) {
+		    (p->tcp_flags & NG_TCP_ACK) && acks(f, p->tcp_ack)) {
 			add_history(f, 'r');
 			f->ttl_dst = p->ttl;
 			f->flags |= NG_CONN_TTL_DST;
@@ -562,7 +592,7 @@ on_rst(struct flow_table *t, const struct ng_packet *p, int64_t now_us)
 		struct flow *f = &t->slots[i];
 
 		if ((f->list == LIST_OPEN_HOME || f->list == LIST_OPEN_OTHER || f->list == LIST_ACK) &&
-		    p->tcp_seq - f->syn_seq <= 1) {
+		    (p->tcp_seq == f->syn_seq || acks(f, p->tcp_seq))) {
 			add_history(f, 'R');
 			finish(t, i, NG_CONN_ABORTED, now_us);
 		}
@@ -581,7 +611,7 @@ on_ack(struct flow_table *t, const struct ng_packet *p, int64_t now_us)
 	i = find(t, &key, (uint32_t)hash_sip(t->conf.key, &key, KEY_LEN));
 	if (i == NONE || t->slots[i].list != LIST_ACK)
 		return;
-	if (p->tcp_seq != t->slots[i].syn_seq + 1 || p->tcp_ack != t->slots[i].answer_seq + 1)
+	if (!acks(&t->slots[i], p->tcp_seq) || p->tcp_ack != t->slots[i].answer_seq + 1)
 		return;
 	add_history(&t->slots[i], 'A');
 	finish_acked(t, i, NG_CONN_ESTABLISHED, p->ts_us, now_us);
