@@ -61,11 +61,35 @@ test_this_process(void **state)
 	assert_null(slurp("/proc/nonexistent"));
 }
 
+static void
+says(int error, uint16_t group, const char *want)
+{
+	char err[300];
+
+	explain(error, group, err, sizeof err);
+	if (!strstr(err, want))
+		fail_msg("\"%s\" does not say \"%s\"", err, want);
+	assert_null(strchr(err, '\n'));
+}
+
+static void
+test_messages(void **state)
+{
+	/* 64999: nobody's on the machine that runs the tests. */
+	(void)state;
+	says(-EPERM, 64999, "no privilege to bind NFLOG group 64999 (CAP_NET_ADMIN): run net-gazer as root");
+	says(-EINVAL, 64999, "modprobe nfnetlink_log");
+	says(-EOPNOTSUPP, 64999, "modprobe nfnetlink_log");
+	says(-EPROTONOSUPPORT, 64999, "modprobe nfnetlink_log");
+	says(-ENOMEM, 64999, "cannot bind NFLOG group 64999: Cannot allocate memory");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_holder), cmocka_unit_test(test_inode), cmocka_unit_test(test_this_process),
+		cmocka_unit_test(test_messages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
