@@ -34,6 +34,12 @@ def config(options):
     return "\n".join(lines) + "\n"
 
 
+def print_ledger(stat):
+    print("ledger: " + " ".join(f"{n}={stat.get(n)}" for n in (
+        "seen", "logged", "sampled_out", "received", "gap", "tail", "parsed", "truncated", "malformed", "unsupported",
+        "in_hand", "reports", "reports_dropped")))
+
+
 class Sensor:
     """`with Sensor(ns, folder, option=value...) as s:`; an underscore in a name stands for a dash.
 
@@ -151,23 +157,19 @@ class Sensor:
         assert code == 0, f"net-gazer ended with {code}:\n{self.log()}"
         assert self.gone(), f"left behind: {self.table()}{self.groups()}"
         ng.wait_for("the workers to end", lambda: not any(map(ng.alive, below)))
-        text = self.out_path.read_bytes()
-        found = report.numbered(report.reports(text))
+        return self.reported(quiet)
+
+    def reported(self, quiet):
+        """Everything that it reported; the last one is the last stat, and its ledger is exact."""
+        found = report.numbered(report.reports(self.out_path.read_bytes()))
         stats = report.pick(found, type="stat")
         assert stats, f"no stat report:\n{self.log()}"
-        self.check_stats(found, stats, quiet)
-        return found
-
-    @staticmethod
-    def check_stats(found, stats, quiet):
         for s in stats[:-1]:
             report.check_ledger(s, quiet=False)
-        last = stats[-1]
-        report.check_ledger(last, quiet)
-        assert found[-1] is last, "the last report is not the last stat"
-        print("ledger: " + " ".join(f"{n}={last.get(n)}" for n in (
-            "seen", "logged", "sampled_out", "received", "gap", "tail", "parsed", "truncated", "malformed",
-            "unsupported", "in_hand", "reports", "reports_dropped")))
+        assert found[-1] is stats[-1], "the last report is not the last stat"
+        report.check_ledger(stats[-1], quiet)
+        print_ledger(stats[-1])
+        return found
 
     def kill(self):
         if self.process and self.process.poll() is None:
@@ -183,3 +185,29 @@ class Sensor:
     def stat(self):
         """The last stat report so far."""
         return self.reports(type="stat")[-1]
+
+
+class Delivering(Sensor):
+    """Reports go to a Collector through the forwarder; stdout stays empty."""
+
+    def __init__(self, ns, folder, collector, **options):
+        super().__init__(ns, folder, collector_url=f"http://127.0.0.1:{collector.port}/", **{
+            "collector_batch_ms": 50, **options})
+        self.collector = collector
+        self.complete = True
+
+    def stop(self, quiet=True, complete=True):
+        """As Sensor.stop(); gives the collector's entry of this sensor.  complete: no report is missing there."""
+        self.complete = complete
+        return super().stop(quiet)
+
+    def reported(self, quiet):
+        assert self.text() == ""
+        entry, = (e for e in self.collector.get("/api/sensors")["sensors"] if e["sensor"] == self.options["sensor"])
+        stat = {n: v for n, v in entry["stat"].items() if n != "id"}
+        assert not report.errors(json.dumps(stat, separators=(",", ":")))
+        report.check_ledger(stat, quiet)
+        print_ledger(stat)
+        if self.complete:
+            assert entry["missing"] == 0 and entry["stored"] == stat["reports"], entry
+        return entry

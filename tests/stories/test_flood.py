@@ -3,11 +3,33 @@ r"""A SYN flood from 200,000 spoofed sources: memory stays, every packet is acco
 
       lan (synflood) ---- lan0 rtr wan0 ---- wan 203.0.113.0/24 (silent)
 """
+import contextlib
+
+import pytest
+
 from lib import net, ng
-from lib.sensor import Sensor
+from lib.collector import Collector
+from lib.relay import Relay
+from lib.sensor import Delivering, Sensor
 
 FLOWS = 16384
 PSS_MAX_KIB = 8192
+
+
+WITNESS = """
+table inet witness {
+    counter syn { }
+    chain forward {
+        type filter hook forward priority 5; policy accept
+        tcp flags & (fin | syn | rst) == syn counter name syn
+    }
+}"""
+
+
+def forwarded(r):
+    """SYNs and SYN-ACKs that the router forwarded, by a counter of the test's own: under load the kernel
+    drops some between the generator and the router, which is no matter of ours."""
+    return int(r.rtr.run("nft", "list", "counter", "inet", "witness", "syn").stdout.split("packets ")[1].split()[0])
 
 
 def flood(r, program, n, first, *more):
@@ -16,36 +38,52 @@ def flood(r, program, n, first, *more):
     return done.stdout.strip()
 
 
-def test_flood(tmp_path):
+@pytest.mark.parametrize("output", ["stdout", "collector"])
+def test_flood(tmp_path, output):
     """PSS of all processes with 16,384 flows, again after 180,000 more sources, and the ledger."""
     program = ng.compile_c(ng.TOP / "tests/lib/synflood.c", tmp_path / "synflood", "-D_GNU_SOURCE")
-    with net.Router(filtered=False) as r, Sensor(r.rtr, tmp_path, flows=FLOWS, handshake_limit=1000000,
-                                                 syn_timeout=60) as s:
+    options = {"flows": FLOWS, "handshake_limit": 1000000, "syn_timeout": 60}
+    with contextlib.ExitStack() as stack:
+        r = stack.enter_context(net.Router(filtered=False))
+        if output == "stdout":
+            s = stack.enter_context(Sensor(r.rtr, tmp_path, **options))
+
+            def conns():
+                return s.reports(type="conn")
+        else:
+            c = stack.enter_context(Collector(tmp_path))
+            stack.enter_context(Relay(r.rtr, c.port))
+            s = stack.enter_context(Delivering(r.rtr, tmp_path, c, **options))
+            conns = c.conns
+        stack.enter_context(net.Server(r.wan, 80))
+        r.rtr.nft(WITNESS)
+
+        def reported(dst):
+            """Behind the flood in the same queue: when it is reported, everything before it was read."""
+            came, port = net.connect(r.lan, dst, 80)
+            assert came == "ok"
+            ng.wait_for(lambda: f"the report of port {port}\n{s.log()}", lambda: any(
+                x["src_port"] == port and x["dst_port"] == 80 for x in conns()), deadline_s=60)
+
+        reported(r.WAN4)
         pids = s.processes()
         empty = ng.pss_kib(pids)
         said = [flood(r, program, 20000, 0)]
-        ng.wait_for("all to be counted", lambda: s.counters()["handshake_seen"] >= 20000)
-        with net.Server(r.wan, 80):
-            # Behind the flood in the same queue: when this one is reported, the table is full.
-            came, port = net.connect(r.lan, r.WAN4, 80)
-            assert came == "ok"
-            s.wait_reports(1, type="conn", dst_port=80, src_port=port, state="answered")
-            full = ng.pss_kib(pids)
-            said.append(flood(r, program, 90000, 20000))
-            said.append(flood(r, program, 90000, 110000, "-6"))
-            came, port = net.connect(r.lan, r.WAN6, 80)
-            assert came == "ok"
-            s.wait_reports(1, type="conn", dst_port=80, src_port=port, state="answered", deadline_s=60)
-            after = ng.pss_kib(pids)
+        reported(r.WAN4)
+        full = ng.pss_kib(pids)
+        said.append(flood(r, program, 90000, 20000))
+        said.append(flood(r, program, 90000, 110000, "-6"))
+        reported(r.WAN6)
+        after = ng.pss_kib(pids)
         assert s.processes().keys() == pids.keys(), f"a process was replaced:\n{s.log()}"
-        stats = s.counters()
+        passed = forwarded(r)
         found = s.stop()
-    last = found[-1]
+    last = found[-1] if output == "stdout" else found["stat"]
     print(f"PSS of {sorted(pids.values())}: empty {empty} KiB, {FLOWS} flows {full} KiB, after the flood {after} KiB")
-    print("; ".join(said), stats)
-    assert last["seen"] >= 200004
+    print("; ".join(said))
+    assert last["seen"] == passed >= 150000, "of 200,000 and three handshakes"
     assert last["flows_max"] == FLOWS
-    assert last["flows_evicted"] > 0, "200,000 do not fit into 16,384"
+    assert last["flows_evicted"] >= last["received"] - FLOWS - 6, "what does not fit is counted"
     assert full <= PSS_MAX_KIB and after <= PSS_MAX_KIB
     # Page-sized noise is allowed, growth with the number of sources is not: 180,000 of them.
     assert after - full <= 256, f"{after - full} KiB more"
@@ -55,14 +93,17 @@ def test_limit(tmp_path):
     """A flood above the rules' limit is sampled, the sample is counted, and the rest as sampled out."""
     program = ng.compile_c(ng.TOP / "tests/lib/synflood.c", tmp_path / "synflood", "-D_GNU_SOURCE")
     with net.Router(filtered=False) as r, Sensor(r.rtr, tmp_path, flows=4096, handshake_limit=1000) as s:
+        r.rtr.nft(WITNESS)
         said = flood(r, program, 50000, 0)
-        ng.wait_for("all to be counted", lambda: s.counters()["handshake_seen"] >= 50000)
+        ng.wait_for("all to be counted", lambda: s.counters()["handshake_seen"] == forwarded(r))
         with net.Server(r.wan, 80):
             def fresh():
                 net.connect(r.lan, r.WAN4, 80)
                 return s.reports(type="conn", dst_port=80)
             ng.wait_for("a fresh report after the flood", fresh, every_s=0.2)
+        passed = forwarded(r)
         found = s.stop()
     last = found[-1]
     print(said)
-    assert last["sampled_out"] > 0 and last["logged"] < 50000 and last["gap"] == 0
+    assert last["seen"] == passed >= 40000
+    assert last["sampled_out"] > 0 and last["logged"] < passed // 2 and last["gap"] == 0

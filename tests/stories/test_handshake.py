@@ -128,6 +128,26 @@ def test_router_itself(tmp_path):
     assert found[-1]["no_ts"] > 0, "the kernel gives output no time"
 
 
+def test_two_hooks(tmp_path):
+    """Over loopback a packet passes output and input, and both are logged: one report all the same."""
+    opened = collections.Counter()
+    with net.Router() as r, net.Server(r.rtr, 53), Sensor(r.rtr, tmp_path, loopback=True) as s:
+        for dst in ("127.0.0.1", "::1", r.RTR4, r.RTR6, r.OUT4) * 8:
+            for port, came in ((53, "ok"), (54, "refused")):
+                got, sport = net.connect(r.rtr, dst, port)
+                assert got == came
+                opened[dst, port, sport, "answered" if came == "ok" else "refused"] += 1
+        s.wait_reports(len(opened), type="conn")
+        found = s.stop()
+    conns = [c for c in found if c["type"] == "conn"]
+    assert opened == collections.Counter((c["dst_ip"], c["dst_port"], c["src_port"], c["state"]) for c in conns)
+    assert {c["dir"] for c in conns if c["dst_ip"] in ("127.0.0.1", "::1")} == {"local"}
+    assert {c["syn_retrans"] for c in conns} == {0}, "the second hook's copy is no retransmission"
+    group = {g["group"]: g["received"] for g in found[-1]["groups"]}
+    assert group[100] == group[101] == 2 * len(opened), "two packets, each at both hooks"
+    assert not [a for a in found if a["type"] == "attempt"], "nobody knocks at himself"
+
+
 def test_refused_and_rejected(tmp_path):
     """A closed port, a server's firewall that resets, and a responder that resets after a delay."""
     with net.Router() as r, wire.Responder(r.wan, "eth0", {7: wire.Answer(delay_s=0.02, kind="rst", ttl=44)}), \

@@ -74,33 +74,38 @@ def test_classified_and_counted(tmp_path):
     with net.Router(filtered=False) as r, wire.Raw(r.lan, "eth0") as raw, Sensor(r.rtr, tmp_path, syn_timeout=2) as s:
         pid = s.worker("analyzer")
         want = {"parsed": 0, "truncated": 0, "malformed": 0, "unsupported": 0}
-        conns = {}
+        ports = set()
         before = 0
         for name, packets, seen, kind in cases():
             for p in packets:
                 raw.send(wire.ether(r.MAC["rtr-lan"], r.MAC["lan"], bytes(p)))
-            # veth delivers before send() returns, but softirq may be late: wait for what must come,
-            # and what must not come is seen in the sum.
-            ng.wait_for(lambda n=name, b=before, w=seen: f"{n}: {w} seen, there are {s.counters()} of {b}",
-                        lambda b=before, w=seen: s.counters()["handshake_seen"] >= b + w)
+            # What must come is waited for; what must not come would be in the next case's sum.
             before += seen
+            ng.wait_for(lambda n=name, b=before: f"{n}: {b} seen, there are {s.counters()}",
+                        lambda b=before: s.counters()["handshake_seen"] >= b)
             assert s.counters()["handshake_seen"] == before, name
             if kind:
                 want[kind] += 1
             if kind == "parsed":
-                packet = packets[0]
-                conns[name] = None if isinstance(packet, bytes) else packet.lastlayer().sport if hasattr(
-                    packet.lastlayer(), "sport") else None
-        s.wait_reports(want["parsed"], type="conn")
+                ports.add(sport_of(bytes(packets[0])))
+
+        def reported():
+            return {c["src_port"] for c in s.reports(type="conn")}
+        ng.wait_for(lambda: f"reports of {ports - reported()}", lambda: ports <= reported(), every_s=0.1)
         assert s.worker("analyzer") == pid, s.log()
         found = s.stop()
     last = found[-1]
     assert {n: last[n] for n in want} == want
-    got = [c for c in found if c["type"] == "conn"]
-    assert {c["state"] for c in got} == {"timeout"}
-    ports = {c["src_port"] for c in got}
-    assert {p for p in conns.values() if p} <= ports
-    print(f"{sum(want.values())} odd packets: {want}; {len(got)} conn reports")
+    conns = [c for c in found if c["type"] == "conn"]
+    assert {c["state"] for c in conns} == {"timeout"} and len({c["src_port"] for c in conns}) == len(conns)
+    print(f"{sum(want.values())} odd packets: {want}; {len(conns)} conn reports")
+
+
+def sport_of(packet):
+    """Our source ports are 20001 and up, and nothing else in these packets is, word by word."""
+    at = 20 if packet[0] >> 4 == 4 else 40
+    found = [int.from_bytes(packet[i:i + 2], "big") for i in range(at, len(packet) - 3, 4)]
+    return next(n for n in found if 20001 <= n < 21000)
 
 
 def test_fragments_behind_conntrack(tmp_path):
@@ -127,13 +132,15 @@ def test_noise(tmp_path, seed):
         pid = s.worker("analyzer")
         for n in range(4000):
             v6 = n % 2
-            opts = rng.randbytes(4 * rng.randrange(0, 11))
+            opts = wire.options(rng.randrange(65536), rng.randrange(256), True) if n % 4 < 2 else rng.randbytes(
+                4 * rng.randrange(0, 11))
             flags = wire.SYN | rng.choice((0, 0, 0, wire.ACK)) | rng.choice((0, wire.ECE, wire.CWR, 0x20))
             p = bytearray(wire.tcp(SRC6 if v6 else SRC4, DST6 if v6 else DST4, rng.randrange(65536), rng.randrange(65536),
                                    flags, rng.getrandbits(32), rng.getrandbits(32), opts=opts,
                                    payload=rng.randbytes(rng.randrange(0, 60))))
             at = 40 if v6 else 20
-            p[at + 12] = rng.choice((p[at + 12], p[at + 12], rng.randrange(256)))
+            if n % 8 == 0:
+                p[at + 12] = rng.randrange(256)
             if v6 and rng.random() < 0.3:
                 header = bytes([6, rng.choice((0, 0, 1, 3, 200))]) + rng.randbytes(6)
                 p[6] = rng.choice((0, 60, 43, 44, 51, 135))
@@ -146,4 +153,4 @@ def test_noise(tmp_path, seed):
         assert s.worker("analyzer") == pid, s.log()
         found = s.stop()
     last = found[-1]
-    assert last["received"] > 1000 and last["malformed"] > 100, last
+    assert last["received"] > 2000 and last["malformed"] > 500 and last["parsed"] > 500, last
