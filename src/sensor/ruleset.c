@@ -320,7 +320,8 @@ put_rule(struct ruleset *r, const struct ruleset_spec *spec, const struct classe
 	nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, chain->name);
 	/* The flags come first: most packets leave the rule there. */
 	add_match(rule, match);
-	if (!spec->loopback && chain->hook == NF_INET_LOCAL_IN)
+	/* Who knocks over loopback is no stranger, whatever his address. */
+	if ((!spec->loopback || chain->row == CLASSES_ATTEMPT) && chain->hook == NF_INET_LOCAL_IN)
 		add_meta(rule, NFT_META_IIF, NFT_CMP_NEQ, &lo, sizeof lo);
 	if (!spec->loopback && chain->hook == NF_INET_LOCAL_OUT)
 		add_meta(rule, NFT_META_OIF, NFT_CMP_NEQ, &lo, sizeof lo);
