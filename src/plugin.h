@@ -323,7 +323,7 @@ struct ng_plugin {
 
 #define NG_PLUGIN(...) \
 	NG_EXPORT extern const struct ng_plugin ng_plugin_1; \
-	NG_EXPORT const struct ng_plugin ng_plugin_1 = { \
+	const struct ng_plugin ng_plugin_1 = { \
 		.size = sizeof(struct ng_plugin), .minor = NG_PLUGIN_ABI_MINOR, __VA_ARGS__ }
 
 #ifdef __cplusplus

@@ -26,7 +26,7 @@
 
 static struct {
 	struct engine_conf conf;
-	struct plugins_env env;
+	struct host_env env;
 	struct flow_table *flows;
 	int64_t now_us;
 	int64_t wall_us;
@@ -111,7 +111,7 @@ engine_load(const struct engine_conf *conf)
 				.wait_for_ack = conf->replay };
 
 	eng.conf = *conf;
-	eng.env = (struct plugins_env){ conf->settings, conf->page, direction, conf->replay };
+	eng.env = (struct host_env){ conf->settings, conf->page, direction, conf->replay };
 	hash_random(fc.key, sizeof fc.key);
 	eng.flows = flow_new(&fc, on_conn, NULL);
 	if (!eng.flows)

@@ -16,14 +16,14 @@
 #include "lib/log.h"
 #include "report.h"
 
-static const struct plugins_env *env;
+static const struct host_env *env;
 static int64_t turn_now_us, turn_wall_us;
 static struct ng_ctx *reporter; /* whose report is open */
 static struct json *json;
 static int in_data;             /* the fields go under `data` */
 
 void
-host_init(const struct plugins_env *e)
+host_init(const struct host_env *e)
 {
 	env = e;
 	reporter = NULL;

@@ -5,7 +5,11 @@
 #ifndef HOST_H
 #define HOST_H
 
-#include "plugins.h"
+#include <stdint.h>
+
+#include "plugin.h"
+#include "settings.h"
+#include "worker.h"
 
 #define HOST_TIMERS 8
 #define HOST_COUNTERS 16
@@ -36,7 +40,15 @@ struct ng_ctx {
 	int slow_said;
 };
 
-void host_init(const struct plugins_env *);
+/* What the host services need from the rest; lent. */
+struct host_env {
+	const struct settings *settings;
+	struct worker_page *page;
+	enum ng_dir (*direction)(uint8_t ipv, const uint8_t *src, const uint8_t *dst);
+	int replay;
+};
+
+void host_init(const struct host_env *);
 const struct ng_host *host_table(void);
 
 /* The times that the services use until the next call. */

@@ -214,7 +214,7 @@ static int
 describe(void)
 {
 	static struct worker_page scratch;
-	struct plugins_env env = { &settings, &scratch, NULL, 0 };
+	struct host_env env = { &settings, &scratch, NULL, 0 };
 
 	plugins_load(&env);
 	plugins_describe(stdout);

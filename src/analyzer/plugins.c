@@ -17,7 +17,7 @@
 
 #define ABI_SYMBOL "ng_plugin_1"
 
-static const struct plugins_env *env;
+static const struct host_env *env;
 static struct ng_ctx plugins[WORKER_PLUGINS_MAX];
 static unsigned n_plugins;
 /* For each event bit, those that asked for it: a packet costs only them. */
@@ -111,7 +111,7 @@ load_one(struct ng_ctx *ctx, const struct settings_plugin *from, char *buf, size
 }
 
 unsigned
-plugins_load(const struct plugins_env *e)
+plugins_load(const struct host_env *e)
 {
 	const struct settings *s = e->settings;
 	unsigned usable = 0;

@@ -8,23 +8,14 @@
 
 #include <stdio.h>
 
+#include "host.h"
 #include "plugin.h"
-#include "settings.h"
 
 struct json;
-struct worker_page;
-
-/* What the host services need from the rest; lent. */
-struct plugins_env {
-	const struct settings *settings;
-	struct worker_page *page;
-	enum ng_dir (*direction)(uint8_t ipv, const uint8_t *src, const uint8_t *dst);
-	int replay;
-};
 
 /* dlopen()s every plugin of the settings and checks its ABI.  One that cannot be used is logged by
  * path and left out.  The number that can. */
-unsigned plugins_load(const struct plugins_env *);
+unsigned plugins_load(const struct host_env *);
 
 /* For `--describe`: the lines that src/worker.h defines. */
 void plugins_describe(FILE *);
