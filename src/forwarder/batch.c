@@ -192,7 +192,7 @@ batch_counts(const struct batch_maker *m)
 }
 
 int
-batch_halve(const struct batch *b, struct batch **a_out, struct batch **b_out)
+batch_halve(const struct batch *b, struct batch **one_out, struct batch **two_out)
 {
 	struct line *line = line_new();
 	uint32_t first_n = b->n / 2, at = 0;
@@ -224,8 +224,8 @@ batch_halve(const struct batch *b, struct batch **a_out, struct batch **b_out)
 		goto out;
 	}
 	one->refused = two->refused = b->refused;
-	*a_out = one;
-	*b_out = two;
+	*one_out = one;
+	*two_out = two;
 	r = 0;
 out:
 	line_free(line);

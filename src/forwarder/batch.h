@@ -66,9 +66,9 @@ const struct batch_counts *batch_counts(const struct batch_maker *);
 struct batch *batch_new(const char *bytes, size_t len, uint32_t n, uint64_t first, uint64_t last);
 void batch_free(struct batch *);
 
-/* Halves a batch of two lines or more.  0: *a and *b are new, the caller frees all three;
- * -ENOMEM. */
-int batch_halve(const struct batch *, struct batch **a, struct batch **b);
+/* Halves a batch of two lines or more.  0: *one_out and *two_out are new, the caller
+ * frees all three; -ENOMEM. */
+int batch_halve(const struct batch *, struct batch **one_out, struct batch **two_out);
 
 /* What it takes of the queue's bound. */
 size_t batch_size(const struct batch *);

@@ -253,7 +253,7 @@ ca_file(const struct where *w, const char *value, struct settings *s)
 static int
 set(const struct where *w, const struct row *row, char *value, struct settings *s, int *token_fd)
 {
-	int64_t v;
+	int64_t v = 0;
 	int r;
 
 	switch (row->key) {

@@ -214,9 +214,9 @@ upload_options_tls(struct upload *u)
 	if (u->settings->ca_file[0]) {
 		/* That one authority, and not the system's beside it. */
 		SET(CURLOPT_CAINFO, u->settings->ca_file);
-		SET(CURLOPT_CAPATH, NULL);
+		SET(CURLOPT_CAPATH, (char *)NULL);
 	} else if (has_hashed_certificates()) {
-		SET(CURLOPT_CAINFO, NULL);
+		SET(CURLOPT_CAINFO, (char *)NULL);
 	}
 	return r;
 }
