@@ -18,6 +18,7 @@ struct loop {
 	int epfd;
 	int sigfd;
 	int running;
+	int firing; /* timers run */
 	int result;
 	int64_t now_us;
 	int64_t wall_us;
@@ -165,6 +166,9 @@ loop_timer_set(struct loop *loop, struct loop_timer *t, int64_t after_us, loop_t
 
 	loop_timer_clear(t);
 	t->at_us = loop->now_us + after_us;
+	/* A callback that sets its timer for "now" runs again in the next turn, not in this one. */
+	if (loop->firing && t->at_us <= loop->now_us)
+		t->at_us = loop->now_us + 1;
 	t->fn = fn;
 	t->arg = arg;
 	t->loop = loop;
@@ -206,16 +210,15 @@ loop_signals(struct loop *loop, const int *signos, loop_signal_fn *fn, void *arg
 static void
 loop_run_timers(struct loop *loop)
 {
-	/* A callback that sets its timer for "now" runs again in the next turn, not in this one. */
-	int64_t now = loop->now_us;
-
-	for (unsigned n = 0; loop->timers && loop->timers->at_us <= now && n < 1024; n++) {
+	loop->firing = 1;
+	while (loop->running && loop->timers && loop->timers->at_us <= loop->now_us) {
 		struct loop_timer *t = loop->timers;
 
 		loop->timers = t->next;
 		t->loop = NULL;
 		t->fn(t);
 	}
+	loop->firing = 0;
 }
 
 int
@@ -246,8 +249,7 @@ loop_run(struct loop *loop)
 			if (w && loop_data(loop, (int)slot) == ev[i].data.u64)
 				w->fn(w, ev[i].events);
 		}
-		if (loop->running)
-			loop_run_timers(loop);
+		loop_run_timers(loop);
 	}
 	return loop->result;
 }

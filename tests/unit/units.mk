@@ -20,3 +20,8 @@ extra_sensor_plugins = src/sensor/child.c src/sensor/settings.c src/sensor/optio
 libs_sensor_bind = -lnetfilter_log
 extra_sensor_ruleset = src/sensor/classes.c src/sensor/ranges.c
 libs_sensor_ruleset = -lnftnl
+# The analyzer and its plugins.
+omit_hash = src/lib/hash.c
+omit_json = src/lib/json.c
+libs_json = -lyajl
+omit_loop = src/lib/loop.c
