@@ -71,6 +71,25 @@ def test_configuration_counts(tmp_path):
     assert [r["dir"] for r in got if r["type"] == "conn"] == ["inbound", "inbound"]
 
 
+def test_progress_on_a_terminal():
+    """On a terminal a line on stderr tells how far it is; elsewhere stderr is silent, stdout is the same."""
+    path = next(p for p in CASES if p.name == "ethernet-plain.pcap")
+    plain = replay(path)
+    assert plain.stderr == ""
+    ours, its = os.openpty()
+    try:
+        argv = [ng.program("net-gazer"), "-c", "/dev/null", "--user", "nobody", "--libexec-dir", ng.BUILD, "--plugin-dir",
+                ng.BUILD / "plugins", "-r", path]
+        done = subprocess.run([str(a) for a in argv], stdout=subprocess.PIPE, stderr=its, text=True, check=False, timeout=60)
+        os.close(its)
+        said = os.read(ours, 65536).decode()
+    finally:
+        os.close(ours)
+    print(repr(said))
+    assert done.returncode == 0 and said.startswith("\rreplay: ") and "100 %" in said and "8 packets" in said
+    assert len(report.reports(done.stdout)) == len(report.reports(plain.stdout))
+
+
 @pytest.mark.parametrize("what", ["missing", "text", "cut", "folder", "linktype"])
 def test_bad_files(tmp_path, what):
     """One line that names the file and says what is wrong; what came before the damage is reported."""

@@ -148,6 +148,31 @@ def test_killed_demo_leaves_no_program():
     demo.process.stdout.close()
 
 
+def test_second_run():
+    """A second one says who is there already, ends with an error, and leaves the first alone."""
+    ns = net.Ns("twice")
+    ns.ip("link set lo up")
+    try:
+        with ns:
+            first = Started("run-local", "--port", "8500")
+            try:
+                url = first.url()
+                second = subprocess.run([ng.TOP / "tests/run-local", "--build", ng.BUILD, "--port", "8500"], capture_output=True,
+                                        text=True, check=False, timeout=60)
+                print(second.stderr)
+                assert second.returncode == 1 and "net-gazer" in second.stderr and "group 100" in second.stderr
+                assert "Traceback" not in second.stderr
+                with net.Server(ns, 7777):
+                    assert net.connect(ns, "127.0.0.1", 7777)[0] == "ok"
+                ng.wait_for("the first one's row", lambda: any(r["dst_port"] == 7777 for r in rows(url)), every_s=0.1)
+            finally:
+                code = first.end(signal.SIGINT)
+            assert code == 0, first.said
+            assert left_by(first) == []
+    finally:
+        assert not ns.close()
+
+
 def test_port_taken():
     """The next free port is taken, and printed."""
     import socket

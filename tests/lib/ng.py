@@ -163,6 +163,11 @@ def has_kernel(feature):
     return _known[feature]
 
 
+def lacking():
+    """The features that were asked for and are not there."""
+    return [feature for feature, there in _known.items() if not there]
+
+
 def needs_kernel(feature):
     """The only way to skip a test: the running kernel lacks something, and which is said."""
     import pytest

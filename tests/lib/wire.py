@@ -6,6 +6,7 @@ import collections
 import contextlib
 import heapq
 import itertools
+import random
 import select
 import socket
 import struct
@@ -164,9 +165,9 @@ class Raw:
 class Answer:
     """What a responder does with SYNs to one port; the defaults are a far server that answers."""
 
-    def __init__(self, delay_s=0.0, kind="syn-ack", swallow=0, copies=1, ttl=52, mss=1452, wscale=9, sack=True):
+    def __init__(self, delay_s=0.0, jitter_s=0.0, kind="syn-ack", swallow=0, copies=1, ttl=52, mss=1452, wscale=9, sack=True):
         assert kind in ("syn-ack", "rst", "silent")
-        self.delay_s, self.kind, self.swallow, self.copies = delay_s, kind, swallow, copies
+        self.delay_s, self.jitter_s, self.kind, self.swallow, self.copies = delay_s, jitter_s, kind, swallow, copies
         self.ttl, self.mss, self.wscale, self.sack = ttl, mss, wscale, sack
 
 
@@ -241,7 +242,7 @@ class Responder:
                 packet = tcp(flags=SYN | ACK, seq=4000, ack=s.seq + 1,
                              opts=options(way.mss, way.wscale, way.sack), **back)
             for _ in range(way.copies):
-                yield time.monotonic() + way.delay_s, frame[6:12] + frame[:6] + frame[12:14] + packet
+                yield time.monotonic() + way.delay_s + random.random() * way.jitter_s, frame[6:12] + frame[:6] + frame[12:14] + packet
         elif s.flags & (FIN | RST) == FIN:
             # A reset ends the client's connection at once; it is no answer to a SYN.
             yield time.monotonic(), frame[6:12] + frame[:6] + frame[12:14] + tcp(flags=RST, seq=s.ack, **back)
