@@ -107,7 +107,7 @@ export class Failures extends Long {
 }
 
 const KINDS = { __proto__: null, single: 'one port', vertical_scan: 'port scan', horizontal_scan: 'sweep', flood: 'flood' };
-const PORTS_SHOWN = 4;
+const PORTS_SHOWN = 3;
 
 function Ports({ ports, n })
 {

@@ -187,7 +187,7 @@ export const Spark = memo(({ values, tone }) => {
 	const known = values.filter(Number.isFinite);
 	const max = Math.max(...known, 0);
 
-	if (known.length < 2 || max <= 0)
+	if (known.length < 4 || max <= 0)
 		return html`<svg class="spark" aria-hidden="true"></svg>`;
 	let d = '', pen = 'M';
 	values.forEach((v, i) => {

@@ -6,7 +6,7 @@ import { WINDOWS } from './format.js';
 const ROWS_KEPT = 1000;    // what the filter searches
 const WAITING_MAX = 1000;  // arrived while the reader holds the list still
 const OTHERS_KEPT = 50;
-export const SKIPPED_SHOWN_MS = 30000;
+export const SKIPPED_SHOWN_MS = 15000;
 
 export const state = {
 	window_s: 300,

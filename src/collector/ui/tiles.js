@@ -30,12 +30,13 @@ function outcomes(s)
 	return parts.slice(0, 2).map(([n, word]) => `${count(n)} ${word}`).join(', ');
 }
 
-// The collector's window ends with the minute that is running: it is a little shorter than its name.
-function per_time(n, summary, window_s)
+// The collector's window ends with the minute that is running, so it is a little shorter than its
+// name; and nobody looked before the first sensor came.
+function per_time(n, summary, window_s, list)
 {
-	const from_s = unix_s(summary.value.series?.[0]?.t);
+	const from_s = Math.max(unix_s(summary.value.series?.[0]?.t), Math.min(...list.map((s) => unix_s(s.first_rx))));
 	const long_s = (summary.at_ms + now_ms() - Date.now()) / 1000 - from_s;
-	const per_min = n / ((long_s > 60 && long_s < window_s ? long_s : window_s) / 60);
+	const per_min = n / (Math.min(window_s, long_s > 30 ? long_s : window_s) / 60);
 
 	if (per_min >= 10)
 		return `${count(Math.round(per_min))} a minute`;
@@ -65,14 +66,15 @@ export const Tiles = memo(({ summary, sensors, attempts, window_s, stale }) => {
 	const p50 = span(s?.rtt_p50_us), p95 = span(s?.rtt_p95_us);
 	const ratio = s?.rtt_p50_us > 0 ? s.rtt_p95_us / s.rtt_p50_us : undefined;
 	const bad = s && s.conns > 0 ? failed_of(s) / s.conns : 0;
-	const list = latest_runs(sensors?.value?.sensors ?? []).latest;
+	const all = sensors?.value?.sensors ?? [];
+	const list = latest_runs(all).latest;
 	const silent = list.filter(sensor_silent).length;
 	const { seen, parsed } = coverage(list);
 	const sources = attempts?.value?.attempts;
 	const cover = seen ? parsed / seen : 1;
 
 	return html`<dl class=${`tiles ${stale ? 'stale' : ''}`} aria-label=${`The last ${words} in six numbers`}>
-		<${Tile} id="t-conns" label="Handshakes" value=${count(s?.conns)} sub=${s ? per_time(s.conns, summary, window_s) : ''}
+		<${Tile} id="t-conns" label="Handshakes" value=${count(s?.conns)} sub=${s ? per_time(s.conns, summary, window_s, all) : ''}
 			values=${series.map((p) => p.conns)} />
 		<${Tile} id="t-failed" label="Failed" value=${s ? percent(failed_of(s), s.conns) : UNKNOWN} unit="%" sub=${s ? outcomes(s) : ''}
 			tone=${bad >= 0.1 ? 'alarm' : ''} values=${series.map((p) => p.failed)} spark="bad" />

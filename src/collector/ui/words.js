@@ -32,7 +32,7 @@ export const WORDS = {
 	setup: 'From the first SYN to the SYN-ACK, waits for retransmission included: what the person felt.',
 	retrans: 'How often the SYN had to be sent again.',
 	ambiguous: 'The SYN was sent more than once: nobody can know which one was answered, so this time stays out of median and p95.',
-	coverage: 'Packets understood, of all that the rules matched. What is missing was sampled out, lost, or unreadable; the ledger says which.',
+	coverage: 'Packets understood, of all that the rules matched. What is missing was sampled out, lost, unreadable, or is just under way; the ledger says which.',
 	// the ledger
 	seen: 'Packets that the firewall\'s rules matched: handshakes, attempts, and what the plugins asked for.',
 	sampled_out: 'Matched, but above the rate limit in the rules: counted and let go, so that a flood cannot drown the router.',
