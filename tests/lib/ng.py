@@ -57,6 +57,21 @@ def temp_dir(prefix="t"):
     return pathlib.Path(tempfile.mkdtemp(prefix=f"ng-{prefix}-"))
 
 
+@contextlib.contextmanager
+def for_everybody():
+    """A copy of the sensor's programs and plugins that any user can run: the build folder may lie where
+    only its owner can go."""
+    folder = temp_dir("open")
+    try:
+        folder.chmod(0o755)
+        shutil.copytree(BUILD / "plugins", folder / "plugins")
+        for name in ("net-gazer", "analyzer", "forwarder", "replay"):
+            shutil.copy(program(name), folder)
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

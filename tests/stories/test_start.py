@@ -4,7 +4,6 @@ r"""Starting, and not starting: each reason is one line that says what to do.
       lan ---- rtr (net-gazer, and another one) ---- wan
 """
 import os
-import shutil
 import signal
 import subprocess
 
@@ -76,25 +75,16 @@ def test_two_daemons(tmp_path):
 
 def test_no_privilege():
     """As nobody, and as root in a container that has no CAP_NET_ADMIN: one line that says what is missing; nothing is left."""
-    folder = ng.temp_dir("open")
-    try:
-        # The tree may lie where nobody cannot go.
-        folder.chmod(0o755)
-        shutil.copytree(ng.BUILD / "plugins", folder / "plugins")
-        for name in ("net-gazer", "analyzer", "forwarder", "replay"):
-            shutil.copy(ng.program(name), folder)
-        argv = [str(folder / "net-gazer"), "-c", "/dev/null", "--user", "nobody", "--libexec-dir", str(folder), "--plugin-dir",
-                str(folder / "plugins")]
-        with net.Router(filtered=False) as r:
-            for who in (["--reuid=65534", "--regid=65534", "--clear-groups"], ["--bounding-set=-net_admin", "--inh-caps=-net_admin"]):
-                done = r.rtr.run("setpriv", *who, *argv, timeout=60, cwd="/")
-                line = one_error(done)
-                print(line)
-                assert "CAP_NET_ADMIN" in line or "root" in line, line
-                assert r.rtr.run("nft", "list", "tables").stdout == ""
-                assert r.rtr.read("/proc/net/netfilter/nfnetlink_log") == ""
-    finally:
-        shutil.rmtree(folder)
+    with ng.for_everybody() as folder, net.Router(filtered=False) as r:
+        argv = [folder / "net-gazer", "-c", "/dev/null", "--user", "nobody", "--libexec-dir", folder, "--plugin-dir",
+                folder / "plugins"]
+        for who in (["--reuid=65534", "--regid=65534", "--clear-groups"], ["--bounding-set=-net_admin", "--inh-caps=-net_admin"]):
+            done = r.rtr.run("setpriv", *who, *argv, timeout=60, cwd="/")
+            line = one_error(done)
+            print(line)
+            assert "CAP_NET_ADMIN" in line or "root" in line, line
+            assert r.rtr.run("nft", "list", "tables").stdout == ""
+            assert r.rtr.read("/proc/net/netfilter/nfnetlink_log") == ""
 
 
 GOOD = {"sensor": "x", "flows": 2048}
