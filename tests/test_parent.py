@@ -103,7 +103,8 @@ def test_reload_changes_classes(tmp_path):
         seen(s, 5)
         assert s.counters()["handshake_seen"] == 15 * 2
         last = s.stop()[-1]
-        assert [(g["group"], g["logged"]) for g in last["groups"]][:3] == [(100, 30), (101, 30), (102, 10)]
+        assert [(g["group"], g["logged"]) for g in last["groups"]][:2] == [(100, 30), (101, 30)]
+        assert last["groups"][3]["logged"] > 0, "samples, of before"
         assert last["gap"] == 0
 
 

@@ -198,12 +198,12 @@ int
 bind_open(struct bind_group *b, uint16_t group, uint32_t copy, uint32_t queue_threshold,
 	  uint32_t receive_buffer, char *err, size_t size)
 {
-	static unsigned serial;
+	static unsigned serial = 1;
 	char buf[MNL_NLMSG_HDRLEN + 256];
 	struct nlmsghdr *h;
 	int one = 1, r;
 
-	*b = (struct bind_group){ .group = group, .serial = ++serial };
+	*b = (struct bind_group){ .group = group, .serial = serial++ };
 	b->socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (!b->socket || mnl_socket_bind(b->socket, 0, MNL_SOCKET_AUTOPID) < 0) {
 		r = -errno;

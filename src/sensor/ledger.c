@@ -7,17 +7,17 @@
 #include <string.h>
 
 void
-ledger_begin(struct ledger *l, const struct ruleset_counters *now)
+ledger_begin(struct ledger *l, const struct observe_counters *now)
 {
 	memset(&l->total, 0, sizeof l->total);
 	l->last = *now;
 }
 
 void
-ledger_add(struct ledger *l, const struct ruleset_counters *now)
+ledger_add(struct ledger *l, const struct observe_counters *now)
 {
 	for (enum classes_row row = 0; row < CLASSES_ROWS; row++) {
-		struct ruleset_counters *last = &l->last;
+		struct observe_counters *last = &l->last;
 
 		if (!(now->have >> row & 1))
 			continue;

@@ -6,17 +6,17 @@
 #ifndef LEDGER_H
 #define LEDGER_H
 
-#include "sensor/ruleset.h"
+#include "sensor/observe.h"
 
 struct ledger {
-	struct ruleset_counters last;  /* as the kernel had them */
-	struct ruleset_counters total;
+	struct observe_counters last;  /* as the kernel had them */
+	struct observe_counters total;
 };
 
 /* What the kernel has now is where we begin: packets before us are not ours. */
-void ledger_begin(struct ledger *, const struct ruleset_counters *);
+void ledger_begin(struct ledger *, const struct observe_counters *);
 
 /* Adds what came since. */
-void ledger_add(struct ledger *, const struct ruleset_counters *);
+void ledger_add(struct ledger *, const struct observe_counters *);
 
 #endif

@@ -40,7 +40,7 @@ prepare(struct run *r)
 		snprintf(err, sizeof err, "%s cannot be changed while net-gazer runs; restart it", name);
 		goto fail;
 	}
-	if (!next->own_rules && ruleset_verify(r->ruleset, &next->rules, err, sizeof err))
+	if (!next->own_rules && observe_verify(ruleset_nft(r->ruleset), &next->rules, err, sizeof err))
 		goto fail;
 	if (run_bind(r->groups, next, err, sizeof err))
 		goto fail;

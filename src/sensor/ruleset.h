@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * ruleset.h - the kernel's rules: builds them in own mode, looks for them in include mode, reads
- * their counters in both.  Never a verdict, never a jump.
+ * ruleset.h - the kernel's rules in own mode: builds, replaces and removes them.  Never a verdict,
+ * never a jump.
  */
 #ifndef RULESET_H
 #define RULESET_H
@@ -12,6 +12,7 @@
 #include "lib/addr.h"
 #include "sensor/classes.h"
 
+struct nft;
 struct ruleset;
 
 /* What the rules shall be. */
@@ -25,18 +26,8 @@ struct ruleset_spec {
 	size_t n_home;
 };
 
-struct ruleset_counters {
-	uint32_t have;                    /* bit for each row whose counters there are */
-	uint64_t seen[CLASSES_ROWS];
-	uint64_t logged[CLASSES_ROWS];
-	uint64_t table;                   /* its handle: another one when it was loaded again */
-};
-
 /* 0 or -errno with a message. */
 int ruleset_open(struct ruleset **, char *err, size_t size);
-
-/* Own mode: 0, or -EPERM with a message when the table belongs to another running process. */
-int ruleset_check(struct ruleset *, char *err, size_t size);
 
 /* Own mode.  The first time makes the table, with the owner flag where the kernel knows it; later
  * replaces the rules in one step and leaves the counters as they are. */
@@ -45,13 +36,13 @@ int ruleset_install(struct ruleset *, const struct ruleset_spec *, char *err, si
 /* Takes the rules away and leaves the counters, to be read a last time. */
 int ruleset_silence(struct ruleset *);
 
-/* Include mode: is there a rule that logs to each group? */
-int ruleset_verify(struct ruleset *, const struct ruleset_spec *, char *err, size_t size);
-
-/* 0 or -errno; -ENOENT when the table or its counters are gone. */
-int ruleset_counters(struct ruleset *, struct ruleset_counters *);
-
 /* Removes the table when it is ours, and closes. */
 void ruleset_close(struct ruleset *);
+
+/* The socket, for observe.h. */
+struct nft *ruleset_nft(const struct ruleset *);
+
+/* "cannot VERB: WHAT: reason", and what to do. */
+void ruleset_explain(const char *verb, int error, const char *what, char *err, size_t size);
 
 #endif

@@ -49,22 +49,22 @@ run_bind(struct bind_group groups[CLASSES_ROWS], const struct plan *p, char *err
 int
 run_open(struct run *r)
 {
-	struct ruleset_counters now = { 0 };
+	struct observe_counters now = { 0 };
 	char err[512];
 
 	/* The first netlink socket of a process has its pid as port: nft shows us as the owner. */
 	if (ruleset_open(&r->ruleset, err, sizeof err))
 		goto fail;
 	if (!r->plan->own_rules) {
-		if (ruleset_verify(r->ruleset, &r->plan->rules, err, sizeof err))
+		if (observe_verify(ruleset_nft(r->ruleset), &r->plan->rules, err, sizeof err))
 			goto fail;
-		ruleset_counters(r->ruleset, &now);
+		observe_counters(ruleset_nft(r->ruleset), &now);
 	}
 	/* Before the groups are bound: then no packet is received that was not counted as logged. */
 	ledger_begin(&r->ledger, &now);
 	if (run_bind(r->groups, r->plan, err, sizeof err))
 		goto fail;
-	if (!r->plan->own_rules || !ruleset_check(r->ruleset, err, sizeof err))
+	if (!r->plan->own_rules || !observe_owner(ruleset_nft(r->ruleset), err, sizeof err))
 		return 0;
 fail:
 	log_error("%s", err);
@@ -199,8 +199,8 @@ mend_rules(struct run *r)
 void
 run_read_counters(struct run *r)
 {
-	struct ruleset_counters now;
-	int e = ruleset_counters(r->ruleset, &now);
+	struct observe_counters now;
+	int e = observe_counters(ruleset_nft(r->ruleset), &now);
 
 	if (e == -ENOENT && r->state != RUN_STOPPING) {
 		mend_rules(r);

@@ -47,16 +47,16 @@ test_crashes(void **state)
 	assert_true(backoff_crash(&c, 999 * 16000000LL + 1));
 }
 
-static struct ruleset_counters
+static struct observe_counters
 counters(uint64_t table, uint64_t seen, uint64_t logged)
 {
-	return (struct ruleset_counters){ .have = 1, .table = table, .seen = { seen }, .logged = { logged } };
+	return (struct observe_counters){ .have = 1, .table = table, .seen = { seen }, .logged = { logged } };
 }
 
 static void
 add(struct ledger *l, uint64_t table, uint64_t seen, uint64_t logged)
 {
-	struct ruleset_counters now = counters(table, seen, logged);
+	struct observe_counters now = counters(table, seen, logged);
 
 	ledger_add(l, &now);
 }
@@ -64,7 +64,7 @@ add(struct ledger *l, uint64_t table, uint64_t seen, uint64_t logged)
 static void
 test_ledger(void **state)
 {
-	struct ruleset_counters before = counters(7, 1000, 900);
+	struct observe_counters before = counters(7, 1000, 900);
 	struct ledger l;
 
 	(void)state;
@@ -85,7 +85,7 @@ test_ledger(void **state)
 	assert_int_equal(l.total.logged[0], 9);
 	/* A row that is not there changes nothing. */
 	l.last.have = 0;
-	before = (struct ruleset_counters){ .table = 8 };
+	before = (struct observe_counters){ .table = 8 };
 	ledger_add(&l, &before);
 	assert_int_equal(l.total.seen[0], 16);
 	assert_int_equal(l.total.have, 1);
@@ -96,7 +96,7 @@ test_ledger(void **state)
 static void
 test_own_table(void **state)
 {
-	struct ruleset_counters none = { 0 };
+	struct observe_counters none = { 0 };
 	struct ledger l;
 
 	(void)state;

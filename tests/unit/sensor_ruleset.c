@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * ruleset.c against a kernel of the test's own: answers that this machine's never gives (no owner
+ * ruleset.c and observe.c against a kernel of the test's own: answers that this machine's never gives (no owner
  * flag, no nf_tables, a table that vanished), and what is said then.
  */
 #include <setjmp.h>
@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "../../src/sensor/observe.c"
 #include "../../src/sensor/ruleset.c"
 
 struct nft {
@@ -205,11 +206,11 @@ static void
 test_verify(void **state)
 {
 	(void)state;
-	assert_int_equal(ruleset_verify(rules, &spec, err, sizeof err), -ENOENT);
+	assert_int_equal(observe_verify(ruleset_nft(rules), &spec, err, sizeof err), -ENOENT);
 	assert_non_null(strstr(err, "nft -f "));
 	kernel.sent = 0;
 	kernel.answers[0] = -EPERM;
-	assert_int_equal(ruleset_verify(rules, &spec, err, sizeof err), -EPERM);
+	assert_int_equal(observe_verify(ruleset_nft(rules), &spec, err, sizeof err), -EPERM);
 	assert_non_null(strstr(err, "cannot read rules: Operation not permitted: no privilege"));
 	ruleset_close(rules);
 }
@@ -217,15 +218,15 @@ test_verify(void **state)
 static void
 test_counters(void **state)
 {
-	struct ruleset_counters c;
+	struct observe_counters c;
 
 	(void)state;
-	assert_int_equal(ruleset_counters(rules, &c), -ENOENT);
+	assert_int_equal(observe_counters(ruleset_nft(rules), &c), -ENOENT);
 	memset(&kernel, 0, sizeof kernel);
 	/* The rules change each time: it gives up. */
 	for (int i = 0; i < 8; i++)
 		kernel.answers[i] = -EINTR;
-	assert_int_equal(ruleset_counters(rules, &c), -EINTR);
+	assert_int_equal(observe_counters(ruleset_nft(rules), &c), -EINTR);
 	assert_int_equal(kernel.sent, 5);
 	ruleset_close(rules);
 }

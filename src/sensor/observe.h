@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * observe.h - looks at the table in the kernel, whoever made it: whose it is, whether it logs what we
+ * need, what its counters say.
+ */
+#ifndef OBSERVE_H
+#define OBSERVE_H
+
+#include "sensor/nft.h"
+#include "sensor/ruleset.h"
+
+struct observe_counters {
+	uint32_t have;                    /* bit for each row whose counters there are */
+	uint64_t seen[CLASSES_ROWS];
+	uint64_t logged[CLASSES_ROWS];
+	uint64_t table;                   /* its handle: another one when it was loaded again */
+};
+
+/* 0, or -EPERM with a message when the table belongs to another running process. */
+int observe_owner(struct nft *, char *err, size_t size);
+
+/* Is there a rule that logs to each group?  0 or -errno with a message. */
+int observe_verify(struct nft *, const struct ruleset_spec *, char *err, size_t size);
+
+/* 0 or -errno; -ENOENT when the table or its counters are gone. */
+int observe_counters(struct nft *, struct observe_counters *);
+
+#endif
