@@ -36,6 +36,10 @@ read_all(int fd)
 			break;
 		n += (size_t)r;
 	}
+	if (n == SETTINGS_MAX || memchr(text, 0, n)) { /* its rest would get lost */
+		free(text);
+		return NULL;
+	}
 	text[n] = 0;
 	return text;
 }
@@ -150,7 +154,7 @@ settings_read(struct settings *s, int fd, char *err, unsigned err_size)
 	s->text = read_all(fd);
 	close(fd);
 	if (!s->text) {
-		snprintf(err, err_size, "no settings on descriptor %d: this program is started by net-gazer(8)", fd);
+		snprintf(err, err_size, "no usable settings on descriptor %d: this program is started by net-gazer(8)", fd);
 		return -1;
 	}
 	for (p = s->text; (line = strsep(&p, "\n"));) {

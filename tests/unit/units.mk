@@ -25,3 +25,5 @@ omit_hash = src/lib/hash.c
 omit_json = src/lib/json.c
 libs_json = -lyajl
 omit_loop = src/lib/loop.c
+extra_ledger = src/analyzer/report.c
+libs_ledger = -lyajl
