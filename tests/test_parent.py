@@ -173,6 +173,33 @@ def test_output_file(tmp_path):
         assert s.out_path.read_bytes() == b""
 
 
+def test_reload_and_the_forwarder(tmp_path):
+    """It goes on when nothing of its own changed, for what it holds is not lost; another setting or
+    another token makes another one; and a file can take its place."""
+    token, out = tmp_path / "token", tmp_path / "out.ndjson"
+    token.write_text("secret-of-the-test-1\n", encoding="ascii")
+    token.chmod(0o600)
+    with machine(tmp_path, collector_url=f"http://127.0.0.1:{ng.free_port()}/", collector_token_file=str(token)) as s:
+        pid = s.worker("forwarder")
+        reload(s, flows=2048)
+        assert s.worker("forwarder") == pid
+
+        def another():
+            return [p for p, n in s.processes().items() if n == "forwarder" and p != pid and not ng.alive(pid)]
+        token.write_text("secret-of-the-test-2\n", encoding="ascii")
+        reload(s)
+        pid = ng.wait_for(lambda: f"a forwarder with the new token\n{s.log()}", another)[0]
+        reload(s, collector_batch_ms=500)
+        pid = ng.wait_for(lambda: f"a forwarder with the new setting\n{s.log()}", another)[0]
+        del s.options["collector-url"]
+        reload(s, output=str(out))
+        ng.wait_for("the forwarder's end", lambda: not ng.alive(pid))
+        seen(s, 3, lambda: lines(out))
+        assert writer(s)
+        assert ng.stop(s.process) == 0
+        assert "ended (" not in s.log(), s.log()
+
+
 def writer(s):
     """The child that is a copy of the parent."""
     return ng.wait_for(lambda: f"a writer\n{s.log()}", lambda: [

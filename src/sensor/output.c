@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,7 +21,7 @@
 #include "worker.h"
 
 #define OUTPUT_STOP_US 10000000   /* at the end: the collector may be slow */
-#define OUTPUT_RESTART_US 3000000 /* for another plan */
+#define OUTPUT_RESTART_US 10000000 /* for another plan */
 
 enum output_state { OUTPUT_DOWN, OUTPUT_RUNNING, OUTPUT_CHANGING, OUTPUT_STOPPING };
 
@@ -31,6 +32,7 @@ struct output {
 	int read_fd, write_fd;
 	pid_t pid; /* 0: none */
 	int64_t started_us;
+	char *print; /* what the running forwarder was made of */
 	struct backoff backoff;
 	struct loop_timer timer; /* start again, or kill */
 	void (*closed)(void *);
@@ -74,6 +76,7 @@ output_free(struct output *o)
 	close(o->read_fd);
 	if (o->write_fd >= 0)
 		close(o->write_fd);
+	free(o->print);
 	free(o);
 }
 
@@ -89,31 +92,63 @@ name(const struct output *o)
 	return o->plan->forwarder_fd >= 0 ? "forwarder" : "writer";
 }
 
-static int
-forwarder_settings(const struct plan *p)
+static void
+forwarder_settings(const struct plan *p, struct settings *s)
+{
+	const char *ca = conf_str(p->conf, "collector-ca-file");
+
+	settings_add(s, "url", "%s", conf_str(p->conf, "collector-url"));
+	settings_add(s, "sensor", "%s", p->sensor);
+	settings_add(s, "boot", "%s", p->boot);
+	settings_add(s, "version", "%s", VERSION);
+	settings_add(s, "verbose", "%s", conf_str(p->conf, "verbose"));
+	settings_add(s, "batch-lines", "%s", conf_str(p->conf, "collector-batch-lines"));
+	settings_add(s, "batch-bytes", "%s", conf_str(p->conf, "collector-batch-bytes"));
+	settings_add(s, "batch-ms", "%s", conf_str(p->conf, "collector-batch-ms"));
+	if (ca)
+		settings_add(s, "ca-file", "%s", ca);
+	if (p->token_fd >= 0)
+		settings_add(s, "token-fd", "%d", WORKER_FD_SETTINGS + 1);
+}
+
+static void
+print_file(struct settings *s, const struct stat *st)
+{
+	settings_add(s, "file", "%llu %llu %lld %lld %ld", (unsigned long long)st->st_dev,
+		     (unsigned long long)st->st_ino, (long long)st->st_size, (long long)st->st_mtim.tv_sec,
+		     st->st_mtim.tv_nsec);
+}
+
+/* Everything that makes one forwarder another than the next: settings, program, token, certificates.
+ * free(); NULL for a writer. */
+static char *
+print_of(const struct plan *p)
 {
 	const char *ca = conf_str(p->conf, "collector-ca-file");
 	struct settings s = { 0 };
+	struct stat st;
+	char *print = NULL;
 
-	settings_add(&s, "url", "%s", conf_str(p->conf, "collector-url"));
-	settings_add(&s, "sensor", "%s", p->sensor);
-	settings_add(&s, "boot", "%s", p->boot);
-	settings_add(&s, "version", "%s", VERSION);
-	settings_add(&s, "verbose", "%s", conf_str(p->conf, "verbose"));
-	settings_add(&s, "batch-lines", "%s", conf_str(p->conf, "collector-batch-lines"));
-	settings_add(&s, "batch-bytes", "%s", conf_str(p->conf, "collector-batch-bytes"));
-	settings_add(&s, "batch-ms", "%s", conf_str(p->conf, "collector-batch-ms"));
-	if (ca)
-		settings_add(&s, "ca-file", "%s", ca);
-	if (p->token_fd >= 0)
-		settings_add(&s, "token-fd", "%d", WORKER_FD_SETTINGS + 1);
-	return settings_seal(&s);
+	if (p->forwarder_fd < 0)
+		return NULL;
+	forwarder_settings(p, &s);
+	if (!fstat(p->forwarder_fd, &st))
+		print_file(&s, &st);
+	if (p->token_fd >= 0 && !fstat(p->token_fd, &st))
+		print_file(&s, &st);
+	if (ca && !stat(ca, &st))
+		print_file(&s, &st);
+	if (!s.error)
+		print = strndup(s.text, s.len);
+	settings_free(&s);
+	return print;
 }
 
 int
 output_start(struct output *o, const struct plan *p)
 {
 	static char *const argv[] = { (char *)"forwarder", NULL };
+	struct settings s = { 0 };
 	struct child c;
 	int settings = -1;
 	pid_t pid;
@@ -122,7 +157,8 @@ output_start(struct output *o, const struct plan *p)
 	child_init(&c, p->uid, p->gid);
 	c.fd[0] = o->read_fd;
 	if (p->forwarder_fd >= 0) {
-		settings = forwarder_settings(p);
+		forwarder_settings(p, &s);
+		settings = settings_seal(&s);
 		if (settings < 0)
 			return settings;
 		c.exec_fd = p->forwarder_fd;
@@ -134,6 +170,8 @@ output_start(struct output *o, const struct plan *p)
 			child_give(&c, p->token_fd);
 		}
 	} else {
+		/* A forwarder that read from it before made it not wait. */
+		fcntl(o->read_fd, F_SETFL, fcntl(o->read_fd, F_GETFL) & ~O_NONBLOCK);
 		c.fn = writer_main;
 		c.fd[1] = p->output_fd;
 	}
@@ -142,6 +180,8 @@ output_start(struct output *o, const struct plan *p)
 		close(settings);
 	if (pid < 0)
 		return (int)pid;
+	free(o->print);
+	o->print = print_of(p);
 	o->pid = pid;
 	o->state = OUTPUT_RUNNING;
 	o->started_us = loop_now_us(o->loop);
@@ -173,7 +213,14 @@ on_restart(struct loop_timer *t)
 void
 output_restart(struct output *o, const struct plan *p)
 {
+	char *print = print_of(p);
+	int same = print && o->print && !strcmp(print, o->print);
+
+	free(print);
 	o->plan = p;
+	/* What it holds for a collector that is away would be lost for nothing. */
+	if (same && o->state == OUTPUT_RUNNING)
+		return;
 	o->backoff = (struct backoff){ 0 };
 	if (o->pid) {
 		o->state = OUTPUT_CHANGING;

@@ -24,7 +24,8 @@ int output_fd(const struct output *);
 /* 0 or -errno. */
 int output_start(struct output *, const struct plan *);
 
-/* Another plan: the process ends in its own time, the next one starts with the plan. */
+/* Another plan: the process ends in its own time, the next one starts with the plan.  A forwarder for
+ * which nothing changed goes on. */
 void output_restart(struct output *, const struct plan *);
 
 /* No more reports will come: `ended` is called when those in the pipe are out, or at a deadline. */
