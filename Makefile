@@ -142,6 +142,7 @@ bench: deps                             ## speed and memory beside other program
 	@+$(MAKE) --no-print-directory all
 	@tests/bench/run --build $O
 lint: deps                              ## compilers' analysers, cppcheck, shellcheck, man pages, headers alone
+	@+$(MAKE) --no-print-directory all
 	@O=$O VERSION=$(VERSION) .ci/lint
 
 install: all                            ## into DESTDIR and PREFIX
