@@ -89,6 +89,8 @@ struct worker_page {
 	/* Reader's position in each group, so that a new analyzer finds the gap that a crash left:
 	 * index as in the group= lines; next_seq counts from 0 at bind (NFULA_SEQ). */
 	uint64_t next_seq[WORKER_GROUPS_MAX];
+	uint64_t group_received[WORKER_GROUPS_MAX];
+	uint64_t group_gap[WORKER_GROUPS_MAX];
 	uint64_t reserved[8];
 };
 

@@ -20,9 +20,6 @@ static struct {
 	uint64_t seen[WORKER_GROUPS_MAX];
 	uint64_t logged[WORKER_GROUPS_MAX];
 	int have_counters;
-	/* Of each group, since this analyzer began. */
-	uint64_t received[WORKER_GROUPS_MAX];
-	uint64_t gap[WORKER_GROUPS_MAX];
 	uint64_t filtered;
 	uint64_t no_ts;
 	uint64_t enobufs;
@@ -49,7 +46,7 @@ ledger_seq(unsigned index, uint32_t seq)
 		missing = 0;
 	led.page->next_seq[index] = seq + 1;
 	led.page->gap += missing;
-	led.gap[index] += missing;
+	led.page->group_gap[index] += missing;
 	return missing;
 }
 
@@ -58,7 +55,7 @@ ledger_take(unsigned index)
 {
 	led.page->received++;
 	led.page->in_hand++;
-	led.received[index]++;
+	led.page->group_received[index]++;
 }
 
 void
@@ -120,7 +117,8 @@ ledger_get(struct ng_ledger *l)
 		l->seen += led.seen[i];
 		l->logged += led.logged[i];
 		if (led.settings->groups[i].classes & NG_CLASS_HANDSHAKE)
-			l->handshake_loss += led.gap[i] + (led.seen[i] > led.logged[i] ? led.seen[i] - led.logged[i] : 0);
+			l->handshake_loss += led.page->group_gap[i] +
+					     (led.seen[i] > led.logged[i] ? led.seen[i] - led.logged[i] : 0);
 	}
 }
 
@@ -164,8 +162,8 @@ put_groups(struct json *j)
 			json_uint(j, "seen", led.seen[i]);
 			json_uint(j, "logged", led.logged[i]);
 		}
-		json_uint(j, "received", led.received[i]);
-		json_uint(j, "gap", led.gap[i]);
+		json_uint(j, "received", led.page->group_received[i]);
+		json_uint(j, "gap", led.page->group_gap[i]);
 		json_close(j);
 	}
 	json_close(j);

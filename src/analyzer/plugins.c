@@ -313,6 +313,9 @@ plugins_timers(int64_t now_us, int64_t wall_us)
 					ctx->errors++;
 				leave(ctx);
 			}
+		}
+		/* Behind all of them: one may have set another that had its turn already. */
+		for (uint32_t id = 0; id < HOST_TIMERS; id++) {
 			if (ctx->timer_us[id] && ctx->timer_us[id] < next_us)
 				next_us = ctx->timer_us[id];
 		}

@@ -37,6 +37,9 @@ sandbox_close(void)
 	if (r)
 		fatal("cannot set no_new_privs: %s", strerror(-r));
 	posture |= WORKER_POSTURE_NO_NEW_PRIVS;
+	r = priv_no_dump();
+	if (r)
+		fatal("cannot forbid core files: %s", strerror(-r));
 	r = priv_landlock_deny_all();
 	if (r)
 		log_info("this kernel has no Landlock (%s): files are denied by seccomp alone", strerror(-r));

@@ -8,10 +8,7 @@
 
 #include "lib/priv.h"
 
-#include <errno.h>
 #include <stddef.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 
 /* A union over architectures and over glibc and musl: names that this one lacks are passed over. */
 static const char *const sandbox_calls[] = {
@@ -46,12 +43,9 @@ static const char *const sandbox_calls[] = {
 int
 sandbox_close(void)
 {
-	struct rlimit none = { 0, 0 };
-	int r;
+	int r = priv_no_dump(); /* of a process that holds a token */
 
-	/* The parent did the same before it executed us, and execve() undid it. */
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || setrlimit(RLIMIT_CORE, &none))
-		return -errno;
-	r = priv_no_new_privs();
+	if (!r)
+		r = priv_no_new_privs();
 	return r ? r : priv_seccomp(sandbox_calls);
 }

@@ -70,16 +70,20 @@ priv_no_new_privs(void)
 }
 
 int
-priv_tie_to_parent(pid_t parent)
+priv_no_dump(void)
 {
 	struct rlimit none = { 0, 0 };
 
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || setrlimit(RLIMIT_CORE, &none) ? -errno : 0;
+}
+
+int
+priv_tie_to_parent(pid_t parent)
+{
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
 		return -errno;
 	if (getppid() != parent)
 		raise(SIGKILL);
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || setrlimit(RLIMIT_CORE, &none))
-		return -errno;
 	return 0;
 }
 

@@ -20,8 +20,11 @@ uint64_t priv_caps(void);
 
 int priv_no_new_privs(void);
 
+/* No core file, no ptrace by others of the same uid; exec undoes it.  0 or -errno. */
+int priv_no_dump(void);
+
 /* The parent's death is ours; call it after priv_drop(), which clears it.  Dies at once when
- * `parent` is gone already.  No core, no ptrace by the same uid. */
+ * `parent` is gone already. */
 int priv_tie_to_parent(pid_t parent);
 
 /* Denies every file and, where the kernel knows how, TCP and signals to others.  -ENOSYS or

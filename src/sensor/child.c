@@ -100,6 +100,8 @@ enter(const struct child *c, int status, pid_t parent)
 		goto out;
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (c->exec_fd < 0) {
+		if ((r = priv_no_dump()))
+			goto out;
 		if (status >= 0)
 			close(status);
 		c->fn(c->arg);

@@ -133,11 +133,13 @@ supervise_plan(struct supervise *w, const struct plan *p, const struct bind_grou
 	memset(w->crashes, 0, sizeof w->crashes);
 }
 
-/* The group= lines, and the reader's position in each carried over from the last analyzer. */
+/* The group= lines, and of each what the page keeps, carried over from the last analyzer. */
 static void
 add_groups(struct supervise *w, struct settings *s, struct child *c)
 {
-	uint64_t next[WORKER_GROUPS_MAX] = { 0 };
+	struct worker_page *page = w->page;
+	uint64_t next[WORKER_GROUPS_MAX] = { 0 }, received[WORKER_GROUPS_MAX] = { 0 };
+	uint64_t gap[WORKER_GROUPS_MAX] = { 0 };
 	unsigned serial[WORKER_GROUPS_MAX] = { 0 };
 	size_t n = 0;
 
@@ -149,13 +151,18 @@ add_groups(struct supervise *w, struct settings *s, struct child *c)
 		settings_add(s, "group", "%u %u %d", b->group, classes[row].ng_class,
 			     child_give(c, bind_fd(b)));
 		for (size_t i = 0; i < w->n_lines; i++) {
-			if (w->line_serial[i] == b->serial)
-				next[n] = w->page->next_seq[i];
+			if (w->line_serial[i] != b->serial)
+				continue;
+			next[n] = page->next_seq[i];
+			received[n] = page->group_received[i];
+			gap[n] = page->group_gap[i];
 		}
 		w->line_row[n] = row;
 		serial[n++] = b->serial;
 	}
-	memcpy(w->page->next_seq, next, sizeof next);
+	memcpy(page->next_seq, next, sizeof next);
+	memcpy(page->group_received, received, sizeof received);
+	memcpy(page->group_gap, gap, sizeof gap);
 	memcpy(w->line_serial, serial, sizeof serial);
 	w->n_lines = n;
 }
