@@ -27,3 +27,7 @@ libs_json = -lyajl
 omit_loop = src/lib/loop.c
 extra_ledger = src/analyzer/report.c
 libs_ledger = -lyajl
+extra_plugins = src/analyzer/host.c src/analyzer/report.c src/analyzer/community.c src/analyzer/iface.c
+libs_plugins = -lyajl
+$O/unit/plugins: $(extra_plugins) src/analyzer/plugins.c
+$O/unit/ledger: src/analyzer/ledger.c
