@@ -143,7 +143,6 @@ static void
 on_packets(struct loop_fd *w, uint32_t events)
 {
 	struct source *s = w->arg;
-	int64_t next_us = INT64_MAX;
 	int n = 0;
 
 	(void)events;
@@ -156,9 +155,8 @@ on_packets(struct loop_fd *w, uint32_t events)
 		loop_fd_events(w, 0);
 		loop_timer_set(loop, &s->rest, REST_US, on_rested, s);
 	}
-	if (!expire_timer.loop)
-		next_us = engine_expire();
-	end_of_turn(next_us);
+	/* Also when the timer is set: a packet may have begun something that ends before that. */
+	end_of_turn(engine_expire());
 }
 
 static void
