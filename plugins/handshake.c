@@ -20,6 +20,7 @@ struct rollup {
 	int64_t conns;
 	int64_t failed;
 	int64_t syn_retrans;
+	int64_t rtts;
 	int64_t rtt_min_us;
 	int64_t rtt_max_us;
 	int64_t rtt_sum_us;
@@ -74,7 +75,8 @@ take_token(struct handshake *h, int64_t now_us)
 		return 1;
 	if (h->last_us && now_us > h->last_us)
 		h->tokens += now_us - h->last_us > 1000000 ? full : (now_us - h->last_us) * h->max_rate;
-	h->last_us = now_us;
+	if (now_us > h->last_us) /* a replay's time may go back */
+		h->last_us = now_us;
 	if (h->tokens > full)
 		h->tokens = full;
 	if (h->tokens < 1000000)
@@ -88,10 +90,11 @@ bucket(int64_t us)
 {
 	unsigned power, b;
 
-	if (us < 4)
-		return us < 0 ? 0 : (unsigned)us;
+	if (us <= 0)
+		return 0;
 	power = 63 - (unsigned)__builtin_clzll((unsigned long long)us);
-	b = 4 * (power - 1) + (unsigned)(us >> (power - 2) & 3);
+	/* The two bits behind the leading one. */
+	b = 4 * power + (unsigned)((power >= 2 ? us >> (power - 2) : us << (2 - power)) & 3);
 	return b < BUCKETS ? b : BUCKETS - 1;
 }
 
@@ -115,7 +118,7 @@ add_up(struct handshake *h, const struct ng_conn *c, int64_t wall_us)
 	r->failed += is_failed(c->state);
 	r->syn_retrans += c->syn_retrans;
 	if (c->rtt_us >= 0) {
-		if (!r->rtt_sum_us || c->rtt_us < r->rtt_min_us)
+		if (!r->rtts++ || c->rtt_us < r->rtt_min_us)
 			r->rtt_min_us = c->rtt_us;
 		if (c->rtt_us > r->rtt_max_us)
 			r->rtt_max_us = c->rtt_us;
@@ -139,7 +142,7 @@ send_rollup(struct handshake *h, int64_t wall_us)
 	o->report_int(h->ctx, "conns", r->conns);
 	o->report_int(h->ctx, "failed", r->failed);
 	o->report_int(h->ctx, "syn_retrans", r->syn_retrans);
-	if (r->rtt_sum_us) {
+	if (r->rtts) {
 		o->report_int(h->ctx, "rtt_min_us", r->rtt_min_us);
 		o->report_int(h->ctx, "rtt_max_us", r->rtt_max_us);
 		o->report_int(h->ctx, "rtt_sum_us", r->rtt_sum_us);

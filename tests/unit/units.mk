@@ -31,3 +31,5 @@ extra_plugins = src/analyzer/host.c src/analyzer/report.c src/analyzer/community
 libs_plugins = -lyajl
 $O/unit/plugins: $(extra_plugins) src/analyzer/plugins.c
 $O/unit/ledger: src/analyzer/ledger.c
+extra_handshake = src/collector/rtt.c
+$O/unit/handshake: plugins/handshake.c
