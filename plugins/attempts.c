@@ -60,7 +60,8 @@ struct source {
 	uint16_t group;
 	uint16_t n_ports;   /* kept in ports[]: exact up to PORTS */
 	uint8_t one_host;
-	uint8_t pad[3];
+	uint8_t more_ports; /* than ports[] holds */
+	uint8_t pad[2];
 	uint32_t ports_x256; /* distinct, estimated */
 	uint32_t hosts_x256;
 	uint32_t port_zeros; /* bits still 0 */
@@ -190,8 +191,12 @@ add_port(const struct attempts *a, struct source *s, uint16_t port)
 	count_bit(s->port_bits, PORT_BITS, hash(a, &value, sizeof value), &s->port_zeros, &s->ports_x256);
 	while (i < s->n_ports && s->ports[i] != port)
 		i++;
-	if (i == s->n_ports && i < PORTS)
+	if (i < s->n_ports)
+		return;
+	if (i < PORTS)
 		s->ports[s->n_ports++] = port;
+	else
+		s->more_ports = 1;
 }
 
 static void
@@ -205,7 +210,9 @@ add_host(const struct attempts *a, struct source *s, const uint8_t *daddr)
 static uint32_t
 ports_n(const struct source *s)
 {
-	return s->n_ports < PORTS ? s->n_ports : (s->ports_x256 + 128) / 256;
+	uint32_t estimate = (s->ports_x256 + 128) / 256;
+
+	return !s->more_ports ? s->n_ports : estimate > PORTS ? estimate : PORTS + 1;
 }
 
 static uint32_t

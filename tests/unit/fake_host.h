@@ -34,7 +34,7 @@ static struct {
 } fake_counters[16];
 static enum ng_dir fake_direction = NG_DIR_INBOUND;
 
-#define FAKE_REPORTS 4096
+#define FAKE_REPORTS 16384
 
 static void
 fake_reset(const struct ng_option *own)
