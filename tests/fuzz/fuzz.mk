@@ -1,3 +1,11 @@
 libs_forwarder_reply = -lyajl
 libs_forwarder_batch = -lyajl
 extra_config = src/sensor/options.c
+libs_json = -lyajl
+# Of several sources the compiler's .d names the last only.
+$O/fuzz/packet: src/analyzer/packet.c tests/unit/packet_rules.h
+$O/fuzz/batch: src/analyzer/batch.c
+$O/fuzz/frame: src/replay/frame.c
+$O/fuzz/flow: src/analyzer/flow.c tests/unit/flow_model.h
+$O/fuzz/settings: src/analyzer/settings.c
+$O/fuzz/json: src/lib/json.c tests/unit/json_read.h

@@ -43,6 +43,8 @@ run(void)
 {
 	now_us = 1000 * (int64_t)S;
 	assert_int_equal(ng_plugin_1.start(&fake_ctx, &fake_host, &self), 0);
+	/* Destinations are estimated, from hashes: the same in each run.  Nothing was hashed yet. */
+	((struct attempts *)self)->seed = 0x9e3779b97f4a7c15;
 }
 
 static int
@@ -454,7 +456,8 @@ test_kinds(void **state)
 		if (!fake_has(0, want))
 			fail_msg("case %zu is not %s: %.200s", i, cases[i].kind, fake_reports[0]);
 		assert_int_equal(fake_number(0, "count"), cases[i].repeat * cases[i].ports * cases[i].hosts);
-		assert_int_equal(fake_number(0, "dst_ips_n"), cases[i].hosts);
+		assert_in_range(fake_number(0, "dst_ips_n"), cases[i].hosts - (cases[i].hosts > 20),
+				cases[i].hosts + (cases[i].hosts > 20));
 		assert_int_equal(fake_has(0, " dst_ip="), cases[i].hosts == 1);
 		assert_int_equal(fake_number(0, "dst_ports_n"), -1); /* all are in the list */
 	}
@@ -489,7 +492,6 @@ test_many_ports(void **state)
 			setup(NULL);
 			run();
 			((struct attempts *)self)->seed = 0x9e3779b97f4a7c15ULL * (uint64_t)(seed + 1) ^ 12345;
-			/* The pending ones were hashed with it: none yet. */
 			scan(1, counts[i]);
 			end();
 			assert_int_equal(fake_n_reports, 1);

@@ -33,3 +33,4 @@ $O/unit/plugins: $(extra_plugins) src/analyzer/plugins.c
 $O/unit/ledger: src/analyzer/ledger.c
 extra_handshake = src/collector/rtt.c
 $O/unit/handshake: plugins/handshake.c
+omit_log = src/lib/log.c

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Any bytes as operations on the flow table and on the naive one of tests/unit/flow_model.h: what
+ * comes out must be the same, and the table's lists and chains whole.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../src/analyzer/flow.c"
+#define MODEL_FAIL(...) (fprintf(stderr, __VA_ARGS__), fputc('\n', stderr), abort())
+#include "../unit/flow_model.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct drive d;
+
+	if (!size)
+		return 0;
+	drive_start(&d, *data & 1 ? 64 : 16, *data >> 1 & 1);
+	for (data++, size--; size >= DRIVE_OP; data += DRIVE_OP, size -= DRIVE_OP) {
+		drive_op(&d, data);
+		if (d.ops % 64 == 0)
+			flow_check(d.t, 0);
+	}
+	flow_check(d.t, 0);
+	drive_end(&d);
+	return 0;
+}

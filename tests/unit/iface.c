@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Interface names from rtnetlink messages, made by libmnl, and the selection by name.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include <net/if.h>
+
+#include "../../src/analyzer/iface.c"
+
+static int
+setup(void **state)
+{
+	(void)state;
+	iface_close();
+	iface_select(NULL, 0);
+	return 0;
+}
+
+static void
+message(uint16_t type, int index, const char *name)
+{
+	char buf[256];
+	struct nlmsghdr *nh;
+	struct ifinfomsg *ifi;
+
+	memset(buf, 0, sizeof buf);
+	nh = mnl_nlmsg_put_header(buf);
+	nh->nlmsg_type = type;
+	ifi = mnl_nlmsg_put_extra_header(nh, sizeof *ifi);
+	ifi->ifi_index = index;
+	mnl_attr_put_u32(nh, IFLA_MTU, 1500);
+	if (name)
+		mnl_attr_put_strz(nh, IFLA_IFNAME, name);
+	assert_int_equal(mnl_cb_run(buf, nh->nlmsg_len, 0, 0, on_message, NULL), MNL_CB_OK);
+}
+
+static void
+test_names(void **state)
+{
+	(void)state;
+	assert_null(iface_name(0));
+	assert_null(iface_name(1));
+	message(RTM_NEWLINK, 1, "lo");
+	message(RTM_NEWLINK, 7, "br-lan");
+	assert_string_equal(iface_name(1), "lo");
+	assert_string_equal(iface_name(7), "br-lan");
+	assert_null(iface_name(0));
+	message(RTM_NEWLINK, 7, NULL); /* says nothing of its name */
+	assert_string_equal(iface_name(7), "br-lan");
+	message(RTM_NEWLINK, 7, "br-guest"); /* renamed */
+	assert_string_equal(iface_name(7), "br-guest");
+	message(RTM_DELLINK, 7, "br-guest");
+	assert_null(iface_name(7));
+	message(RTM_DELLINK, 4242, "nobody");
+	message(RTM_NEWADDR, 9, "other");
+	assert_null(iface_name(9));
+	message(RTM_NEWLINK, 8, "wg0"); /* takes the free place */
+	assert_int_equal(n_links, 2);
+	message(RTM_NEWLINK, 10, "a-name-longer-than-fits");
+	assert_int_equal(strlen(iface_name(10)), IFACE_NAME - 1);
+}
+
+static void
+test_more_than_fit(void **state)
+{
+	char name[16];
+
+	(void)state;
+	for (int i = 1; i <= IFACE_MAX + 10; i++) {
+		snprintf(name, sizeof name, "if%d", i);
+		message(RTM_NEWLINK, i, name);
+	}
+	assert_string_equal(iface_name(IFACE_MAX), "if256");
+	assert_null(iface_name(IFACE_MAX + 1));
+	message(RTM_DELLINK, 5, "if5");
+	message(RTM_NEWLINK, IFACE_MAX + 1, "late");
+	assert_string_equal(iface_name(IFACE_MAX + 1), "late");
+}
+
+static void
+test_selection(void **state)
+{
+	static const char *const names[] = { "wan", "wg0" };
+
+	(void)state;
+	message(RTM_NEWLINK, 1, "wan");
+	message(RTM_NEWLINK, 2, "br-lan");
+	assert_true(iface_passes(0, 0)); /* none named: all pass */
+	assert_true(iface_passes(4242, 0));
+	iface_select(names, 2);
+	assert_true(iface_passes(1, 2));
+	assert_true(iface_passes(2, 1));
+	assert_true(iface_passes(0, 1));
+	assert_false(iface_passes(2, 0));
+	assert_false(iface_passes(0, 0));
+	assert_false(iface_passes(4242, 0));
+	message(RTM_NEWLINK, 3, "wg0"); /* comes later */
+	assert_true(iface_passes(3, 2));
+	message(RTM_NEWLINK, 3, "wg1");
+	assert_false(iface_passes(3, 2));
+	message(RTM_DELLINK, 1, "wan");
+	assert_false(iface_passes(1, 2));
+}
+
+/* The links of this machine. */
+static void
+test_kernel(void **state)
+{
+	(void)state;
+	assert_true(iface_open() >= 0);
+	assert_non_null(iface_name(if_nametoindex("lo")));
+	assert_string_equal(iface_name(if_nametoindex("lo")), "lo");
+	iface_update();
+	iface_close();
+	assert_null(iface_name(1));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_names, setup),
+		cmocka_unit_test_setup(test_more_than_fit, setup),
+		cmocka_unit_test_setup(test_selection, setup),
+		cmocka_unit_test_setup(test_kernel, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
