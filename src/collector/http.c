@@ -34,7 +34,7 @@
 #include "token.h"
 
 #define SILENCE_S 30        /* libmicrohttpd closes then */
-#define HEAD_US 30000000    /* from the end of the last request, or the accept, to a whole head */
+#define HEAD_US 15000000    /* from the end of the last request, or the accept, to a whole head */
 #define BODY_US 30000000
 #define REPLY_US 120000000
 #define PING_US 15000000
@@ -90,6 +90,8 @@ struct http {
 	struct MHD_Daemon *daemon;
 	struct loop_fd watch;
 	struct loop_timer soon, tick;
+	unsigned calls;      /* of our callbacks */
+	unsigned idle_turns; /* one after another in which none was called */
 	struct client clients; /* list head */
 	struct stream *streams[LIVE_STREAMS];
 	unsigned n_streams, n_clients;
@@ -298,29 +300,34 @@ header(struct MHD_Connection *c, const char *name)
 	return MHD_lookup_connection_value(c, MHD_HEADER_KIND, name);
 }
 
-struct count {
+struct census {
 	const char *name;
-	int n;
+	int n;       /* headers of that name */
+	int strange; /* headers with a control character: some take NUL for their end */
 };
 
 static enum MHD_Result
-count_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+look_at_header(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_n, const char *value,
+	       size_t value_n)
 {
-	struct count *count = arg;
+	struct census *c = arg;
 
 	(void)kind;
-	(void)value;
-	count->n += !strcasecmp(name, count->name);
+	c->n += !strcasecmp(name, c->name);
+	for (size_t i = 0; i < name_n; i++)
+		c->strange |= (unsigned char)name[i] <= ' ' || name[i] == 0x7f;
+	for (size_t i = 0; i < value_n; i++)
+		c->strange |= ((unsigned char)value[i] < ' ' && value[i] != '\t') || value[i] == 0x7f;
 	return MHD_YES;
 }
 
-static int
-header_n(struct MHD_Connection *c, const char *name)
+static struct census
+census(struct MHD_Connection *c, const char *name)
 {
-	struct count count = { name, 0 };
+	struct census found = { name, 0, 0 };
 
-	MHD_get_connection_values(c, MHD_HEADER_KIND, count_header, &count);
-	return count.n;
+	MHD_get_connection_values_n(c, MHD_HEADER_KIND, look_at_header, &found);
+	return found;
 }
 
 /* What two programs on the way could read differently is not read at all. */
@@ -333,8 +340,12 @@ check_framing(struct request *q, struct MHD_Connection *c)
 	const char *length = header(c, "Content-Length"), *coding = header(c, "Transfer-Encoding");
 
 	for (size_t i = 0; i < sizeof once / sizeof *once; i++) {
-		if (header_n(c, once[i]) > 1)
+		struct census found = census(c, once[i]);
+
+		if (found.n > 1)
 			return refuse(q, MHD_HTTP_BAD_REQUEST, "a header is there twice");
+		if (found.strange)
+			return refuse(q, MHD_HTTP_BAD_REQUEST, "a header has a control character");
 	}
 	if (length && coding)
 		return refuse(q, MHD_HTTP_BAD_REQUEST, "Content-Length and Transfer-Encoding together");
@@ -539,6 +550,7 @@ stream_read(void *arg, uint64_t pos, char *buf, size_t max)
 	struct stream *s = arg;
 
 	(void)pos;
+	s->http->calls++;
 	if (s->http->closing)
 		return MHD_CONTENT_READER_END_OF_STREAM;
 	if (s->done == s->len) {
@@ -710,6 +722,7 @@ on_request(void *arg, struct MHD_Connection *c, const char *url, const char *met
 	const union MHD_ConnectionInfo *info;
 
 	(void)version;
+	h->calls++;
 	if (!q) {
 		info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 		q = calloc(1, sizeof *q);
@@ -772,6 +785,7 @@ on_connection(void *arg, struct MHD_Connection *c, void **socket_state, enum MHD
 	struct client *client = *socket_state;
 	const union MHD_ConnectionInfo *info;
 
+	h->calls++;
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
 		info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
 		client = calloc(1, sizeof *client);
@@ -792,6 +806,15 @@ on_connection(void *arg, struct MHD_Connection *c, void **socket_state, enum MHD
 	h->n_clients--;
 	free(client);
 	*socket_state = NULL;
+}
+
+/* None of our paths and parameters needs a %, so none is one: no second spelling of anything. */
+static size_t
+on_unescape(void *arg, struct MHD_Connection *c, char *text)
+{
+	(void)arg;
+	(void)c;
+	return strlen(text);
 }
 
 static void __attribute__((format(printf, 2, 0)))
@@ -827,11 +850,20 @@ static void
 turn(struct http *h)
 {
 	unsigned long long ms = 0;
+	unsigned calls = h->calls;
+	int64_t wait_us;
 
 	MHD_run(h->daemon);
-	/* It does a quantum for each connection and may have more that no descriptor tells of. */
-	if (MHD_get_timeout(h->daemon, &ms) == MHD_YES && ms < 1000)
-		loop_timer_set(h->setup.loop, &h->soon, (int64_t)ms * 1000, on_soon, h);
+	h->idle_turns = calls == h->calls ? h->idle_turns + 1 : 0;
+	/* It does a quantum for each connection and may have more that no descriptor tells of.  It also
+	 * says so, for ever, of a connection whose buffer is full of a line that has no end (0.9.75):
+	 * when nothing comes of turn after turn, the next one may wait, until sweep() ends the thing. */
+	if (MHD_get_timeout(h->daemon, &ms) != MHD_YES || ms >= 1000)
+		return;
+	wait_us = (int64_t)ms * 1000;
+	if (h->idle_turns > 16 && wait_us < 20000)
+		wait_us = 20000;
+	loop_timer_set(h->setup.loop, &h->soon, wait_us, on_soon, h);
 }
 
 static void
@@ -948,6 +980,7 @@ http_start(const struct http_setup *setup)
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL,
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_END);
 	if (!h->daemon)
