@@ -77,8 +77,10 @@ struct stream {
 	struct http *http;
 	struct MHD_Connection *connection;
 	struct live_place place;
+	int fd;
 	int asleep;          /* suspended: waits for news */
 	int ping;
+	int gone;            /* the browser hung up */
 	size_t len, done;    /* of out */
 	char out[LIVE_EVENT_MAX];
 };
@@ -553,6 +555,8 @@ stream_read(void *arg, uint64_t pos, char *buf, size_t max)
 	s->http->calls++;
 	if (s->http->closing)
 		return MHD_CONTENT_READER_END_OF_STREAM;
+	if (s->gone)
+		return MHD_CONTENT_READER_END_WITH_ERROR;
 	if (s->done == s->len) {
 		s->done = 0;
 		s->len = live_read(s->http->setup.live, &s->place, s->out, sizeof s->out);
@@ -590,6 +594,34 @@ stream_free(void *arg)
 	free(s);
 }
 
+static void
+wake(struct http *h, int ping)
+{
+	for (unsigned i = 0; i < h->n_streams; i++) {
+		struct stream *s = h->streams[i];
+
+		s->ping |= ping;
+		if (!s->asleep ||
+		    !(s->ping || s->gone || h->closing || live_waiting(h->setup.live, &s->place)))
+			continue;
+		s->asleep = 0;
+		MHD_resume_connection(s->connection);
+	}
+}
+
+/* libmicrohttpd does not look at a suspended connection, so it never learns that it ended. */
+static void
+bury(struct http *h)
+{
+	for (unsigned i = 0; i < h->n_streams; i++) {
+		char byte;
+		ssize_t n = recv(h->streams[i]->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+		if (!n || (n < 0 && errno != EAGAIN && errno != EINTR))
+			h->streams[i]->gone = 1;
+	}
+}
+
 static enum MHD_Result
 reply_stream(struct request *q, struct MHD_Connection *c, int head_only)
 {
@@ -606,13 +638,17 @@ reply_stream(struct request *q, struct MHD_Connection *c, int head_only)
 		r = MHD_create_response_from_buffer(0, (void *)(uintptr_t)hello, MHD_RESPMEM_PERSISTENT);
 		return reply(c, MHD_HTTP_OK, r, "text/event-stream", "no-store");
 	}
-	if (h->n_streams == LIVE_STREAMS)
+	if (h->n_streams == LIVE_STREAMS) {
+		bury(h); /* and the next to ask has a place */
+		wake(h, 0);
 		return reply_error(c, MHD_HTTP_SERVICE_UNAVAILABLE, "too many event streams");
+	}
 	s = calloc(1, sizeof *s);
 	if (!s)
 		return reply_error(c, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
 	s->http = h;
 	s->connection = c;
+	s->fd = q->client->fd;
 	s->len = strlen(hello);
 	memcpy(s->out, hello, s->len);
 	live_start(h->setup.live, &s->place, after);
@@ -624,20 +660,6 @@ reply_stream(struct request *q, struct MHD_Connection *c, int head_only)
 	h->streams[h->n_streams++] = s;
 	q->client->phase = PHASE_STREAM;
 	return reply(c, MHD_HTTP_OK, r, "text/event-stream", "no-store");
-}
-
-static void
-wake(struct http *h, int ping)
-{
-	for (unsigned i = 0; i < h->n_streams; i++) {
-		struct stream *s = h->streams[i];
-
-		s->ping |= ping;
-		if (!s->asleep || !(s->ping || h->closing || live_waiting(h->setup.live, &s->place)))
-			continue;
-		s->asleep = 0;
-		MHD_resume_connection(s->connection);
-	}
 }
 
 /* ---- POST ---- */
@@ -892,6 +914,7 @@ on_tick(struct loop_timer *t)
 		h->ping_us = now_us;
 	sweep(h, now_us);
 	live_tick(h->setup.live, now_us);
+	bury(h);
 	wake(h, ping);
 	turn(h);
 }
