@@ -104,7 +104,7 @@ on_conn(void *arg, struct ng_conn *c)
 void
 engine_load(const struct engine_conf *conf)
 {
-	struct report_conf rc = { conf->report_fd, conf->replay, conf->settings->sensor,
+	struct report_conf rc = { conf->report_fd, conf->settings->sensor,
 				  conf->settings->boot, conf->page };
 	struct flow_conf fc = { .slots = conf->settings->flows,
 				.syn_timeout_us = conf->settings->syn_timeout_us,

@@ -13,8 +13,8 @@
 
 struct json;
 
-/* dlopen()s every plugin of the settings and checks its ABI.  One that cannot be used is logged by
- * path and left out.  The number that can. */
+/* dlopen()s every plugin of the settings and checks its ABI.  One that cannot be used is left out;
+ * the parent learned why from plugins_describe(), and said it.  The number that can. */
 unsigned plugins_load(const struct host_env *);
 
 /* For `--describe`: the lines that src/worker.h defines. */

@@ -15,8 +15,7 @@
 struct worker_page;
 
 struct report_conf {
-	int fd;               /* the pipe (O_NONBLOCK), or a file for a replay (then it may block) */
-	int blocking;
+	int fd;               /* the pipe (O_NONBLOCK); a replay's stdout, which may block */
 	const char *sensor;
 	const char *boot;
 	struct worker_page *page; /* seq, reports, reports_dropped; lent */

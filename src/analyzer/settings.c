@@ -66,7 +66,7 @@ set_group(struct settings *s, char *v)
 	int64_t group, classes, fd;
 
 	if (s->n_groups == WORKER_GROUPS_MAX || number(v, 0, 65535, &group, &v) ||
-	    number(v, 0, 255, &classes, &v) || number(v, WORKER_FD_FIRST, 1023, &fd, &v))
+	    number(v, 0, 255, &classes, &v) || number(v, WORKER_FD_FIRST, 1023, &fd, &v) || *v)
 		return -1;
 	s->groups[s->n_groups++] =
 		(struct settings_group){ (uint16_t)group, (uint32_t)classes, (int)fd };
@@ -108,15 +108,15 @@ set(struct settings *s, const char *key, char *v)
 	} else if (!strcmp(key, "boot")) {
 		s->boot = v;
 	} else if (!strcmp(key, "verbose")) {
-		if (number(v, 0, 3, &n, &rest))
+		if (number(v, 0, 3, &n, &rest) || *rest)
 			return -1;
 		s->verbose = (int)n;
 	} else if (!strcmp(key, "flows")) {
-		if (number(v, 16, 1 << 24, &n, &rest))
+		if (number(v, 16, 1 << 24, &n, &rest) || *rest)
 			return -1;
 		s->flows = (uint32_t)n;
 	} else if (!strcmp(key, "syn-timeout-ms")) {
-		if (number(v, 1, 3600000, &n, &rest))
+		if (number(v, 1, 3600000, &n, &rest) || *rest)
 			return -1;
 		s->syn_timeout_us = n * 1000;
 	} else if (!strcmp(key, "home")) {

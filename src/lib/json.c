@@ -41,7 +41,12 @@ static void
 json_name(struct json *j, const char *name)
 {
 	size_t n = name ? strlen(name) : 0;
-	char *p = json_room(j, j->comma + (name ? n + 3 : 0));
+	char *p;
+
+	/* In a map everything has a name, in a list and outside nothing has. */
+	if (!name == (j->depth && j->close[j->depth - 1] == '}'))
+		j->bad = 1;
+	p = json_room(j, j->comma + (name ? n + 3 : 0));
 
 	if (p) {
 		if (j->comma)

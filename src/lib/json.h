@@ -24,7 +24,7 @@ struct json {
 
 void json_begin(struct json *, char *buf, size_t size);
 
-/* name NULL inside a list (and for the outermost value). */
+/* name NULL inside a list (and for the outermost value), a name inside a map; else the text is bad. */
 void json_map(struct json *, const char *name);
 void json_list(struct json *, const char *name);
 void json_close(struct json *); /* the innermost open map or list */
