@@ -101,7 +101,7 @@ static const char *const sql[S_N] = {
 			 "quality = quality + ?7, attempt = attempt + ?8, trace = trace + ?9, "
 			 "rollup = rollup + ?10, stat = stat + ?11, plugin = plugin + ?12 WHERE id = ?1",
 	[S_RUN_STAT] = "UPDATE run SET stat_seq = ?2, stat_rx_us = ?3, stat_json = ?4, "
-		       "forgotten = CASE WHEN seq_first IS ?5 THEN forgotten ELSE 0 END, "
+		       "forgotten = CASE WHEN ?5 > seq_first THEN 0 ELSE forgotten END, "
 		       "seq_first = ?5 WHERE id = ?1",
 	[S_RUN_OLDEST] = "SELECT id FROM run WHERE (SELECT count(*) FROM run) > ?1 "
 			 "ORDER BY last_rx_us LIMIT 1",
@@ -1065,7 +1065,7 @@ trim_rows(struct store *s, int64_t n, int64_t *removed)
 	return r;
 }
 
-/* The oldest minute or hour, if it is older than `keep_s`. */
+/* The oldest minute or hour, if it began before `before_s`. */
 static int
 trim_rollup(struct store *s, int span, int64_t before_s, int *more)
 {

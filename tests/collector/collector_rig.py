@@ -136,6 +136,8 @@ class Stream:
                 return found
             if line and not line.startswith(":"):
                 name, value = line.split(": ", 1)
+                if name == "retry":
+                    continue
                 found[name] = json.loads(value) if name == "data" else int(value) if name == "id" else value
         return None
 
