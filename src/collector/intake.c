@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/json.h"
+#include "lib/log.h"
 #include "live.h"
 #include "store.h"
 #include "validate.h"
@@ -19,6 +20,7 @@ struct intake {
 	struct validate *validate;
 	struct report report; /* 600 bytes: not on the stack of each request */
 	struct intake_counts total;
+	struct log_limit said;
 };
 
 struct intake *
@@ -45,6 +47,17 @@ intake_free(struct intake *in)
 		return;
 	validate_free(in->validate);
 	free(in);
+}
+
+/* A sensor and a collector that do not agree on the schema: someone must learn of it. */
+static void
+say_refused(struct intake *in, uint64_t line, const char *why, int64_t now_us)
+{
+	unsigned left_out;
+
+	if (log_allowed(&in->said, now_us, 60000000, &left_out))
+		log_warn("report refused, line %llu of a batch from sensor \"%s\": %s (and %u before)",
+			 (unsigned long long)line, in->report.sensor, why, left_out);
 }
 
 static int
@@ -82,9 +95,10 @@ intake_body(struct intake *in, const char *body, size_t n, int64_t rx_us, int64_
 		if (blank(p, n))
 			continue;
 		if (validate_line(in->validate, p, n, &in->report)) {
-			if (count.rejected++ < INTAKE_REJECTS_LISTED) {
-				const char *why = validate_why(in->validate);
+			const char *why = validate_why(in->validate);
 
+			say_refused(in, line, why, now_us);
+			if (count.rejected++ < INTAKE_REJECTS_LISTED) {
 				json_map(&j, NULL);
 				json_uint(&j, "line", line);
 				if (in->report.seq >= 0)

@@ -285,11 +285,14 @@ main(int argc, char **argv)
 		fatal("%s", err);
 	if (flags.check) {
 		printf("configuration OK: %s\n", p.path ? p.path : "no file, all defaults");
+		token_free(p.tokens);
+		conf_free(p.conf);
 		return fflush(stdout) ? 1 : 0;
 	}
 	log_set_level((enum log_level)conf_int(p.conf, "verbose"));
 	umask(077); /* who talks to whom is nobody else's business */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* no core with a token in it */
+	signal(SIGPIPE, SIG_IGN); /* a browser that goes is no reason to */
 	p.port = (unsigned)conf_int(p.conf, "port");
 
 	start(&p);

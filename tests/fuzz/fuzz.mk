@@ -12,3 +12,4 @@ $O/fuzz/json: src/lib/json.c tests/unit/json_read.h
 extra_intake = src/collector/gunzip.c src/collector/intake.c src/collector/live.c src/collector/report.c src/collector/rtt.c \
 	src/collector/seqs.c src/collector/store.c src/collector/text.c src/collector/validate.c
 libs_intake = -lyajl -lsqlite3 -lz -lm
+$O/fuzz/intake: $(extra_intake)

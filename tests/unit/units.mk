@@ -34,3 +34,4 @@ $O/unit/ledger: src/analyzer/ledger.c
 extra_handshake = src/collector/rtt.c
 $O/unit/handshake: plugins/handshake.c
 omit_log = src/lib/log.c
+$(patsubst tests/unit/%.c,$O/unit/%,$(wildcard tests/unit/collector_*.c)): $(wildcard src/collector/*.[ch])
