@@ -4,12 +4,15 @@
 - The last line of a run is "N passed, N failed, N skipped"; an error is a failure.
 - A skip is a failure, unless ng.needs_kernel() made it, which names what the kernel lacks.
 - What a run leaves behind (namespaces, tables, processes, files) is a failure.
+- A test that hangs is a failure after PHASE_S seconds, and the run goes on.
 """
 import atexit
 import collections
+import contextlib
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -35,6 +38,9 @@ for variable in ("NG_CONFIG", "NG_IFACE", "NG_SENSOR", "NG_COLLECTOR_URL", "http
     os.environ.pop(variable, None)
 
 from lib import ng  # noqa: E402  (after the environment is set)
+
+# Far above what any test needs on a loaded machine: nothing is measured by it.
+PHASE_S = int(os.environ.get("NG_TEST_PHASE_S", "300"))
 
 outcomes = {}
 leftovers = []
@@ -90,6 +96,43 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda i: next((n for n, w in enumerate(order) if w in i.nodeid), len(order)))
 
 
+class Hung(BaseException):
+    """Not an Exception: a test that catches everything else must not catch this."""
+
+
+def on_alarm(*_):
+    raise Hung(f"hung for {PHASE_S} s")
+
+
+@contextlib.contextmanager
+def bounded():
+    before = signal.signal(signal.SIGALRM, on_alarm)
+    signal.alarm(PHASE_S)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_setup():
+    with bounded():
+        yield
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call():
+    with bounded():
+        yield
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_teardown():
+    with bounded():
+        yield
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
@@ -128,6 +171,8 @@ def pytest_sessionfinish(session):
     while (found := left_behind()) and time.monotonic() < end:
         time.sleep(0.1)
     leftovers.extend(found)
+    if session.exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        outcomes["the run"] = "failed"  # interrupted, an error of pytest's own, or no test at all
     if found and session.exitstatus == 0:
         session.exitstatus = 1
 

@@ -76,11 +76,34 @@ def test_all_good(tmp_path):
     assert last_line(done) == "1 passed, 0 failed, 0 skipped" and done.returncode == 0
 
 
+def test_a_run_that_is_cut_short(tmp_path):
+    done = run(tmp_path / "a", "def test_a():\n    pass\ndef test_b():\n    raise KeyboardInterrupt\n")
+    assert last_line(done) == "1 passed, 1 failed, 0 skipped" and done.returncode != 0, done.stdout
+    done = run(tmp_path / "b", "")
+    assert last_line(done) == "0 passed, 1 failed, 0 skipped" and done.returncode != 0, done.stdout
+
+
 def test_no_file_may_be_skipped_or_broken(tmp_path):
     done = run(tmp_path / "a", "import pytest\npytest.skip('no', allow_module_level=True)\n")
     assert last_line(done) == "0 passed, 1 failed, 0 skipped" and done.returncode != 0, done.stdout
     done = run(tmp_path / "b", "import nothing_of_that_name\n")
     assert last_line(done) == "0 passed, 1 failed, 0 skipped" and done.returncode != 0
+
+
+def test_hang(tmp_path, monkeypatch):
+    """It fails, the next one runs."""
+    monkeypatch.setenv("NG_TEST_PHASE_S", "1")
+    done = run(tmp_path / "t", '''
+import threading
+def test_a():
+    try:
+        threading.Event().wait(60)
+    except Exception:
+        pass
+def test_b():
+    pass
+''')
+    assert last_line(done) == "1 passed, 1 failed, 0 skipped" and "hung for 1 s" in done.stdout, done.stdout
 
 
 def test_left_behind(tmp_path):
