@@ -171,7 +171,8 @@ def pytest_sessionfinish(session):
     while (found := left_behind()) and time.monotonic() < end:
         time.sleep(0.1)
     leftovers.extend(found)
-    if session.exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+    cut_short = session.exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    if cut_short and "failed" not in outcomes.values():
         outcomes["the run"] = "failed"  # interrupted, an error of pytest's own, or no test at all
     if found and session.exitstatus == 0:
         session.exitstatus = 1
