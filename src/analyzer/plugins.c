@@ -87,7 +87,11 @@ load_one(struct ng_ctx *ctx, const struct settings_plugin *from, char *buf, size
 	snprintf(path, sizeof path, "/proc/self/fd/%d", from->fd);
 	ctx->dl = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (!ctx->dl) {
-		snprintf(buf, size, "%s", dlerror());
+		const char *said = dlerror();
+
+		/* The person knows the file by another name than the loader. */
+		said += strncmp(said, path, strlen(path)) ? 0 : strlen(path);
+		snprintf(buf, size, "%s", said + strspn(said, ": "));
 		return buf;
 	}
 	p = dlsym(ctx->dl, ABI_SYMBOL);

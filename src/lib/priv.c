@@ -39,7 +39,7 @@ priv_keep_caps(uint64_t keep)
 	struct __user_cap_data_struct data[2];
 
 	for (int cap = 0; cap < 64 && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
-		if (!(keep >> cap & 1) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) && errno != EPERM)
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) && errno != EPERM)
 			return -errno;
 	}
 	if (syscall(SYS_capget, &head, data))

@@ -11,8 +11,9 @@
 /* Becomes uid and gid with no supplementary group; capabilities go with uid 0. */
 int priv_drop(uid_t uid, gid_t gid);
 
-/* Keeps only the capabilities in `keep` (bits 1 << CAP_*, linux/capability.h) in the effective,
- * permitted and bounding sets.  0: none at all.  Those not held are passed over. */
+/* Keeps only the capabilities in `keep` (bits 1 << CAP_*, linux/capability.h) in the effective and
+ * permitted sets, and empties the bounding set, so that an exec can gain none; where that is not
+ * allowed, it stays.  Those not held are passed over. */
 int priv_keep_caps(uint64_t keep);
 
 /* The effective set. */

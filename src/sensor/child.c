@@ -89,7 +89,7 @@ enter(const struct child *c, int status, pid_t parent)
 	r = arrange(c, &status, &program);
 	if (r)
 		goto out;
-	/* The bounding set first: afterwards there is no right to change it. */
+	/* With the bounding set, while there is still a right to change it. */
 	if (!geteuid() && ((r = priv_keep_caps(1ULL << 6 /* SETGID */ | 1ULL << 7 /* SETUID */)) ||
 			   (r = priv_drop(c->uid, c->gid))))
 		goto out;
