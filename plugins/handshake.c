@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "plugin.h"
+#include "rate.h"
 
 /* rtt_hist of the schema: 4 buckets for each power of two of microseconds. */
 #define BUCKETS 160
@@ -31,9 +32,7 @@ struct handshake {
 	struct ng_ctx *ctx;
 	const struct ng_host *host;
 	int local;
-	int64_t max_rate;   /* 0: no limit */
-	int64_t tokens;     /* of a millionth of a report */
-	int64_t last_us;
+	struct rate rate;   /* per_s 0: no limit */
 	struct rollup over;
 	uint64_t *reported;
 	uint64_t *rolled_up;
@@ -57,32 +56,12 @@ start(struct ng_ctx *ctx, const struct ng_host *host, void **self)
 	h->ctx = ctx;
 	h->host = host;
 	h->local = host->option_int(ctx, "local") != 0;
-	h->max_rate = host->option_int(ctx, "max-rate");
-	h->tokens = h->max_rate * 1000000;
+	rate_start(&h->rate, host->option_int(ctx, "max-rate"));
 	h->reported = host->counter(ctx, "reported");
 	h->rolled_up = host->counter(ctx, "rolled_up");
 	h->skipped = host->counter(ctx, "skipped");
 	*self = h;
 	return 0;
-}
-
-static int
-take_token(struct handshake *h, int64_t now_us)
-{
-	int64_t full = h->max_rate * 1000000;
-
-	if (!h->max_rate)
-		return 1;
-	if (h->last_us && now_us > h->last_us)
-		h->tokens += now_us - h->last_us > 1000000 ? full : (now_us - h->last_us) * h->max_rate;
-	if (now_us > h->last_us) /* a replay's time may go back */
-		h->last_us = now_us;
-	if (h->tokens > full)
-		h->tokens = full;
-	if (h->tokens < 1000000)
-		return 0;
-	h->tokens -= 1000000;
-	return 1;
 }
 
 static unsigned
@@ -247,7 +226,7 @@ event(void *self, const struct ng_event *ev)
 		++*h->skipped;
 		return 0;
 	}
-	if (!take_token(h, ev->now_us)) {
+	if (h->rate.per_s && !rate_take(&h->rate, ev->now_us)) {
 		add_up(h, ev->conn, ev->wall_us);
 		return 0;
 	}

@@ -10,15 +10,14 @@
 #include <string.h>
 
 #include "plugin.h"
+#include "rate.h"
 
 #define IGNORE_MAX 16
 
 struct packets {
 	struct ng_ctx *ctx;
 	const struct ng_host *host;
-	int64_t max_rate;
-	int64_t tokens;      /* of a millionth of a report */
-	int64_t last_us;
+	struct rate rate;
 	uint8_t ignore[IGNORE_MAX];
 	unsigned n_ignore;
 	uint64_t *reported;
@@ -93,8 +92,7 @@ start(struct ng_ctx *ctx, const struct ng_host *host, void **self)
 		return -ENOMEM;
 	s->ctx = ctx;
 	s->host = host;
-	s->max_rate = host->option_int(ctx, "max-rate");
-	s->tokens = s->max_rate * 1000000;
+	rate_start(&s->rate, host->option_int(ctx, "max-rate"));
 	s->reported = host->counter(ctx, "reported");
 	s->over_rate = host->counter(ctx, "over_rate");
 	s->ignored = host->counter(ctx, "ignored");
@@ -104,22 +102,6 @@ start(struct ng_ctx *ctx, const struct ng_host *host, void **self)
 	}
 	*self = s;
 	return 0;
-}
-
-static int
-take_token(struct packets *s, int64_t now_us)
-{
-	int64_t full = s->max_rate * 1000000;
-
-	if (s->last_us && now_us > s->last_us)
-		s->tokens += now_us - s->last_us > 1000000 ? full : (now_us - s->last_us) * s->max_rate;
-	s->last_us = now_us;
-	if (s->tokens > full)
-		s->tokens = full;
-	if (s->tokens < 1000000)
-		return 0;
-	s->tokens -= 1000000;
-	return 1;
 }
 
 static void
@@ -164,7 +146,7 @@ event(void *self, const struct ng_event *ev)
 			return 0;
 		}
 	}
-	if (!take_token(s, ev->now_us)) {
+	if (!rate_take(&s->rate, ev->now_us)) {
 		++*s->over_rate;
 		return 0;
 	}
