@@ -58,7 +58,7 @@ lib         := $(O)/obj/lib.a
 plugins     := $(patsubst plugins/%.c,$O/plugins/%.so,$(wildcard plugins/*.c))
 units       := $(patsubst tests/unit/%.c,$O/unit/%,$(wildcard tests/unit/*.c))
 fuzzers     := $(patsubst tests/fuzz/%.c,$O/fuzz/%,$(wildcard tests/fuzz/*.c))
-sensor      := $(O)/net-gazer $(O)/analyzer $(O)/replay $(O)/forwarder
+sensor      := $(O)/net-gazer $(O)/analyzer $(O)/replay $(O)/forwarder $(O)/prober $(O)/net-gazerctl
 collector   := $(O)/net-gazer-collector
 mans        := $(wildcard docs/man/*.[1-9])
 
@@ -75,6 +75,10 @@ $O/analyzer: $(analyzer_stages) $O/obj/analyzer/main.o
 $O/analyzer: libs = $(call pc,libs,libmnl libseccomp) -ldl
 $O/replay: $(analyzer_stages) $(call objs,replay)
 $O/replay: libs = $(call pc,libs,libpcap libmnl libseccomp) -ldl
+$O/prober: $(call objs,prober) $O/obj/analyzer/batch.o
+$O/prober: libs = $(call pc,libs,libmnl libseccomp)
+$O/net-gazerctl: $(call objs,ctl) $O/obj/sensor/child.o $O/obj/sensor/settings.o
+$O/net-gazerctl: libs = $(call pc,libs,libmnl yajl libseccomp)
 $O/forwarder: $(call objs,forwarder)
 $O/forwarder: libs = $(call pc,libs,libcurl yajl libseccomp)
 $(collector): $(call objs,collector) $O/obj/collector/ui.o
@@ -141,6 +145,9 @@ fuzz: $(fuzzers)                        ## each fuzz target for T seconds (T=30)
 bench: deps                             ## speed and memory beside other programs, as ratios
 	@+$(MAKE) --no-print-directory all
 	@tests/bench/run --build $O
+bench-trace: deps                       ## traceroutes beside scamper and traceroute on a namespace internet
+	@+$(MAKE) --no-print-directory all
+	@tests/bench/trace --build $O
 lint: deps                              ## compilers' analysers, cppcheck, shellcheck, man pages, headers alone
 	@+$(MAKE) --no-print-directory all
 	@O=$O VERSION=$(VERSION) .ci/lint
@@ -148,8 +155,8 @@ lint: deps                              ## compilers' analysers, cppcheck, shell
 install: all                            ## into DESTDIR and PREFIX
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(PLUGINDIR) $(DESTDIR)$(DATADIR) \
 		$(DESTDIR)$(INCLUDEDIR)/net-gazer $(DESTDIR)$(SYSCONFDIR)/net-gazer
-	install -m 755 $O/net-gazer $O/net-gazer-collector $(DESTDIR)$(SBINDIR)/
-	install -m 755 $O/analyzer $O/replay $O/forwarder $(DESTDIR)$(LIBEXECDIR)/
+	install -m 755 $O/net-gazer $O/net-gazerctl $O/net-gazer-collector $(DESTDIR)$(SBINDIR)/
+	install -m 755 $O/analyzer $O/replay $O/forwarder $O/prober $(DESTDIR)$(LIBEXECDIR)/
 	install -m 644 $(plugins) $(DESTDIR)$(PLUGINDIR)/
 	install -m 644 src/plugin.h $(DESTDIR)$(INCLUDEDIR)/net-gazer/
 	install -m 644 nft/net-gazer.nft docs/schema/net-gazer-report-1.schema.json $(DESTDIR)$(DATADIR)/
@@ -157,7 +164,7 @@ install: all                            ## into DESTDIR and PREFIX
 	for c in net-gazer.conf net-gazer-collector.conf; do \
 	  [ -e $(DESTDIR)$(SYSCONFDIR)/net-gazer/$$c ] || install -m 644 etc/$$c $(DESTDIR)$(SYSCONFDIR)/net-gazer/ || exit 1; done
 uninstall:                              ## the reverse; configuration stays
-	rm -f $(DESTDIR)$(SBINDIR)/net-gazer $(DESTDIR)$(SBINDIR)/net-gazer-collector
+	rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,net-gazer net-gazerctl net-gazer-collector)
 	rm -rf $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR) $(DESTDIR)$(INCLUDEDIR)/net-gazer
 	rm -f $(addprefix $(DESTDIR)$(PLUGINDIR)/,$(notdir $(plugins)))
 	-rmdir $(DESTDIR)$(PLUGINDIR) $(DESTDIR)$(dir $(PLUGINDIR)) 2>/dev/null
@@ -166,6 +173,6 @@ clean:                                  ## remove what was built
 	rm -rf $O
 help:                                   ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
-.PHONY: all sensor run demo deps units fuzzers check check-unit fuzz bench lint install uninstall clean help
+.PHONY: all sensor run demo deps units fuzzers check check-unit fuzz bench bench-trace lint install uninstall clean help
 .SECONDARY:
 -include $(shell find $O -name '*.d' 2>/dev/null)

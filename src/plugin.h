@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 #define NG_PLUGIN_ABI_MAJOR 1
-#define NG_PLUGIN_ABI_MINOR 0
+#define NG_PLUGIN_ABI_MINOR 1 /* 1: traces, initial sequence numbers */
 
 /* True when the struct that p points to is large enough to hold `member`. */
 #define NG_HAS(p, member) \
@@ -49,6 +49,7 @@ enum ng_event_type {
 	NG_EVENT_CONN = 1 << 1,   /* conn: a handshake came to its end */
 	NG_EVENT_TIMER = 1 << 2,  /* timer: one set with timer_set() ran out */
 	NG_EVENT_LEDGER = 1 << 3, /* ledger: the rule counters were read (about every 10 s) */
+	NG_EVENT_TRACE = 1 << 4,  /* trace: a path that this plugin asked for, or a person (1.1) */
 };
 
 /* How far the decoder got with a packet. */
@@ -166,6 +167,7 @@ enum ng_dir {
 #define NG_CONN_MSS_DST 0x100
 #define NG_CONN_TTL_SRC 0x200
 #define NG_CONN_TTL_DST 0x400
+#define NG_CONN_ISN 0x800 /* isn_src and isn_dst (1.1) */
 
 /* A handshake at its end.  src is always the sender of the SYN.  -1: not known. */
 struct ng_conn {
@@ -197,6 +199,9 @@ struct ng_conn {
 	uint8_t ttl_dst;
 	uint8_t tos;
 	char history[15];     /* Zeek letters, NUL-terminated */
+	/* 1.1 */
+	uint32_t isn_src;     /* initial sequence numbers, of SYN and SYN-ACK */
+	uint32_t isn_dst;
 };
 
 /* The ledger, running totals since the analyzer started. */
@@ -210,6 +215,101 @@ struct ng_ledger {
 	uint64_t handshake_loss; /* of the handshake class: sampled out, or lost on the way to us */
 };
 
+/* How a path is probed. */
+enum ng_trace_method {
+	NG_TRACE_TCP_SYN = 0, /* to the connection's own port */
+	NG_TRACE_UDP = 1,
+	NG_TRACE_ICMP = 2,
+	NG_TRACE_TCP_ACK = 3, /* in-band: pure ACKs on the connection's own 5-tuple; off by default */
+};
+
+enum ng_trace_trigger { /* schema: trace.trigger */
+	NG_TRACE_ON_CONN = 0,
+	NG_TRACE_ON_SLOW = 1,
+	NG_TRACE_ON_LOSS = 2,
+	NG_TRACE_ON_SCHEDULE = 3,
+	NG_TRACE_ON_MANUAL = 4,
+};
+
+/* How a trace ended. */
+enum ng_trace_status {
+	NG_TRACE_DONE = 0,
+	NG_TRACE_DEADLINE = 1, /* out of time; what was found is there */
+	NG_TRACE_STOPPED = 2,
+	/* From here on: refused by the prober, no probe was sent, no hops. */
+	NG_TRACE_BAD_REQUEST = 16,
+	NG_TRACE_BOGON = 17,
+	NG_TRACE_HOME = 18,
+	NG_TRACE_OWN = 19,
+	NG_TRACE_EXCLUDED = 20,
+	NG_TRACE_BUDGET = 21,  /* the /24 or /48 had its traces today */
+	NG_TRACE_RATE = 22,
+	NG_TRACE_NO_ROUTE = 23,
+	NG_TRACE_BUSY = 24,
+};
+
+/* What to trace.  Zero is "not known" or the default. */
+struct ng_trace_request {
+	uint32_t size;
+	uint32_t id;           /* the plugin's; comes back with the result, not 0 */
+	uint8_t ipv;
+	uint8_t method;        /* enum ng_trace_method */
+	uint8_t trigger;       /* enum ng_trace_trigger */
+	uint8_t reply_ttl;     /* TTL that the destination's SYN-ACK had here */
+	uint16_t dport;
+	uint16_t flow;         /* another number: other source port, maybe another path */
+	uint32_t rtt_us;       /* the handshake's */
+	uint8_t dst[16];
+	/* NG_TRACE_TCP_ACK: the connection, as struct ng_conn has it. */
+	uint8_t src[16];
+	uint16_t sport;
+	uint16_t pad_;
+	uint32_t isn_src;
+	uint32_t isn_dst;
+	uint32_t fresh;        /* 1: probe every hop, believe no cache */
+};
+
+#define NG_HOP_ANSWERED 0x01 /* addr is known */
+#define NG_HOP_CACHED 0x02   /* known from other paths: not probed this time, no RTT */
+#define NG_HOP_DST 0x04
+#define NG_HOP_NAT 0x08      /* addresses were translated between here and the hop before */
+#define NG_HOP_ICMP 0x10     /* icmp_type, icmp_code */
+
+struct ng_trace_hop {
+	uint8_t ttl;
+	uint8_t flags;         /* NG_HOP_* */
+	uint8_t icmp_type;
+	uint8_t icmp_code;
+	uint8_t sent;          /* probes */
+	uint8_t n_rtt;
+	uint8_t reply_ttl;
+	uint8_t n_mpls;
+	uint8_t addr[16];
+	uint32_t rtt_us[3];
+	uint32_t mpls[4];      /* label stack entries, RFC 3032, top first */
+};
+
+/* A path, or a refusal. */
+struct ng_trace {
+	uint32_t size;
+	uint32_t id;           /* the request's; 0: a person asked (net-gazer trace) */
+	uint8_t ipv;
+	uint8_t method;
+	uint8_t trigger;
+	uint8_t status;        /* enum ng_trace_status */
+	uint8_t reached;
+	uint8_t n_hops;        /* ttl 1, 2, ...; a silent hop is there, without NG_HOP_ANSWERED */
+	uint16_t flow;
+	uint16_t sport;        /* of the probes */
+	uint16_t dport;
+	uint32_t probes;
+	int64_t dur_us;
+	int64_t ts_us;         /* CLOCK_REALTIME of its begin */
+	uint8_t src[16];       /* of the probes */
+	uint8_t dst[16];
+	const struct ng_trace_hop *hops; /* lent */
+};
+
 struct ng_event {
 	uint32_t size;
 	uint32_t type;        /* one enum ng_event_type */
@@ -220,6 +320,7 @@ struct ng_event {
 	const struct ng_ledger *ledger;
 	uint32_t timer;
 	uint32_t replay;      /* 1: time and packets come from a capture; no ledger will come */
+	const struct ng_trace *trace; /* 1.1 */
 };
 
 /* Kinds of reports, schema v1 `type`. */
@@ -259,7 +360,8 @@ struct ng_host {
 	enum ng_dir (*direction)(struct ng_ctx *, uint8_t ipv, const uint8_t *src, const uint8_t *dst);
 	const char *(*ifname)(struct ng_ctx *, uint32_t ifindex); /* NULL unknown; lent for the call */
 
-	/* Asks the prober for a path.  -ENOSYS until there is one. */
+	/* Asks the prober for a path, with nothing known: trace_request() says more.  `trigger` is one
+	 * of the schema's words. */
 	int (*trace)(struct ng_ctx *, uint8_t ipv, const uint8_t *dst, uint16_t dport, const char *trigger);
 
 	/* The report builder.  begin, add fields, commit; one report at a time.  The host writes
@@ -282,6 +384,11 @@ struct ng_host {
 	void (*report_drop)(struct ng_ctx *);
 	/* src_ip, src_port, dst_ip, dst_port, proto, dir, community_id of a TCP handshake. */
 	void (*report_tuple)(struct ng_ctx *, const struct ng_conn *);
+
+	/* 1.1.  Asks the prober for a path; the answer, also a refusal, is a NG_EVENT_TRACE for this
+	 * plugin with the request's id.  0: asked; -EPERM: the plugin does not take NG_EVENT_TRACE;
+	 * -ENOSYS: there is no prober (a replay, or prober = no); -EAGAIN: it has too much to do. */
+	int (*trace_request)(struct ng_ctx *, const struct ng_trace_request *);
 };
 
 enum ng_option_type { NG_OPTION_BOOL = 0, NG_OPTION_INT = 1, NG_OPTION_STR = 2 };
