@@ -25,6 +25,8 @@
  *   replay=FD PATH            replay only: the capture
  *   group=NUMBER CLASSES FD (*)   a bound NFLOG group; CLASSES as in enum ng_class; FD >= 7
  *                             (replay: what a group of an NFLOG capture means; FD is not used)
+ *   prober=FD                 SOCK_SEQPACKET to the prober (src/prober.h); both ends outlive either
+ *                             process.  None: there is no prober, nothing can be traced
  *   plugin=FD PATH (*)        a plugin's file, opened and checked by the parent
  *   disabled=NAME (*)         loaded for its name, never started
  *   option=PLUGIN NAME VALUE (*)  VALUE is the rest of the line
