@@ -53,7 +53,8 @@ enum wire_kind {
 struct wire_answer {
 	uint8_t kind;           /* enum wire_kind */
 	uint8_t ipv;
-	uint8_t method;         /* of the probe; a SYN-ACK, RST: PROBER_TCP_SYN */
+	uint8_t method;         /* of the probe; a SYN-ACK, RST: PROBER_TCP_SYN; so too where a quote
+				 * ends before the TCP flags (8 bytes): an in-band probe then passes for it */
 	uint8_t reply_ttl;      /* of this packet */
 	uint8_t icmp_type;      /* with TIME_EXCEEDED, UNREACHABLE, ECHO_REPLY */
 	uint8_t icmp_code;
@@ -61,8 +62,8 @@ struct wire_answer {
 	uint8_t n_mpls;
 	uint16_t sport;         /* the probe's, as quoted or mirrored; ICMP: the identifier */
 	uint16_t dport;
-	uint32_t token;         /* the probe's; of a SYN-ACK or RST: its acknowledgment - 1 */
-	uint32_t seq;           /* SYN_ACK: its own sequence number */
+	uint32_t token;         /* the probe's; of SYN_ACK, RST, ACK: its acknowledgment - 1; 0: a RST without */
+	uint32_t seq;           /* SYN_ACK, RST, ACK: its own sequence number */
 	uint8_t from[16];       /* who answered */
 	uint8_t to[16];         /* whom: our address */
 	uint8_t src[16];        /* the probe's source, as quoted (NAT on the way shows), or `to` */
@@ -71,7 +72,8 @@ struct wire_answer {
 };
 
 /* A packet from its IP header on, as far as it was copied.  0; -1: no answer to any probe (another
- * protocol, cut short, contradicting itself). */
+ * protocol, cut short, contradicting itself), *answer is worth nothing.  Extensions are read when all
+ * of the packet was copied: 40 + 8 + 128 + 4 + 4 + 4 bytes a label, 200 for four labels over IPv6. */
 int wire_parse(struct wire_answer *, const uint8_t *packet, size_t len);
 
 #endif
