@@ -292,7 +292,7 @@ struct ng_trace_hop {
 /* A path, or a refusal. */
 struct ng_trace {
 	uint32_t size;
-	uint32_t id;           /* the request's; 0: a person asked (net-gazer trace) */
+	uint32_t id;           /* the request's; 0: a person asked (net-gazer trace), or it was trace() */
 	uint8_t ipv;
 	uint8_t method;
 	uint8_t trigger;
@@ -360,8 +360,8 @@ struct ng_host {
 	enum ng_dir (*direction)(struct ng_ctx *, uint8_t ipv, const uint8_t *src, const uint8_t *dst);
 	const char *(*ifname)(struct ng_ctx *, uint32_t ifindex); /* NULL unknown; lent for the call */
 
-	/* Asks the prober for a path, with nothing known: trace_request() says more.  `trigger` is one
-	 * of the schema's words. */
+	/* Asks the prober for a path, with nothing known: trace_request() says more, and returns the same.
+	 * `trigger` is one of the schema's words.  The result's id is 0. */
 	int (*trace)(struct ng_ctx *, uint8_t ipv, const uint8_t *dst, uint16_t dport, const char *trigger);
 
 	/* The report builder.  begin, add fields, commit; one report at a time.  The host writes
@@ -387,7 +387,8 @@ struct ng_host {
 
 	/* 1.1.  Asks the prober for a path; the answer, also a refusal, is a NG_EVENT_TRACE for this
 	 * plugin with the request's id.  0: asked; -EPERM: the plugin does not take NG_EVENT_TRACE;
-	 * -ENOSYS: there is no prober (a replay, or prober = no); -EAGAIN: it has too much to do. */
+	 * -EINVAL: id 0, an address or method that is none, no port; -ENOSYS: there is no prober (a
+	 * replay, or prober = no); -EAGAIN: it has too much to do. */
 	int (*trace_request)(struct ng_ctx *, const struct ng_trace_request *);
 };
 

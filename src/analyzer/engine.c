@@ -18,11 +18,13 @@
 #include "packet.h"
 #include "plugins.h"
 #include "report.h"
+#include "trace.h"
 
 /* The wall clock against the monotonic one, between two turns: more than slewing explains. */
 #define CLOCK_STEP_US 20000
 
 #define EXPIRE_QUANTUM 256
+#define PATHS_QUANTUM 32
 
 static struct {
 	struct engine_conf conf;
@@ -101,6 +103,18 @@ on_conn(void *arg, struct ng_conn *c)
 	plugins_event(&ev);
 }
 
+static void
+on_path(const struct ng_trace *t, uint32_t plugin)
+{
+	struct ng_event ev = event_of(NG_EVENT_TRACE);
+
+	ev.trace = t;
+	if (plugin == TRACE_EVERYONE)
+		plugins_event(&ev);
+	else
+		plugins_event_for(plugin, &ev);
+}
+
 void
 engine_load(const struct engine_conf *conf)
 {
@@ -119,6 +133,7 @@ engine_load(const struct engine_conf *conf)
 	report_start(&rc);
 	ledger_start(conf->settings, conf->page, conf->replay);
 	iface_select(conf->settings->ifaces, conf->settings->n_ifaces);
+	trace_start(conf->settings->prober_fd, on_path);
 	plugins_load(&eng.env);
 }
 
@@ -218,13 +233,26 @@ engine_packet(struct ng_packet *p)
 	packet(p);
 }
 
+int
+engine_paths(void)
+{
+	int r = 1;
+
+	for (int n = 0; n < PATHS_QUANTUM && r > 0; n++)
+		r = trace_read();
+	return r < 0 ? r : 0;
+}
+
 int64_t
 engine_expire(void)
 {
 	int64_t flow_us = flow_expire(eng.flows, eng.now_us, EXPIRE_QUANTUM);
 	int64_t timer_us = plugins_timers(eng.now_us, eng.wall_us);
+	int64_t trace_us = trace_expire(eng.now_us); /* the last: plugins ask */
 
-	return flow_us < timer_us ? flow_us : timer_us;
+	if (timer_us < flow_us)
+		flow_us = timer_us;
+	return trace_us < flow_us ? trace_us : flow_us;
 }
 
 void

@@ -38,6 +38,10 @@ uint8_t engine_hook(const struct batch_msg *);
 /* One packet of a capture, its metadata filled in. */
 void engine_packet(struct ng_packet *);
 
+/* Hands paths that the prober found to the plugins that asked for them.  0, or -errno: it will send no
+ * more. */
+int engine_paths(void);
+
 /* Ends what is overdue and runs timers; returns the time at which to call again. */
 int64_t engine_expire(void);
 

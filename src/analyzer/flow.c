@@ -266,6 +266,11 @@ report(struct flow_table *t, const struct flow *f, enum ng_conn_state state, int
 		if (state == NG_CONN_ESTABLISHED && f->answers == 1)
 			c.rtt_src_us = difference(ack_us, f->answer_us);
 	}
+	if (f->syns && f->answers) {
+		c.isn_src = f->syn_seq;
+		c.isn_dst = f->answer_seq;
+		c.flags |= NG_CONN_ISN;
+	}
 	if ((f->bits & BIT_ECN_ASKED) && (f->bits & BIT_ECN_AGREED))
 		c.flags |= NG_CONN_ECN;
 	if (f->loss != (uint16_t)t->loss)

@@ -15,6 +15,7 @@
 #include "lib/json.h"
 #include "lib/log.h"
 #include "report.h"
+#include "trace.h"
 
 static const struct host_env *env;
 static int64_t turn_now_us, turn_wall_us;
@@ -142,14 +143,28 @@ host_ifname(struct ng_ctx *ctx, uint32_t ifindex)
 }
 
 static int
+host_trace_request(struct ng_ctx *ctx, const struct ng_trace_request *q)
+{
+	if (!(ctx->plugin->events & NG_EVENT_TRACE))
+		return -EPERM;
+	if (!q->id)
+		return -EINVAL;
+	return trace_ask(ctx->index, q, turn_now_us);
+}
+
+static int
 host_trace(struct ng_ctx *ctx, uint8_t ipv, const uint8_t *dst, uint16_t dport, const char *trigger)
 {
-	(void)ctx;
-	(void)ipv;
-	(void)dst;
-	(void)dport;
-	(void)trigger;
-	return -ENOSYS; /* the prober is not there yet; plugin.h says so */
+	static const char *const words[] = { "conn", "slow", "loss", "schedule", "manual" };
+	struct ng_trace_request q = { .size = sizeof q, .ipv = ipv, .dport = dport,
+				      .method = dport ? NG_TRACE_TCP_SYN : NG_TRACE_ICMP };
+
+	if (!(ctx->plugin->events & NG_EVENT_TRACE))
+		return -EPERM;
+	while (q.trigger < sizeof words / sizeof *words && strcmp(words[q.trigger], trigger))
+		q.trigger++;
+	memcpy(q.dst, dst, 16);
+	return trace_ask(ctx->index, &q, turn_now_us); /* which knows no sixth trigger */
 }
 
 static int
@@ -306,6 +321,7 @@ static const struct ng_host table = {
 	.report_commit = host_report_commit,
 	.report_drop = host_report_drop,
 	.report_tuple = host_report_tuple,
+	.trace_request = host_trace_request,
 };
 
 const struct ng_host *

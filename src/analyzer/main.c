@@ -53,7 +53,7 @@ static struct settings settings;
 static struct worker_page *page;
 static struct loop *loop;
 static struct source sources[WORKER_GROUPS_MAX];
-static struct loop_fd control_watch, iface_watch, pipe_watch;
+static struct loop_fd control_watch, iface_watch, pipe_watch, prober_watch;
 static struct loop_timer expire_timer, heartbeat_timer;
 static uint64_t posture;
 static uint8_t datagram[DATAGRAM];
@@ -178,6 +178,21 @@ on_control(struct loop_fd *w, uint32_t events)
 }
 
 static void
+on_paths(struct loop_fd *w, uint32_t events)
+{
+	int r;
+
+	(void)events;
+	engine_turn(loop_now_us(loop), loop_wall_us(loop));
+	r = engine_paths();
+	if (r) {
+		log_warn("the prober's socket: %s; nothing is traced from here on", strerror(-r));
+		loop_fd_del(w);
+	}
+	end_of_turn(engine_expire());
+}
+
+static void
 on_iface(struct loop_fd *w, uint32_t events)
 {
 	(void)w;
@@ -298,6 +313,9 @@ main(int argc, char **argv)
 			fatal("descriptor %d of group %u is no socket", settings.groups[i].fd,
 			      settings.groups[i].group);
 	}
+	if (settings.prober_fd >= 0 &&
+	    loop_fd_add(loop, &prober_watch, settings.prober_fd, EPOLLIN, on_paths, NULL))
+		fatal("descriptor %d, the prober's, is no socket", settings.prober_fd);
 	loop_fd_add(loop, &control_watch, WORKER_FD_CONTROL, EPOLLIN, on_control, NULL);
 	loop_timer_set(loop, &heartbeat_timer, 0, on_heartbeat, NULL);
 	end_of_turn(engine_expire());

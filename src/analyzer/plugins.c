@@ -21,8 +21,9 @@ static const struct host_env *env;
 static struct ng_ctx plugins[WORKER_PLUGINS_MAX];
 static unsigned n_plugins;
 /* For each event bit, those that asked for it: a packet costs only them. */
-static struct ng_ctx *listeners[4][WORKER_PLUGINS_MAX];
-static unsigned n_listeners[4];
+#define EVENTS 5
+static struct ng_ctx *listeners[EVENTS][WORKER_PLUGINS_MAX];
+static unsigned n_listeners[EVENTS];
 
 static int64_t
 now_ns(void)
@@ -45,7 +46,7 @@ name_ok(const char *s)
 static const char *
 check(const struct ng_plugin *p, char *buf, size_t size)
 {
-	const uint32_t known = NG_EVENT_PACKET | NG_EVENT_CONN | NG_EVENT_TIMER | NG_EVENT_LEDGER;
+	const uint32_t known = (1U << EVENTS) - 1;
 
 	/* stop is the last member of 1.0. */
 	if (p->size < offsetof(struct ng_plugin, stop) + sizeof p->stop) {
@@ -197,9 +198,18 @@ leave(struct ng_ctx *ctx)
 }
 
 static void
+hand(struct ng_ctx *ctx, const struct ng_event *ev)
+{
+	enter(ctx, ev->type, ev->now_us, ev->wall_us);
+	if (ctx->plugin->event(ctx->self, ev))
+		ctx->errors++;
+	leave(ctx);
+}
+
+static void
 subscribe(struct ng_ctx *ctx)
 {
-	for (unsigned bit = 0; bit < 4; bit++) {
+	for (unsigned bit = 0; bit < EVENTS; bit++) {
 		if (ctx->plugin->events >> bit & 1)
 			listeners[bit][n_listeners[bit]++] = ctx;
 	}
@@ -263,7 +273,7 @@ plugins_events(void)
 {
 	uint32_t events = 0;
 
-	for (unsigned bit = 0; bit < 4; bit++)
+	for (unsigned bit = 0; bit < EVENTS; bit++)
 		events |= n_listeners[bit] ? 1U << bit : 0;
 	return events;
 }
@@ -290,10 +300,18 @@ plugins_event(const struct ng_event *ev)
 
 		if (ev->type == NG_EVENT_PACKET && !(ctx->plugin->classes & ev->packet->classes))
 			continue;
-		enter(ctx, ev->type, ev->now_us, ev->wall_us);
-		if (ctx->plugin->event(ctx->self, ev))
-			ctx->errors++;
-		leave(ctx);
+		hand(ctx, ev);
+	}
+}
+
+void
+plugins_event_for(uint32_t index, const struct ng_event *ev)
+{
+	unsigned bit = (unsigned)__builtin_ctz(ev->type);
+
+	for (unsigned i = 0; i < n_listeners[bit]; i++) {
+		if (listeners[bit][i]->index == index)
+			hand(listeners[bit][i], ev);
 	}
 }
 
@@ -312,10 +330,7 @@ plugins_timers(int64_t now_us, int64_t wall_us)
 
 			if (ctx->timer_us[id] && ctx->timer_us[id] <= now_us) {
 				ctx->timer_us[id] = 0;
-				enter(ctx, ev.type, now_us, wall_us);
-				if (ctx->plugin->event(ctx->self, &ev))
-					ctx->errors++;
-				leave(ctx);
+				hand(ctx, &ev);
 			}
 		}
 		/* Behind all of them: one may have set another that had its turn already. */

@@ -32,6 +32,9 @@ uint32_t plugins_classes(void);
 /* Hands the event to each plugin that asked for it (packets: for one of its classes). */
 void plugins_event(const struct ng_event *);
 
+/* Hands it to the plugin of this index alone, when it asked for such events. */
+void plugins_event_for(uint32_t index, const struct ng_event *);
+
 /* Runs timers that are due; when the next one is (INT64_MAX: none). */
 int64_t plugins_timers(int64_t now_us, int64_t wall_us);
 

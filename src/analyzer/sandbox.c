@@ -13,7 +13,7 @@
 
 /* A union over glibc and musl, 32 and 64 bits.  mmap, munmap, brk, mremap, madvise and futex are
  * malloc's, on behalf of plugins; the rest is our loop, and dying in good order.  sendto is the
- * control socket and rtnetlink; without a capability neither can change anything. */
+ * control socket, rtnetlink and the prober; without a capability neither can change anything. */
 static const char *const allowed[] = {
 	"read", "write", "writev", "recvfrom", "recvmsg", "recv", "send", "sendto", "epoll_wait",
 	"epoll_pwait", "epoll_ctl", "poll", "ppoll", "ppoll_time64", "clock_gettime", "clock_gettime64", "gettimeofday", "time",

@@ -48,6 +48,7 @@ struct settings {
 	unsigned n_disabled;
 	struct settings_option options[SETTINGS_OPTIONS_MAX];
 	unsigned n_options;
+	int prober_fd; /* -1: none */
 	int replay_fd; /* -1: none */
 	const char *replay_path;
 };

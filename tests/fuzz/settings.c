@@ -49,6 +49,7 @@ check(const struct settings *s, size_t size)
 	for (unsigned i = 0; i < s->n_groups; i++)
 		must(s->groups[i].fd >= WORKER_FD_FIRST && s->groups[i].fd < 1024 && s->groups[i].classes < 256,
 		     "group");
+	must(s->prober_fd == -1 || (s->prober_fd >= WORKER_FD_FIRST && s->prober_fd < 1024), "prober");
 	for (unsigned i = 0; i < s->n_plugins; i++) {
 		must(s->plugins[i].fd >= 0 && s->plugins[i].fd < 1024, "plugin");
 		inside(s, size, s->plugins[i].path);

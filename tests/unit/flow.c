@@ -168,7 +168,9 @@ test_answered(void **state)
 	assert_int_equal(c->tos, 0xb8);
 	assert_int_equal(c->flags, NG_CONN_SACK_SRC | NG_CONN_SACK_DST | NG_CONN_ECN | NG_CONN_TFO |
 				   NG_CONN_WSCALE_SRC | NG_CONN_WSCALE_DST | NG_CONN_MSS_SRC |
-				   NG_CONN_MSS_DST | NG_CONN_TTL_SRC | NG_CONN_TTL_DST);
+				   NG_CONN_MSS_DST | NG_CONN_TTL_SRC | NG_CONN_TTL_DST | NG_CONN_ISN);
+	assert_int_equal(c->isn_src, 1000);
+	assert_int_equal(c->isn_dst, 777);
 	assert_int_equal(flow_stats(t)->live, 0);
 	assert_int_equal(flow_stats(t)->tracked, 1); /* kept, so that retransmissions begin nothing */
 	assert_int_equal(flow_stats(t)->reported, 1);

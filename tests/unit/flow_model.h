@@ -114,6 +114,9 @@ model_report(struct model *m, const struct model_flow *f, enum ng_conn_state sta
 		c->flags |= NG_CONN_TTL_DST;
 	}
 	if (f->syns && f->answers) {
+		c->isn_src = s->tcp_seq;
+		c->isn_dst = a->tcp_seq;
+		c->flags |= NG_CONN_ISN;
 		if ((s->tcp_flags & NG_TCP_ECE) && (s->tcp_flags & NG_TCP_CWR) &&
 		    (a->tcp_flags & NG_TCP_ECE) && !(a->tcp_flags & NG_TCP_CWR))
 			c->flags |= NG_CONN_ECN;

@@ -12,11 +12,13 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "../../src/analyzer/plugins.c"
 #include "analyzer/report.h"
+#include "analyzer/trace.h"
 #include "json_read.h"
 
 static struct settings settings;
@@ -207,7 +209,7 @@ test_refused(void **state)
 		{ "-DPLUGIN_VERSION=0", "its version" },
 		{ "-DSTART=0", "no start()" },
 		{ "-DEVENT=0", "no event()" },
-		{ "-DEVENTS=0x30", "events 0x30 that this host" },
+		{ "-DEVENTS=0x30", "events 0x20 that this host" },
 		{ "-DSYMBOL=something_else", "exports no ng_plugin_1" },
 		{ "-DSYMBOL=ng_plugin_2", "built for plugin ABI 2" },
 		{ "-DSYMBOL=ng_plugin_0", "built for plugin ABI 0" },
@@ -786,7 +788,8 @@ test_other_services(void **state)
 	assert_int_equal(host->direction(ctx, 4, addr4_dst, addr4), NG_DIR_UNKNOWN);
 	assert_null(host->ifname(ctx, 0));
 	assert_null(host->ifname(ctx, 4242));
-	assert_int_equal(host->trace(ctx, 4, addr4_dst, 443, "slow"), -ENOSYS);
+	assert_int_equal(host->trace(ctx, 4, addr4_dst, 443, "slow"), -EPERM); /* no NG_EVENT_TRACE */
+	assert_int_equal(host->trace_request(ctx, &(struct ng_trace_request){ .id = 1 }), -EPERM);
 	host->log(ctx, NG_LOG_INFO, "100% of it, and\na second line that is none");
 	host->log(ctx, (enum ng_log_level)99, "from the future");
 	/* The table has a function everywhere. */
@@ -796,6 +799,90 @@ test_other_services(void **state)
 		memcpy(&fn, (const char *)host + at, sizeof fn);
 		assert_non_null(fn);
 	}
+}
+
+/* ---- traces -------------------------------------------------------------------------------- */
+
+static int prober;
+
+static void
+open_prober(trace_fn *fn)
+{
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	trace_start(pair[0], fn);
+	prober = pair[1];
+}
+
+static void
+test_trace_without_a_prober(void **state)
+{
+	struct ng_trace_request q = { .size = sizeof q, .id = 1, .ipv = 4, .method = NG_TRACE_ICMP };
+
+	(void)state;
+	own.events |= NG_EVENT_TRACE;
+	trace_start(-1, NULL);
+	run_own(1);
+	assert_int_equal(host->trace_request(ctx, &q), -ENOSYS);
+	assert_int_equal(host->trace(ctx, 4, addr4_dst, 443, "slow"), -ENOSYS);
+	assert_int_equal(host->trace(ctx, 4, addr4_dst, 443, "whim"), -EINVAL);
+	q.id = 0;
+	assert_int_equal(host->trace_request(ctx, &q), -EINVAL);
+}
+
+static void
+test_trace_asks_the_prober(void **state)
+{
+	struct ng_trace_request q = { .size = sizeof q, .id = 7, .ipv = 4, .method = NG_TRACE_TCP_SYN, .dport = 443 };
+	struct prober_request got;
+
+	(void)state;
+	own.events |= NG_EVENT_TRACE;
+	open_prober(NULL);
+	run_own(1);
+	memcpy(q.dst, addr4_dst, 16);
+	assert_int_equal(host->trace_request(ctx, &q), 0);
+	assert_int_equal(recv(prober, &got, sizeof got, MSG_DONTWAIT), sizeof got);
+	assert_int_equal(got.dport, 443);
+	assert_memory_equal(got.dst, addr4_dst, 16);
+	assert_int_equal(host->trace(ctx, 4, addr4_dst, 443, "loss"), 0);
+	assert_int_equal(recv(prober, &got, sizeof got, MSG_DONTWAIT), sizeof got);
+	assert_int_equal(got.method, PROBER_TCP_SYN);
+	assert_int_equal(got.trigger, PROBER_ON_LOSS);
+	assert_int_equal(host->trace(ctx, 4, addr4_dst, 0, "manual"), 0);
+	assert_int_equal(recv(prober, &got, sizeof got, MSG_DONTWAIT), sizeof got);
+	assert_int_equal(got.method, PROBER_ICMP);
+	trace_start(-1, NULL);
+	close(prober);
+}
+
+/* Only the one that is meant; a person's trace goes to everyone who takes them. */
+static void
+test_trace_is_handed_to_its_plugin(void **state)
+{
+	struct ng_trace t = { .size = sizeof t };
+	struct ng_event ev = event_of(NG_EVENT_TRACE, 5);
+
+	(void)state;
+	on_event = hear;
+	heard = 0;
+	answer = 0;
+	own.events = NG_EVENT_TRACE;
+	run_own(1);
+	ev.trace = &t;
+	plugins_event_for(1, &ev);
+	assert_int_equal(heard, 0);
+	plugins_event_for(0, &ev);
+	assert_int_equal(heard, NG_EVENT_TRACE);
+	heard = 0;
+	plugins_event(&ev);
+	assert_int_equal(heard, NG_EVENT_TRACE);
+	assert_int_equal(plugins_events(), NG_EVENT_TRACE);
+	ev = event_of(NG_EVENT_CONN, 5);
+	heard = 0;
+	plugins_event_for(0, &ev); /* not asked for */
+	assert_int_equal(heard, 0);
 }
 
 #define PLAIN(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -827,6 +914,9 @@ main(void)
 		OWN(test_left_open),
 		OWN(test_stop_may_report),
 		OWN(test_other_services),
+		OWN(test_trace_without_a_prober),
+		OWN(test_trace_asks_the_prober),
+		OWN(test_trace_is_handed_to_its_plugin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

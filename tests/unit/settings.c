@@ -45,6 +45,7 @@ test_defaults(void **state)
 	assert_int_equal(s.syn_timeout_us, 30000000);
 	assert_int_equal(s.n_home + s.n_ifaces + s.n_groups + s.n_plugins + s.n_disabled + s.n_options, 0);
 	assert_int_equal(s.replay_fd, -1);
+	assert_int_equal(s.prober_fd, -1);
 	settings_free(&s);
 	settings_free(&s);
 }
@@ -55,7 +56,7 @@ test_all(void **state)
 	(void)state;
 	assert_int_equal(read_string("sensor=r 1=2\nboot=9f1c2ab0\nverbose=3\n\nflows=16\nsyn-timeout-ms=1500\n"
 				     "version=1\nfrom-a-newer-parent=x\nhome=10.0.0.0/8\nhome=fd00::/8\n"
-				     "iface=wan\niface=br-lan\nreplay=9 /tmp/a b.pcap\ngroup=100 1 7\n"
+				     "iface=wan\niface=br-lan\nreplay=9 /tmp/a b.pcap\nprober=11\ngroup=100 1 7\n"
 				     "group=65535 255 1023\nplugin=8 /usr/lib/x y.so\ndisabled=demo\n"
 				     "option=demo greeting hello  world=1\noption=demo interval\n"
 				     "option=demo empty "), 0);
@@ -72,6 +73,7 @@ test_all(void **state)
 	assert_string_equal(s.ifaces[0], "wan");
 	assert_string_equal(s.ifaces[1], "br-lan");
 	assert_int_equal(s.replay_fd, 9);
+	assert_int_equal(s.prober_fd, 11);
 	assert_string_equal(s.replay_path, "/tmp/a b.pcap");
 	assert_int_equal(s.n_groups, 2);
 	assert_int_equal(s.groups[0].group, 100);
@@ -104,7 +106,8 @@ test_errors(void **state)
 		"home=10.0.0.1/8",    "home=",		    "home=10.0.0.0/33", "group=65536 1 7",
 		"group=1 1 6",	      "group=1 1",	    "group=1",		"group=-1 1 7",
 		"group=1 256 7",      "group=1 1 1024",	    "plugin=x /y",	"plugin=1024 /y",
-		"option=demo",	      "replay=x /y",	    "replay=-2 /y",
+		"option=demo",	      "replay=x /y",	    "replay=-2 /y",		"prober=6",
+		"prober=1024",	      "prober=",	    "prober=7 8",
 	};
 	static const char *const key_only[] = { "=x=" };
 
