@@ -13,7 +13,7 @@ libs_collector_gunzip = -lz
 extra_collector_validate = src/collector/report.c src/collector/text.c
 libs_collector_validate = -lyajl -lm
 extra_collector_live = src/collector/report.c
-extra_collector_store = src/collector/report.c src/collector/rtt.c src/collector/seqs.c
+extra_collector_store = src/collector/column.c src/collector/paths.c src/collector/report.c src/collector/rtt.c src/collector/seqs.c
 libs_collector_store = -lsqlite3
 # The sensor's parent.
 extra_sensor_plugins = src/sensor/child.c src/sensor/settings.c src/sensor/options.c src/sensor/classes.c
@@ -27,10 +27,12 @@ libs_json = -lyajl
 omit_loop = src/lib/loop.c
 extra_ledger = src/analyzer/report.c
 libs_ledger = -lyajl
-extra_plugins = src/analyzer/host.c src/analyzer/report.c src/analyzer/community.c src/analyzer/iface.c
+extra_plugins = src/analyzer/host.c src/analyzer/trace.c src/analyzer/report.c src/analyzer/community.c src/analyzer/iface.c
 libs_plugins = -lyajl
 $O/unit/plugins: $(extra_plugins) src/analyzer/plugins.c
 $O/unit/ledger: src/analyzer/ledger.c
+$O/unit/trace_channel: src/analyzer/trace.c
+$O/unit/traceroute: plugins/traceroute.c
 extra_handshake = src/collector/rtt.c
 $O/unit/handshake: plugins/handshake.c
 omit_log = src/lib/log.c
