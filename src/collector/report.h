@@ -15,6 +15,8 @@
 #define REPORT_LINE_MAX 16384
 #define REPORT_INT_MAX 9007199254740991 /* 2^53 - 1 */
 #define REPORT_PORTS_MAX 64
+#define REPORT_HOPS_MAX 64
+#define REPORT_HOP_RTTS_MAX 10
 
 enum report_type {
 	REPORT_CONN,
@@ -43,6 +45,37 @@ enum report_state {
 #define REPORT_WORDS_PROTO "tcp|udp|icmp|icmp6|sctp"
 #define REPORT_WORDS_VERDICT "accepted|dropped|rejected|unknown"
 #define REPORT_WORDS_KIND "single|vertical_scan|horizontal_scan|flood"
+#define REPORT_WORDS_METHOD "tcp-syn|udp|icmp|tcp-ack"
+#define REPORT_WORDS_TRIGGER "conn|slow|loss|schedule|manual"
+
+/* A piece of report.json, JSON itself; n is 0 when absent. */
+struct report_text {
+	const char *s;
+	size_t n;
+};
+
+struct report_hop {
+	unsigned n_rtt;
+	uint32_t rtt_us[REPORT_HOP_RTTS_MAX];
+	int64_t ttl;
+	int64_t sent;            /* -1: not told */
+	int64_t cached;          /* 1: known from other paths, not probed this time */
+	char ip[ADDR_TEXT];      /* "": no answer at this ttl */
+	struct report_text name; /* a string with its quotes */
+};
+
+/* What only a trace has.  Numbers and words as in struct report. */
+struct report_trace {
+	unsigned n_hops;
+	int64_t method;
+	int64_t trigger;
+	int64_t reached;
+	char path_hash[17];
+	char prev_path_hash[17];
+	struct report_text dst_name;
+	struct report_text hops; /* the list as it came */
+	struct report_hop hop[REPORT_HOPS_MAX];
+};
 
 /* Numbers and words (by their place in the list above): -1 when absent.  Text: "" when absent. */
 struct report {
@@ -73,6 +106,7 @@ struct report {
 	char dst_ip[ADDR_TEXT];
 	unsigned n_ports;
 	uint16_t ports[REPORT_PORTS_MAX];
+	const struct report_trace *trace; /* lent as json is; NULL: not a trace */
 };
 
 /* The word at a place of a list "a|b|c"; NULL: there is none. */

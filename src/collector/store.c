@@ -18,13 +18,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "column.h"
 #include "lib/json.h"
 #include "lib/log.h"
 #include "rtt.h"
 #include "seqs.h"
 
 #define APPLICATION_ID 0x6e67617a /* "ngaz" */
-#define FORMAT 1
+#define FORMAT 2 /* 1: without paths.c */
 #define PAGE_BYTES 4096
 #define TRIM_ROWS 500
 #define SAMPLES 4096
@@ -157,6 +158,7 @@ struct store {
 	sqlite3 *db;
 	sqlite3_stmt *stmt[S_N];
 	struct seqs seqs;
+	struct paths paths;
 	char *path;
 	int lock_fd;
 	struct store_limits limits;
@@ -235,27 +237,14 @@ number(struct store *s, enum stmt i, int64_t *out)
 	return r;
 }
 
-static void
-bind_text(sqlite3_stmt *stmt, int i, const char *text)
-{
-	sqlite3_bind_text(stmt, i, text, -1, SQLITE_STATIC);
-}
-
-static void
-bind_known(sqlite3_stmt *stmt, int i, int64_t v)
-{
-	if (v < 0)
-		sqlite3_bind_null(stmt, i);
-	else
-		sqlite3_bind_int64(stmt, i, v);
-}
-
 /* ---- opening ---- */
 
 static void
-set_page_limit(struct store *s)
+apply_limits(struct store *s)
 {
 	char text[80];
+
+	paths_limit(&s->paths, s->limits.max_bytes);
 
 	/* Behind retention, which goes in steps, a wall: rollups and indexes count too. */
 	snprintf(text, sizeof text, "PRAGMA max_page_count = %lld",
@@ -335,6 +324,21 @@ rtt_sum_final(sqlite3_context *c)
 		sqlite3_result_blob(c, packed, (int)rtt_pack(r, packed), SQLITE_TRANSIENT);
 }
 
+/* From format 1. */
+static int
+upgrade(struct store *s)
+{
+	int r = quick_check(s);
+
+	if (!r)
+		r = exec(s, "BEGIN IMMEDIATE");
+	if (!r)
+		r = exec(s, paths_schema);
+	if (!r)
+		r = exec(s, "PRAGMA user_version = 2; COMMIT");
+	return r;
+}
+
 static int
 open_db(struct store *s)
 {
@@ -368,9 +372,13 @@ open_db(struct store *s)
 		if (!r)
 			r = exec(s, schema);
 		if (!r)
-			r = exec(s, "PRAGMA application_id = 1852268922; PRAGMA user_version = 1");
+			r = exec(s, paths_schema);
+		if (!r)
+			r = exec(s, "PRAGMA application_id = 1852268922; PRAGMA user_version = 2");
 		if (!r)
 			r = exec(s, "COMMIT");
+	} else if (!r && id == APPLICATION_ID && format == 1) {
+		r = upgrade(s);
 	} else if (!r && (id != APPLICATION_ID || format != FORMAT)) {
 		return SQLITE_AUTH;
 	} else if (!r) {
@@ -388,12 +396,14 @@ open_db(struct store *s)
 	if (!r)
 		r = seqs_open(&s->seqs, s->db);
 	if (!r)
+		r = paths_open(&s->paths, s->db);
+	if (!r)
 		r = one_int(s, "SELECT value FROM meta WHERE key = 'last_id'", &s->last_id);
 	if (!r)
 		r = one_int(s, "SELECT (SELECT count(*) FROM conn) + (SELECT count(*) FROM attempt) + "
 			       "(SELECT count(*) FROM stat) + (SELECT count(*) FROM other)", &s->rows);
 	s->committed_id = s->last_id;
-	set_page_limit(s);
+	apply_limits(s);
 	return r;
 }
 
@@ -401,6 +411,7 @@ static void
 close_db(struct store *s)
 {
 	seqs_close(&s->seqs);
+	paths_close(&s->paths);
 	for (int i = 0; i < S_N; i++) {
 		sqlite3_finalize(s->stmt[i]);
 		s->stmt[i] = NULL;
@@ -539,13 +550,19 @@ void
 store_set_limits(struct store *s, const struct store_limits *limits)
 {
 	s->limits = *limits;
-	set_page_limit(s);
+	apply_limits(s);
 }
 
 sqlite3 *
 store_db(struct store *s)
 {
 	return s->db;
+}
+
+const struct paths_counts *
+store_paths(struct store *s)
+{
+	return &s->paths.committed;
 }
 
 int64_t
@@ -600,33 +617,6 @@ group_add(struct group *g, const struct sample *a)
 		rtt_add(&g->rtt, (uint64_t)a->rtt_us, (uint64_t)a->weight);
 }
 
-/* Adds the histogram of columns i (min), i + 1 (max) and blob. */
-static void
-merge_rtt(struct rtt *r, sqlite3_stmt *stmt, int i, int blob)
-{
-	struct rtt have = { 0 };
-
-	rtt_unpack(&have, sqlite3_column_blob(stmt, blob), (size_t)sqlite3_column_bytes(stmt, blob));
-	have.min_us = (uint64_t)sqlite3_column_int64(stmt, i);
-	have.max_us = (uint64_t)sqlite3_column_int64(stmt, i + 1);
-	rtt_merge(r, &have);
-}
-
-/* Binds min, max at i, i + 1 and the histogram at `blob`. */
-static void
-bind_rtt(sqlite3_stmt *stmt, int i, int blob, const struct rtt *r, uint8_t packed[RTT_PACKED])
-{
-	if (!r->n) {
-		sqlite3_bind_null(stmt, i);
-		sqlite3_bind_null(stmt, i + 1);
-		sqlite3_bind_null(stmt, blob);
-		return;
-	}
-	sqlite3_bind_int64(stmt, i, (int64_t)r->min_us);
-	sqlite3_bind_int64(stmt, i + 1, (int64_t)r->max_us);
-	sqlite3_bind_blob(stmt, blob, packed, (int)rtt_pack(r, packed), SQLITE_STATIC);
-}
-
 static int
 put_rollup(struct store *s, int64_t span, const struct sample *a, const struct group *added)
 {
@@ -640,7 +630,7 @@ put_rollup(struct store *s, int64_t span, const struct sample *a, const struct g
 
 		sqlite3_bind_int64(stmt, 1, span);
 		sqlite3_bind_int64(stmt, 2, a->minute - a->minute % span);
-		bind_text(stmt, 3, a->dst_ip);
+		column_bind_text(stmt, 3, a->dst_ip);
 		sqlite3_bind_int(stmt, 4, a->dst_port);
 		sqlite3_bind_int(stmt, 5, a->proto);
 	}
@@ -651,7 +641,7 @@ put_rollup(struct store *s, int64_t span, const struct sample *a, const struct g
 		g.syn_retrans += sqlite3_column_int64(get, 2);
 		if (sqlite3_column_int64(get, 5) > g.last_us)
 			g.last_us = sqlite3_column_int64(get, 5);
-		merge_rtt(&g.rtt, get, 3, 6);
+		column_add_rtt(&g.rtt, get, 3, 6);
 	}
 	sqlite3_reset(get);
 	if (r != SQLITE_ROW && r != SQLITE_DONE)
@@ -659,7 +649,7 @@ put_rollup(struct store *s, int64_t span, const struct sample *a, const struct g
 	sqlite3_bind_int64(set, 6, g.conns);
 	sqlite3_bind_int64(set, 7, g.failed);
 	sqlite3_bind_int64(set, 8, g.syn_retrans);
-	bind_rtt(set, 9, 12, &g.rtt, packed);
+	column_bind_rtt(set, 9, 12, &g.rtt, packed);
 	sqlite3_bind_int64(set, 11, g.last_us);
 	return step(s, S_ROLLUP_PUT);
 }
@@ -681,7 +671,7 @@ put_minute(struct store *s, int64_t minute, const struct group *added)
 	if (r == SQLITE_ROW) {
 		for (int i = 0; i < 6; i++)
 			n[i] += sqlite3_column_int64(get, i);
-		merge_rtt(&rtt, get, 6, 8);
+		column_add_rtt(&rtt, get, 6, 8);
 	}
 	sqlite3_reset(get);
 	if (r != SQLITE_ROW && r != SQLITE_DONE)
@@ -689,7 +679,7 @@ put_minute(struct store *s, int64_t minute, const struct group *added)
 	sqlite3_bind_int64(set, 1, minute);
 	for (int i = 0; i < 6; i++)
 		sqlite3_bind_int64(set, i + 2, n[i]);
-	bind_rtt(set, 8, 10, &rtt, packed);
+	column_bind_rtt(set, 8, 10, &rtt, packed);
 	return step(s, S_MINUTE_PUT);
 }
 
@@ -818,8 +808,8 @@ use_run(struct store *s, const struct report *rep, int64_t rx_us)
 	r = flush_run(s);
 	if (r)
 		return r;
-	bind_text(find, 1, rep->sensor);
-	bind_text(find, 2, rep->boot);
+	column_bind_text(find, 1, rep->sensor);
+	column_bind_text(find, 2, rep->boot);
 	r = sqlite3_step(find);
 	if (r == SQLITE_ROW) {
 		id = sqlite3_column_int64(find, 0);
@@ -831,8 +821,8 @@ use_run(struct store *s, const struct report *rep, int64_t rx_us)
 	if (r != SQLITE_ROW && r != SQLITE_DONE)
 		return failed(s, r);
 	if (!id) {
-		bind_text(new, 1, rep->sensor);
-		bind_text(new, 2, rep->boot);
+		column_bind_text(new, 1, rep->sensor);
+		column_bind_text(new, 2, rep->boot);
 		sqlite3_bind_int64(new, 3, rx_us);
 		r = step(s, S_RUN_NEW);
 		if (r)
@@ -866,8 +856,8 @@ insert_conn(struct store *s, const struct report *rep, int64_t id, int64_t at_us
 	sqlite3_bind_int64(stmt, 3, rep->seq);
 	sqlite3_bind_int64(stmt, 4, at_us);
 	sqlite3_bind_int64(stmt, 5, rx_us);
-	bind_text(stmt, 6, rep->src_ip);
-	bind_text(stmt, 7, rep->dst_ip);
+	column_bind_text(stmt, 6, rep->src_ip);
+	column_bind_text(stmt, 7, rep->dst_ip);
 	sqlite3_bind_int64(stmt, 8, rep->dst_port);
 	sqlite3_bind_int64(stmt, 9, rep->state);
 	sqlite3_bind_int64(stmt, 10, weight);
@@ -895,17 +885,17 @@ insert_attempt(struct store *s, const struct report *rep, int64_t id, int64_t at
 	sqlite3_bind_int64(stmt, 4, at_us);
 	sqlite3_bind_int64(stmt, 5, rx_us);
 	sqlite3_bind_int64(stmt, 6, store_at_us(rep->ts_us, at_us));
-	bind_text(stmt, 7, rep->src_ip);
+	column_bind_text(stmt, 7, rep->src_ip);
 	if (rep->dst_ip[0])
-		bind_text(stmt, 8, rep->dst_ip);
+		column_bind_text(stmt, 8, rep->dst_ip);
 	else
 		sqlite3_bind_null(stmt, 8);
 	sqlite3_bind_int64(stmt, 9, count);
-	bind_known(stmt, 10, rep->verdict);
-	bind_known(stmt, 11, rep->kind);
+	column_bind_known(stmt, 10, rep->verdict);
+	column_bind_known(stmt, 11, rep->kind);
 	sqlite3_bind_blob(stmt, 12, ports, (int)(n * sizeof *ports), SQLITE_STATIC);
-	bind_known(stmt, 13, rep->dst_ports_n);
-	bind_known(stmt, 14, rep->dst_ips_n);
+	column_bind_known(stmt, 13, rep->dst_ports_n);
+	column_bind_known(stmt, 14, rep->dst_ips_n);
 	sqlite3_bind_text(stmt, 15, rep->json, (int)rep->json_len, SQLITE_STATIC);
 	r = step(s, S_ATTEMPT);
 	return r ? r : sample_add(s, rep, at_us, count);
@@ -934,7 +924,7 @@ insert_stat(struct store *s, const struct report *rep, int64_t id, int64_t at_us
 	sqlite3_bind_int64(stmt, 2, rep->seq);
 	sqlite3_bind_int64(stmt, 3, rx_us);
 	sqlite3_bind_text(stmt, 4, rep->json, (int)rep->json_len, SQLITE_STATIC);
-	bind_known(stmt, 5, s->run.seq_first);
+	column_bind_known(stmt, 5, s->run.seq_first);
 	return step(s, S_RUN_STAT);
 }
 
@@ -953,6 +943,14 @@ insert_other(struct store *s, const struct report *rep, int64_t id, int64_t at_u
 	sqlite3_bind_int64(stmt, 6, rx_us);
 	sqlite3_bind_text(stmt, 7, rep->json, (int)rep->json_len, SQLITE_STATIC);
 	return step(s, S_OTHER);
+}
+
+static int
+insert_trace(struct store *s, const struct report *rep, int64_t id, int64_t at_us, int64_t rx_us)
+{
+	int r = insert_other(s, rep, id, at_us, rx_us);
+
+	return r ? r : failed(s, paths_add(&s->paths, rep, at_us));
 }
 
 int
@@ -988,6 +986,9 @@ store_add(struct store *s, const struct report *rep, int64_t rx_us, int64_t *id)
 	case REPORT_STAT:
 		r = insert_stat(s, rep, *id, at_us, rx_us);
 		break;
+	case REPORT_TRACE:
+		r = insert_trace(s, rep, *id, at_us, rx_us);
+		break;
 	default:
 		r = insert_other(s, rep, *id, at_us, rx_us);
 	}
@@ -1009,6 +1010,8 @@ store_commit(struct store *s)
 
 	if (!r)
 		r = flush_samples(s);
+	if (!r)
+		r = failed(s, paths_flush(&s->paths));
 	if (!r && s->last_id != s->committed_id) {
 		sqlite3_bind_int64(s->stmt[S_LAST_ID], 1, s->last_id);
 		r = step(s, S_LAST_ID);
@@ -1019,6 +1022,7 @@ store_commit(struct store *s)
 		store_rollback(s);
 		return r;
 	}
+	paths_committed(&s->paths);
 	s->committed_id = s->last_id;
 	s->rows += s->batch_rows;
 	s->batch_rows = 0;
@@ -1031,6 +1035,7 @@ store_rollback(struct store *s)
 	if (!sqlite3_get_autocommit(s->db)) /* some errors have rolled back already */
 		step(s, S_ROLLBACK);
 	seqs_forget(&s->seqs);
+	paths_rolled_back(&s->paths);
 	s->last_id = s->committed_id;
 	s->n_samples = 0;
 	s->run.id = 0;
@@ -1102,16 +1107,21 @@ store_trim(struct store *s, int64_t now_us)
 		r = trim_rollup(s, 60, now_s, &more);
 		if (!r && !more)
 			r = trim_rollup(s, 3600, now_s, &more);
+		if (!r && !more)
+			r = failed(s, paths_trim(&s->paths, &more));
 	}
 	sqlite3_bind_int64(s->stmt[S_MINUTE_TRIM], 1, now_s - STORE_HOURS_KEPT_S);
 	if (!r)
 		r = step(s, S_MINUTE_TRIM);
+	if (!r)
+		r = failed(s, paths_flush(&s->paths));
 	if (!r)
 		r = step(s, S_COMMIT);
 	if (r) {
 		store_rollback(s);
 		return r;
 	}
+	paths_committed(&s->paths);
 	s->rows -= removed;
 	return removed > 0 || more;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * store.h - what the collector keeps, in one SQLite database (WAL, synchronous=FULL): the reports
- * themselves, the ledger of each run of a sensor, and rollups that the pages are answered from.
+ * themselves, the ledger of each run of a sensor, rollups that the pages are answered from, and what
+ * traces add up to (paths.h).
  * One thread.  intake.c writes, query.c reads.
  *
  * Results: 0 or more, or -ENOSPC (disk or max-bytes full), -EBUSY (held by another program),
@@ -13,6 +14,7 @@
 #include <sqlite3.h>
 #include <stdint.h>
 
+#include "paths.h"
 #include "report.h"
 
 struct store;
@@ -66,6 +68,7 @@ int64_t store_at_us(int64_t ts_us, int64_t rx_us);
 /* For query.c. */
 sqlite3 *store_db(struct store *);
 int store_error(sqlite3 *, int code);
+const struct paths_counts *store_paths(struct store *);
 int64_t store_stored(struct store *, int64_t run, int64_t first);
 
 #endif

@@ -50,7 +50,8 @@ struct member {
 	uint8_t types;     /* where it may stand; 0 in nested objects */
 	uint8_t need;      /* where it must; nested: 1 */
 	uint8_t collector; /* ours to say: dropped */
-	uint16_t at;       /* offset in struct report; 0 (json): not kept */
+	uint8_t trace;     /* kept in struct report_trace, not struct report */
+	uint16_t at;       /* offset there, or in struct report_hop; 0: not kept */
 };
 
 /* ---- forms: the schema's patterns, as ECMA 262 reads them (ASCII, $ is the very end) ---- */
@@ -235,15 +236,20 @@ form_extension(const char *s, size_t n)
 #define REQ(n, t, must, ...) { .name = (n), .types = (t), .need = (must), .shape = __VA_ARGS__ }
 #define KEEP(n, field, t, must, ...) \
 	{ .name = (n), .at = AT(field), .types = (t), .need = (must), .shape = __VA_ARGS__ }
+#define KEEP_TRACE(n, field, t, must, ...) \
+	{ .name = (n), .at = TRACE_AT(field), .trace = 1, .types = (t), .need = (must), .shape = __VA_ARGS__ }
+#define KEEP_HOP(n, field, must, ...) { .name = (n), .at = HOP_AT(field), .need = (must), .shape = __VA_ARGS__ }
 #define OURS(n, t, ...) { .name = (n), .types = (t), .collector = 1, .shape = __VA_ARGS__ }
 #define END { .name = NULL }
 #define AT(field) offsetof(struct report, field)
+#define TRACE_AT(field) offsetof(struct report_trace, field)
+#define HOP_AT(field) offsetof(struct report_hop, field)
 #define DIR "outbound|inbound|internal|external|local|unknown"
 
 static const struct shape shape_any = { .kind = K_ANY };
 static const struct shape shape_u64 = U64;
-static const struct shape shape_us = U32;
-static const struct shape shape_port = PORT;
+static const struct shape shape_us = U32;     /* of a hop's rtt_us */
+static const struct shape shape_port = PORT;  /* of dst_ports */
 static const struct shape shape_bucket = INT(0, 159);
 static const struct shape shape_pair = { .kind = K_LIST, .min = 2, .max = 2, .item = &shape_bucket,
 					 .rest = &shape_u64 };
@@ -258,15 +264,16 @@ static const struct member mpls_members[] = {
 static const struct shape shape_mpls = MAP(mpls_members);
 
 static const struct member hop_members[] = {
-	REQ("ttl", 0, 1, INT(1, 64)),
-	OPT("ip", 0, IP),
-	OPT("rtt_us", 0, LIST(10, &shape_us)),
-	OPT("sent", 0, INT(1, 10)),
+	KEEP_HOP("ttl", ttl, 1, INT(1, 64)),
+	KEEP_HOP("ip", ip, 0, IP),
+	KEEP_HOP("rtt_us", rtt_us, 0, LIST(REPORT_HOP_RTTS_MAX, &shape_us)),
+	KEEP_HOP("sent", sent, 0, INT(1, 10)),
 	OPT("icmp", 0, ICMP),
 	OPT("reply_ttl", 0, INT(0, 255)),
 	OPT("mpls", 0, LIST(8, &shape_mpls)),
 	OPT("nat", 0, BOOL),
-	OPT("name", 0, TEXT(253)),
+	KEEP_HOP("cached", cached, 0, BOOL),
+	KEEP_HOP("name", name, 0, TEXT(253)),
 	OURS("asn", 0, U32),
 	OURS("as_org", 0, ANYTEXT),
 	OURS("cc", 0, COUNTRY),
@@ -335,7 +342,7 @@ static const struct member report_members[] = {
 	OPT("vlan", TUPLE, INT(1, 4094)),
 	OPT("host", TUPLE, TEXT(253)),
 	OPT("src_mac", TUPLE, FORM(form_mac, "a MAC address, lower-case")),
-	OPT("dst_name", TUPLE, TEXT(253)),
+	KEEP_TRACE("dst_name", dst_name, TUPLE, 0, TEXT(253)),
 	OPT("nat_src_ip", TUPLE, IP),
 	OPT("nat_src_port", TUPLE, PORT),
 	OPT("nat_dst_ip", TUPLE, IP),
@@ -401,14 +408,14 @@ static const struct member report_members[] = {
 	/* a word in an attempt, a name in a plugin's report: see finish() */
 	KEEP("kind", kind, ATTEMPT | PLUGIN, PLUGIN, FORM(form_kind, "a lower-case name")),
 	/* trace */
-	REQ("method", TRACE, TRACE, WORD("tcp-syn|udp|icmp")),
-	OPT("trigger", TRACE, WORD("conn|slow|loss|schedule|manual")),
+	KEEP_TRACE("method", method, TRACE, TRACE, WORD(REPORT_WORDS_METHOD)),
+	KEEP_TRACE("trigger", trigger, TRACE, 0, WORD(REPORT_WORDS_TRIGGER)),
 	OPT("flow_id", TRACE, U32),
-	REQ("reached", TRACE, TRACE, BOOL),
+	KEEP_TRACE("reached", reached, TRACE, TRACE, BOOL),
 	OPT("dur_us", TRACE, U64),
-	OPT("path_hash", TRACE, HEX16),
-	OPT("prev_path_hash", TRACE, HEX16),
-	REQ("hops", TRACE, TRACE, LIST(64, &shape_hop)),
+	KEEP_TRACE("path_hash", path_hash, TRACE, 0, HEX16),
+	KEEP_TRACE("prev_path_hash", prev_path_hash, TRACE, 0, HEX16),
+	KEEP_TRACE("hops", hops, TRACE, TRACE, LIST(REPORT_HOPS_MAX, &shape_hop)),
 	/* rollup */
 	REQ("by", ROLLUP, ROLLUP, WORD("dst_ip|dst_net|dst_asn|src_ip|dst_port|total")),
 	REQ("key", ROLLUP, ROLLUP, TEXT(64)),
@@ -473,6 +480,7 @@ struct frame {
 	unsigned count;              /* keys or items so far */
 	unsigned written;            /* keys */
 	unsigned serial;             /* tells the objects of a line apart */
+	size_t start;                /* of its text in out */
 	int is_list;
 	char name[44];               /* of the member, for messages */
 };
@@ -486,6 +494,8 @@ struct validate {
 	int mute;         /* the depth of the object whose member is being dropped; 0: none */
 	unsigned serials;
 	char kind[65];
+	struct report_trace trace;
+	struct report_hop *hop;      /* the one at hand; NULL: one too many */
 	size_t out_len;
 	char out[REPORT_LINE_MAX];
 	char why[240];
@@ -621,13 +631,27 @@ value_done(struct validate *v)
 		v->mute = 0;
 }
 
-/* Where the report keeps the value at hand, or NULL. */
+/* Where the value at hand is kept, or NULL. */
 static void *
 kept_at(struct validate *v)
 {
-	const struct member *m = v->depth == 1 ? v->frames[0].member : NULL;
+	const struct member *m = v->depth == 1 || v->depth == 3 ? v->frames[v->depth - 1].member : NULL;
 
-	return m && m->at ? (char *)v->report + m->at : NULL;
+	if (!m || !m->at)
+		return NULL;
+	if (v->depth == 1)
+		return (m->trace ? (char *)&v->trace : (char *)v->report) + m->at;
+	return v->hop && v->frames[2].shape == &shape_hop ? (char *)v->hop + m->at : NULL;
+}
+
+/* The text of the value at hand, which begins at `start` of what is written. */
+static void
+keep_text(struct validate *v, size_t start)
+{
+	struct report_text *p = kept_at(v);
+
+	if (p)
+		*p = (struct report_text){ v->out + start, v->out_len - start };
 }
 
 static void
@@ -679,6 +703,8 @@ on_boolean(void *arg, int value)
 
 	if (shape->kind != K_ANY && shape->kind != K_BOOL)
 		refuse(v, "must be %s, is %s", shape_noun(shape), value ? "true" : "false");
+	else if (shape->kind == K_BOOL)
+		keep_number(v, value);
 	put(v, value ? "true" : "false", value ? 4 : 5);
 	value_done(v);
 	return 1;
@@ -689,14 +715,21 @@ keep_port(struct validate *v, int64_t port)
 {
 	struct report *r = v->report;
 
-	if (v->depth != 2 || !v->frames[0].member || v->frames[0].member->at != AT(ports))
-		return;
 	for (unsigned i = 0; i < r->n_ports; i++) {
 		if (r->ports[i] == port)
 			refuse(v, "%lld is there twice", (long long)port);
 	}
 	if (r->n_ports < REPORT_PORTS_MAX)
 		r->ports[r->n_ports++] = (uint16_t)port;
+}
+
+static void
+keep_rtt(struct validate *v, int64_t us)
+{
+	struct report_hop *hop = v->hop;
+
+	if (hop && hop->n_rtt < REPORT_HOP_RTTS_MAX)
+		hop->rtt_us[hop->n_rtt++] = (uint32_t)us;
 }
 
 static int
@@ -734,7 +767,10 @@ on_number(void *arg, const char *s, size_t n)
 		refuse(v, "must be %s, is %s", shape_noun(shape), text);
 	else if (shape->kind == K_INT) {
 		keep_number(v, (int64_t)d);
-		keep_port(v, (int64_t)d);
+		if (shape == &shape_port)
+			keep_port(v, (int64_t)d);
+		else if (shape == &shape_us)
+			keep_rtt(v, (int64_t)d);
 	}
 	put(v, s, n);
 	value_done(v);
@@ -766,6 +802,7 @@ on_string(void *arg, const unsigned char *bytes, size_t n)
 	const struct shape *shape = expect(v);
 	const char *s = (const char *)bytes;
 	int shown = n < 40 ? (int)n : 40;
+	size_t start = v->out_len;
 	char *kept = NULL;
 	int64_t i;
 
@@ -789,7 +826,7 @@ on_string(void *arg, const unsigned char *bytes, size_t n)
 			break;
 		}
 		if (kept_at(v))
-			kept = v->frames[0].member->at == AT(kind) ? v->kind : kept_at(v);
+			kept = kept_at(v) == &v->report->kind ? v->kind : kept_at(v);
 		if (kept) {
 			memcpy(kept, s, n);
 			kept[n] = 0;
@@ -809,8 +846,26 @@ on_string(void *arg, const unsigned char *bytes, size_t n)
 		refuse(v, "must be %s, is \"%.*s\"", shape_noun(shape), shown, s);
 	}
 	put_text(v, s, n);
+	if (shape->kind == K_TEXT)
+		keep_text(v, start);
 	value_done(v);
 	return 1;
+}
+
+static struct report_hop *
+next_hop(struct report_trace *t)
+{
+	struct report_hop *hop;
+
+	if (t->n_hops == REPORT_HOPS_MAX)
+		return NULL;
+	hop = &t->hop[t->n_hops++];
+	hop->n_rtt = 0;
+	hop->ttl = hop->sent = -1;
+	hop->cached = 0;
+	hop->ip[0] = 0;
+	hop->name.n = 0;
+	return hop;
 }
 
 static int
@@ -826,9 +881,12 @@ open_frame(struct validate *v, int is_list)
 		refuse(v, "must be %s, is %s", shape_noun(shape), is_list ? "a list" : "an object");
 		shape = &shape_any;
 	}
+	if (shape == &shape_hop)
+		v->hop = next_hop(&v->trace);
+	v->frames[v->depth] = (struct frame){ .shape = shape, .is_list = is_list, .next = &shape_any,
+					      .serial = v->serials++, .start = v->out_len };
+	v->depth++;
 	put(v, is_list ? "[" : "{", 1);
-	v->frames[v->depth++] = (struct frame){ .shape = shape, .is_list = is_list,
-						.next = &shape_any, .serial = v->serials++ };
 	return 1;
 }
 
@@ -930,6 +988,8 @@ close_frame(void *arg)
 	}
 	put(v, f->is_list ? "]" : "}", 1);
 	v->depth--;
+	if (f->shape->item == &shape_hop)
+		keep_text(v, f->start);
 	value_done(v);
 	return 1;
 }
@@ -983,6 +1043,15 @@ finish(struct validate *v)
 }
 
 static void
+clear_trace(struct report_trace *t)
+{
+	t->n_hops = 0;
+	t->method = t->trigger = t->reached = -1;
+	t->path_hash[0] = t->prev_path_hash[0] = 0;
+	t->dst_name.n = t->hops.n = 0;
+}
+
+static void
 clear_report(struct report *r)
 {
 	r->type = r->seq = r->ts_us = r->last_ts_us = r->src_port = r->dst_port = r->proto = -1;
@@ -990,6 +1059,7 @@ clear_report(struct report *r)
 	r->dst_ports_n = r->dst_ips_n = r->seq_first = -1;
 	r->sensor[0] = r->boot[0] = r->src_ip[0] = r->dst_ip[0] = 0;
 	r->n_ports = 0;
+	r->trace = NULL;
 }
 
 int
@@ -998,6 +1068,7 @@ validate_line(struct validate *v, const char *line, size_t len, struct report *r
 	static const unsigned char newline = '\n';
 
 	clear_report(r);
+	clear_trace(&v->trace);
 	v->report = r;
 	v->depth = v->values = v->mute = 0;
 	v->serials = 0;
@@ -1047,6 +1118,8 @@ validate_line(struct validate *v, const char *line, size_t len, struct report *r
 		return -1;
 	r->json = v->out;
 	r->json_len = v->out_len;
+	if (r->type == REPORT_TRACE)
+		r->trace = &v->trace;
 	return 0;
 }
 

@@ -18,7 +18,7 @@
 
 struct validate;
 
-/* About 150 KiB; NULL: out of memory. */
+/* About 170 KiB; NULL: out of memory. */
 struct validate *validate_new(void);
 void validate_free(struct validate *);
 

@@ -323,6 +323,90 @@ test_runs_bounded(void **state)
 }
 
 static int
+add_trace(struct store *s, int64_t seq)
+{
+	static struct report_trace trace = { .n_hops = 2, .trigger = -1, .reached = 1, .path_hash = "00000000000000aa",
+					     .hops = { "[]", 2 },
+					     .hop = { { .ttl = 1, .ip = "10.0.0.1", .n_rtt = 1 },
+						      { .ttl = 2, .ip = "192.0.2.1" } } };
+	struct report r = conn(seq);
+	int64_t id = 0;
+
+	r.type = REPORT_TRACE;
+	r.trace = &trace;
+	return store_add(s, &r, NOW, &id);
+}
+
+/* With the report, in its transaction, once. */
+static void
+test_traces(void **state)
+{
+	struct store_limits limits = { 1000000, 1 << 30 };
+	struct store *s = open_new(1000000, 1 << 30);
+	int64_t n = 0;
+
+	(void)state;
+	assert_int_equal(store_begin(s), 0);
+	assert_int_equal(add_trace(s, 1), 1);
+	store_rollback(s);
+	assert_int_equal(count(s, "hop") + count(s, "link") + count(s, "target") + count(s, "path"), 0);
+	assert_int_equal(store_paths(s)->rows[PATHS_HOP], 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(store_begin(s), 0);
+		assert_int_equal(add_trace(s, 1), !i);
+		assert_int_equal(store_commit(s), 0);
+	}
+	assert_int_equal(one_int(s, "SELECT sum(traces) FROM hop", &n), SQLITE_OK);
+	assert_int_equal(n, 2);
+	assert_int_equal(count(s, "other"), 1);
+	assert_int_equal(store_paths(s)->rows[PATHS_LINK], 2);
+	/* A database of before gets the tables, and keeps what it has. */
+	assert_int_equal(exec(s, "DROP TABLE hop; DROP TABLE link; DROP TABLE target; DROP TABLE path;"
+				 "DROP TABLE change; PRAGMA user_version = 1"), SQLITE_OK);
+	store_close(s);
+	assert_int_equal(store_open(&s, path, &limits, NOW), 0);
+	assert_int_equal(count(s, "other"), 1);
+	assert_int_equal(store_begin(s), 0);
+	assert_int_equal(add_trace(s, 2), 1);
+	assert_int_equal(store_commit(s), 0);
+	assert_int_equal(count(s, "hop"), 2);
+	store_close(s);
+	assert_int_equal(store_open(&s, path, &limits, NOW), 0);
+	assert_int_equal(count(s, "hop"), 2);
+	store_close(s);
+}
+
+/* When nothing else is left to remove, the paths go too: a full database never stays full. */
+static void
+test_only_paths(void **state)
+{
+	struct store *s = open_new(1000000, 1 << 30);
+	struct store_limits small = { 1000000, 200 << 10 };
+
+	(void)state;
+	assert_int_equal(store_begin(s), 0);
+	for (int i = 0; i < 500; i++) {
+		struct report_trace trace = { .n_hops = 1, .hops = { "[]", 2 }, .hop = { { .ttl = 1 } } };
+		struct report r = conn(i);
+		int64_t id = 0;
+
+		snprintf(r.dst_ip, sizeof r.dst_ip, "10.0.%d.%d", i >> 8, i & 255);
+		snprintf(trace.hop[0].ip, sizeof trace.hop[0].ip, "%s", r.dst_ip);
+		r.type = REPORT_TRACE;
+		r.trace = &trace;
+		assert_int_equal(store_add(s, &r, NOW, &id), 1);
+	}
+	assert_int_equal(store_commit(s), 0);
+	store_set_limits(s, &small);
+	for (int i = 0; store_trim(s, NOW) > 0; i++)
+		assert_true(i < 100);
+	assert_true(store_sizes(s).bytes <= small.max_bytes);
+	assert_in_range(count(s, "path"), 0, 400);
+	assert_int_equal(store_paths(s)->evicted[PATHS_PATH], 500 - count(s, "path"));
+	store_close(s);
+}
+
+static int
 setup(void **state)
 {
 	(void)state;
@@ -349,6 +433,7 @@ main(void)
 		cmocka_unit_test(test_max_rows),     cmocka_unit_test(test_max_bytes),
 		cmocka_unit_test(test_rollups_age),  cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_runs_bounded), cmocka_unit_test(test_at),
+		cmocka_unit_test(test_traces),	     cmocka_unit_test(test_only_paths),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

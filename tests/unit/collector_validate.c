@@ -91,6 +91,80 @@ test_attempt_and_stat(void **state)
 }
 
 static void
+expect_text(struct report_text t, const char *text)
+{
+	assert_int_equal(t.n, strlen(text));
+	assert_memory_equal(t.s, text, t.n);
+}
+
+static void
+test_trace(void **state)
+{
+	const struct report_hop *hop;
+	char line[8000];
+	size_t n;
+
+	(void)state;
+	assert_int_equal(check("{" HEAD ",\"type\":\"trace\",\"dst_ip\":\"2001:DB8::1\",\"method\":\"tcp-ack\",\"reached\":false,"
+			       "\"hops\": [{\"ttl\":1, \"ip\":\"FE80::1\",\"rtt_us\":[7,5],\"sent\":3,\"asn\":1,"
+			       "\"name\":\"a\\u0000\\\"\",\"mpls\":[{\"label\":1,\"ttl\":9}]},{\"ttl\":2},"
+			       "{\"ttl\":9,\"ip\":\"1.2.3.4\",\"cached\":true}],\"dst_name\":\"d\","
+			       "\"path_hash\":\"a1b2c3d4e5f60718\",\"prev_path_hash\":\"00112233445566ff\","
+			       "\"trigger\":\"slow\",\"dst_port\":443}"), 0);
+	assert_non_null(r.trace);
+	assert_string_equal(r.dst_ip, "2001:db8::1");
+	assert_int_equal(r.dst_port, 443);
+	assert_int_equal(r.trace->method, 3);
+	assert_int_equal(r.trace->trigger, 1);
+	assert_int_equal(r.trace->reached, 0);
+	assert_string_equal(r.trace->path_hash, "a1b2c3d4e5f60718");
+	assert_string_equal(r.trace->prev_path_hash, "00112233445566ff");
+	expect_text(r.trace->dst_name, "\"d\"");
+	expect_text(r.trace->hops, "[{\"ttl\":1,\"ip\":\"FE80::1\",\"rtt_us\":[7,5],\"sent\":3,"
+				   "\"name\":\"a\\u0000\\\"\",\"mpls\":[{\"label\":1,\"ttl\":9}]},{\"ttl\":2},"
+				   "{\"ttl\":9,\"ip\":\"1.2.3.4\",\"cached\":true}]");
+	assert_int_equal(r.trace->n_hops, 3);
+	hop = r.trace->hop;
+	assert_int_equal(hop[0].ttl, 1); /* not the label's */
+	assert_string_equal(hop[0].ip, "fe80::1");
+	assert_int_equal(hop[0].n_rtt, 2);
+	assert_int_equal(hop[0].rtt_us[1], 5);
+	assert_int_equal(hop[0].sent, 3);
+	assert_int_equal(hop[0].cached, 0);
+	expect_text(hop[0].name, "\"a\\u0000\\\"\"");
+	assert_string_equal(hop[1].ip, "");
+	assert_int_equal(hop[1].sent, -1);
+	assert_int_equal(hop[1].n_rtt, 0);
+	assert_int_equal(hop[1].name.n, 0);
+	assert_int_equal(hop[2].ttl, 9);
+	assert_int_equal(hop[2].cached, 1);
+	/* Nothing of it stays for the next; another type has none. */
+	assert_int_equal(check("{" HEAD ",\"type\":\"trace\",\"dst_ip\":\"1.2.3.4\",\"method\":\"udp\",\"reached\":true,"
+			       "\"hops\":[]}"), 0);
+	assert_int_equal(r.trace->n_hops, 0);
+	assert_int_equal(r.trace->trigger, -1);
+	assert_string_equal(r.trace->path_hash, "");
+	assert_string_equal(r.trace->prev_path_hash, "");
+	assert_int_equal(r.trace->dst_name.n, 0);
+	expect_text(r.trace->hops, "[]");
+	assert_int_equal(check(CONN ",\"dst_name\":\"d\"}"), 0);
+	assert_null(r.trace);
+	/* One hop, and one RTT, too many; hops that are none. */
+	for (unsigned hops = 64; hops <= 66; hops++) {
+		n = (size_t)sprintf(line, "{" HEAD ",\"type\":\"trace\",\"dst_ip\":\"1.2.3.4\",\"method\":\"udp\","
+					  "\"reached\":true,\"hops\":[");
+		for (unsigned i = 0; i < hops; i++)
+			n += (size_t)sprintf(line + n, "%s{\"ttl\":%u,\"name\":\"x\",\"rtt_us\":[1,2,3]}", i ? "," : "", i % 64 + 1);
+		sprintf(line + n, "]}");
+		assert_int_equal(check(line), hops == 64 ? 0 : -1);
+	}
+	assert_string_equal(validate_why(v), "hops[64]: more than 64 items");
+	assert_int_equal(check("{" HEAD ",\"type\":\"trace\",\"hops\":[{\"ttl\":1,\"rtt_us\":[1,1,1,1,1,1,1,1,1,1,1,1]}]}"), -1);
+	assert_int_equal(check("{" HEAD ",\"type\":\"trace\",\"hops\":[[1,[2]],3,\"x\",{\"rtt_us\":{\"a\":1}}]}"), -1);
+	assert_int_equal(check("{" HEAD ",\"type\":\"trace\",\"hops\":{\"ttl\":{\"ip\":\"1.2.3.4\"}}}"), -1);
+}
+
+static void
 test_dropped(void **state)
 {
 	(void)state;
@@ -227,7 +301,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_conn),	 cmocka_unit_test(test_attempt_and_stat),
-		cmocka_unit_test(test_dropped),	 cmocka_unit_test(test_kept_as_it_was),
+		cmocka_unit_test(test_dropped), cmocka_unit_test(test_trace),	 cmocka_unit_test(test_kept_as_it_was),
 		cmocka_unit_test(test_why),	 cmocka_unit_test(test_torn),
 	};
 

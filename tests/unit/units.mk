@@ -1,6 +1,7 @@
 # The library: the file under test comes with the test.
 omit_conf = src/lib/conf.c
 omit_addr = src/lib/addr.c
+omit_spool = src/lib/spool.c
 libs_forwarder_batch = -lyajl
 extra_forwarder_queue = src/forwarder/batch.c src/forwarder/line.c
 libs_forwarder_queue = -lyajl
@@ -15,6 +16,8 @@ libs_collector_validate = -lyajl -lm
 extra_collector_live = src/collector/report.c
 extra_collector_store = src/collector/column.c src/collector/paths.c src/collector/report.c src/collector/rtt.c src/collector/seqs.c
 libs_collector_store = -lsqlite3
+extra_collector_paths = src/collector/column.c src/collector/rtt.c
+libs_collector_paths = -lsqlite3
 # The sensor's parent.
 extra_sensor_plugins = src/sensor/child.c src/sensor/settings.c src/sensor/options.c src/sensor/classes.c
 libs_sensor_bind = -lnetfilter_log

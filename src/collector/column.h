@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * column.h - values that several tables hold, to and from the columns of a statement: a number that
+ * may be unknown, a histogram of round trip times with its minimum and maximum beside it.
+ */
+#ifndef COLUMN_H
+#define COLUMN_H
+
+#include <sqlite3.h>
+#include <stdint.h>
+
+#include "rtt.h"
+
+/* Text that stays until the statement is reset. */
+void column_bind_text(sqlite3_stmt *, int i, const char *text);
+
+/* NULL for what is below 0. */
+void column_bind_known(sqlite3_stmt *, int i, int64_t v);
+
+/* Min and max at i and i + 1, the histogram at `blob`; NULLs when it is empty.  `packed` must stay as
+ * long as the binding. */
+void column_bind_rtt(sqlite3_stmt *, int i, int blob, const struct rtt *, uint8_t packed[RTT_PACKED]);
+
+/* Adds the histogram of result columns i (min), i + 1 (max) and `blob`. */
+void column_add_rtt(struct rtt *, sqlite3_stmt *, int i, int blob);
+
+#endif
