@@ -226,7 +226,6 @@ test_flows_differ(void **state)
 		struct wire_probe p = answers_probe(versions[i], PROBER_ICMP);
 		uint8_t a[WIRE_PROBE_MAX], b[WIRE_PROBE_MAX];
 
-		wire_build(a, &p);
 		for (unsigned id = PROBER_PORT_FIRST; id < PROBER_PORT_LAST; id++) {
 			p.sport = (uint16_t)id;
 			wire_build(a, &p);
@@ -445,6 +444,14 @@ test_extension_checksum(void **state)
 			pkt.b[pkt.extension + 2] = pkt.b[pkt.extension + 3] = 0;
 			assert_int_equal(parse_pkt(&a, &pkt), 0);
 			assert_int_equal(a.n_mpls, no_length ? 0 : 2);
+			/* Without one, only that all of it was copied says that nothing is missing. */
+			assert_int_equal(parse(&a, pkt.b, pkt.n - 12), 0);
+			assert_int_equal(a.n_mpls, 0);
+			answers_error(&pkt, &p, &(struct answers_error){ .quote = 128, .no_length = no_length,
+				.objects = "\0\10\1\1ABCD\0\10\1\1EFGH", .objects_len = 16, .extended = 1 });
+			pkt.b[pkt.extension + 2] = pkt.b[pkt.extension + 3] = 0;
+			assert_int_equal(parse(&a, pkt.b, pkt.n - 8), 0);
+			assert_int_equal(a.n_mpls, 0);
 		}
 	}
 }
@@ -611,7 +618,7 @@ static void
 test_quoted_others(void **state)
 {
 	struct wire_answer a;
-	struct answers_pkt pkt;
+	struct answers_pkt pkt, other;
 
 	(void)state;
 	for (int v = 0; v < 2; v++) {
@@ -636,9 +643,16 @@ test_quoted_others(void **state)
 			pkt.b[pkt.icmp + 8 + (v4 ? 20 : 40)] = (uint8_t)type;
 			assert_int_equal(parse_pkt(&a, &pkt), type == (v4 ? 8U : 128U) ? 0 : -1);
 		}
-		/* An IPv6 packet in an ICMPv4 error, and the other way. */
 		answers_error(&pkt, &p, &(struct answers_error){ .quote = 64 });
-		pkt.b[pkt.icmp + 8] = v4 ? 0x65 : 0x46;
+		pkt.b[pkt.icmp + 8 + (v4 ? 20 : 40) + 1] = 1;
+		assert_int_equal(parse_pkt(&a, &pkt), -1);
+		/* An IPv6 packet in an ICMPv4 error, and the other way. */
+		p = answers_probe(v4 ? 6 : 4, PROBER_UDP);
+		answers_error(&other, &p, &(struct answers_error){ .quote = 64 });
+		assert_int_equal(parse_pkt(&a, &other), 0);
+		pkt.n = pkt.icmp + 8;
+		answers_put(&pkt, other.b + other.icmp + 8, other.n - other.icmp - 8);
+		answers_grow(&pkt, 0);
 		assert_int_equal(parse_pkt(&a, &pkt), -1);
 		/* UDP without a checksum: not ours. */
 		p = answers_probe(versions[v], PROBER_UDP);
