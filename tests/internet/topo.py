@@ -25,8 +25,8 @@ PRESETS = {
     "default": {"shared": 5, "subs": 4, "per_sub": 4, "deep": 8},
     # 1024 leaf networks: far less is shared.
     "wide": {"shared": 5, "subs": 16, "per_sub": 16, "deep": 8},
-    # 16 leaf networks, 6 to 11 hops, for quick tests.
-    "small": {"shared": 3, "subs": 2, "per_sub": 2, "deep": 3},
+    # 32 leaf networks, 6 to 12 hops, for quick tests.
+    "small": {"shared": 3, "subs": 2, "per_sub": 4, "deep": 3},
 }
 
 # Of four leaves below a sub-router two are open, one refuses, one filters or drops.
