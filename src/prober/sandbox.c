@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * sandbox.c - no capability, no_new_privs, Landlock that allows nothing, and a list of the system
+ * calls that are left.
+ */
+#include "sandbox.h"
+
+#include <string.h>
+
+#include "lib/log.h"
+#include "lib/priv.h"
+#include "worker.h"
+
+/* A union over glibc and musl, 32 and 64 bits.  No socket(), connect(), bind(), open(): what it can
+ * send goes through the raw sockets, whose mark and source address the kernel sees to.  getsockopt
+ * asks who connected; mmap to futex are the C library's; the rest is our loop, and dying in good
+ * order. */
+static const char *const allowed[] = {
+	"read", "write", "writev", "recv", "recvfrom", "recvmsg", "send", "sendto", "sendmsg", "accept4",
+	"getsockopt", "epoll_wait", "epoll_pwait", "epoll_ctl", "clock_gettime", "clock_gettime64", "gettimeofday",
+	"mmap", "mmap2", "munmap", "mremap", "brk", "madvise", "futex", "futex_time64", "close", "rt_sigreturn",
+	"sigreturn", "rt_sigprocmask", "rt_sigaction", "restart_syscall", "getpid", "gettid", "getppid", "tgkill",
+	"exit", "exit_group", NULL,
+};
+
+uint64_t
+sandbox_close(void)
+{
+	uint64_t posture = 0;
+	int r;
+
+	r = priv_keep_caps(0);
+	if (r || priv_caps())
+		fatal("cannot give up capabilities: %s", strerror(-r));
+	posture |= WORKER_POSTURE_NO_CAPS;
+	r = priv_no_new_privs();
+	if (r)
+		fatal("cannot set no_new_privs: %s", strerror(-r));
+	posture |= WORKER_POSTURE_NO_NEW_PRIVS;
+	r = priv_no_dump();
+	if (r)
+		fatal("cannot forbid core files: %s", strerror(-r));
+	r = priv_landlock_deny_all();
+	if (r)
+		log_info("this kernel has no Landlock (%s): files are denied by seccomp alone", strerror(-r));
+	else
+		posture |= WORKER_POSTURE_LANDLOCK;
+	r = priv_seccomp(allowed);
+	if (r)
+		log_warn("no seccomp filter (%s): going on without one", strerror(-r));
+	else
+		posture |= WORKER_POSTURE_SECCOMP;
+	return posture;
+}
