@@ -39,4 +39,5 @@ $O/unit/traceroute: plugins/traceroute.c
 extra_handshake = src/collector/rtt.c
 $O/unit/handshake: plugins/handshake.c
 omit_log = src/lib/log.c
+omit_rawsock = src/lib/rawsock.c
 $(patsubst tests/unit/%.c,$O/unit/%,$(wildcard tests/unit/collector_*.c)): $(wildcard src/collector/*.[ch])
