@@ -25,10 +25,12 @@
 #include "asset.h"
 #include "gunzip.h"
 #include "intake.h"
+#include "lib/addr.h"
 #include "lib/json.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "live.h"
+#include "pathquery.h"
 #include "query.h"
 #include "store.h"
 #include "token.h"
@@ -107,6 +109,7 @@ struct http {
 
 struct params {
 	int64_t limit, before, window_s;
+	char dst[ADDR_TEXT]; /* RFC 5952; "": none was given */
 };
 
 struct route {
@@ -115,7 +118,7 @@ struct route {
 	/* Writes the answer: 0 or an error of store.h. */
 	int (*get)(struct http *, struct json *, const struct params *);
 	int64_t limit;       /* default; 0: takes none */
-	int window, before;  /* takes these */
+	int window, before, dst; /* takes these */
 };
 
 static int
@@ -156,6 +159,19 @@ get_summary(struct http *h, struct json *j, const struct params *p)
 }
 
 static int
+get_paths(struct http *h, struct json *j, const struct params *p)
+{
+	return p->dst[0] ? pathquery_one(h->setup.store, j, p->dst)
+			 : pathquery_list(h->setup.store, j, p->limit);
+}
+
+static int
+get_graph(struct http *h, struct json *j, const struct params *p)
+{
+	return pathquery_graph(h->setup.store, j, p->limit);
+}
+
+static int
 get_health(struct http *h, struct json *j, const struct params *p)
 {
 	struct store_sizes sizes = store_sizes(h->setup.store);
@@ -179,17 +195,19 @@ get_health(struct http *h, struct json *j, const struct params *p)
 }
 
 static const struct route routes[] = {
-	{ "/v1/reports", 1, NULL, 0, 0, 0 },
-	{ "/events", 0, NULL, 0, 0, 0 },
-	{ "/api/conns", 0, get_conns, 200, 0, 1 },
-	{ "/api/destinations", 0, get_destinations, 100, 1, 0 },
-	{ "/api/failures", 0, get_failures, 100, 1, 0 },
-	{ "/api/attempts", 0, get_attempts, 100, 1, 0 },
-	{ "/api/sensors", 0, get_sensors, 0, 0, 0 },
-	{ "/api/summary", 0, get_summary, 0, 1, 0 },
-	{ "/health", 0, get_health, 0, 0, 0 },
+	{ .path = "/v1/reports", .post = 1 },
+	{ .path = "/events" },
+	{ .path = "/api/conns", .get = get_conns, .limit = 200, .before = 1 },
+	{ .path = "/api/destinations", .get = get_destinations, .limit = 100, .window = 1 },
+	{ .path = "/api/failures", .get = get_failures, .limit = 100, .window = 1 },
+	{ .path = "/api/attempts", .get = get_attempts, .limit = 100, .window = 1 },
+	{ .path = "/api/sensors", .get = get_sensors },
+	{ .path = "/api/summary", .get = get_summary, .window = 1 },
+	{ .path = "/api/paths", .get = get_paths, .limit = 100, .dst = 1 },
+	{ .path = "/api/graph", .get = get_graph, .limit = 100 },
+	{ .path = "/health", .get = get_health },
 };
-static const struct route route_asset = { "", 0, NULL, 0, 0, 0 };
+static const struct route route_asset = { .path = "" };
 
 static const struct route *
 find_route(const char *path)
@@ -464,6 +482,18 @@ struct params_reader {
 	const char *wrong;
 };
 
+/* 0 and the address as we write it, -1: it is none. */
+static int
+address_in(const char *s, char out[ADDR_TEXT])
+{
+	uint8_t ipv, addr[16];
+
+	if (!s || addr_parse(&ipv, addr, s))
+		return -1;
+	addr_print(out, ipv, addr);
+	return 0;
+}
+
 /* 0 and the number, -1: none, or out of range. */
 static int
 number_in(const char *s, int64_t min, int64_t max, int64_t *out)
@@ -493,6 +523,10 @@ read_param(void *arg, enum MHD_ValueKind kind, const char *name, const char *val
 		bit = 4;
 		if (number_in(value, 1, REPORT_INT_MAX, &r->params.before))
 			r->wrong = "before must be an id";
+	} else if (!strcmp(name, "dst") && r->route->dst) {
+		bit = 8;
+		if (address_in(value, r->params.dst))
+			r->wrong = "dst must be an IP address";
 	} else {
 		r->wrong = "unknown parameter; see docs/API.md";
 	}
@@ -505,7 +539,7 @@ read_param(void *arg, enum MHD_ValueKind kind, const char *name, const char *val
 static enum MHD_Result
 reply_query(struct request *q, struct MHD_Connection *c)
 {
-	struct params_reader p = { .route = q->route, .params = { q->route->limit, INT64_MAX, 3600 } };
+	struct params_reader p = { .route = q->route, .params = { q->route->limit, INT64_MAX, 3600, "" } };
 	struct MHD_Response *r;
 	struct json j;
 	char *buf, *less;

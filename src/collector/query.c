@@ -9,55 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/log.h"
-#include "lib/loop.h"
+#include "question.h"
 #include "rtt.h"
-
-struct query {
-	sqlite3 *db;
-	sqlite3_stmt *stmt;
-	int64_t until_us;
-	int code; /* of the last step */
-};
-
-static int
-too_late(void *arg)
-{
-	const struct query *q = arg;
-
-	return clock_mono_us() > q->until_us;
-}
-
-static int
-query_open(struct query *q, struct store *s, const char *sql)
-{
-	*q = (struct query){ .db = store_db(s), .until_us = clock_mono_us() + QUERY_US };
-	q->code = sqlite3_prepare_v2(q->db, sql, -1, &q->stmt, NULL);
-	sqlite3_progress_handler(q->db, 10000, too_late, q);
-	return q->code;
-}
-
-static int
-query_next(struct query *q)
-{
-	if (q->code && q->code != SQLITE_ROW)
-		return 0;
-	q->code = sqlite3_step(q->stmt);
-	return q->code == SQLITE_ROW;
-}
-
-/* 0 or an error of store.h; ends the statement. */
-static int
-query_close(struct query *q)
-{
-	int r = store_error(q->db, q->code);
-
-	if (r)
-		log_debug("query: %s", sqlite3_errmsg(q->db));
-	sqlite3_finalize(q->stmt);
-	sqlite3_progress_handler(q->db, 0, NULL, NULL);
-	return r;
-}
 
 /* The start of a window of whole minutes that ends with the one that is running. */
 static int64_t
@@ -66,51 +19,17 @@ window_start_s(int64_t window_s, int64_t now_us)
 	return (now_us / 60000000 - (window_s + 59) / 60 + 1) * 60;
 }
 
-static void
-put_word(struct json *j, const char *name, const char *words, int64_t i)
-{
-	size_t n = 0;
-	const char *word = report_word(words, i, &n);
-
-	if (word)
-		json_raw_str(j, name, word, n);
-}
-
-static void
-put_known(struct json *j, const char *name, int64_t v)
-{
-	if (v >= 0)
-		json_int(j, name, v);
-}
-
-/* Text of a column that we checked when it came in: addresses, names of sensors. */
-static void
-put_text(struct json *j, const char *name, sqlite3_stmt *stmt, int i)
-{
-	const char *text = (const char *)sqlite3_column_text(stmt, i);
-
-	if (text)
-		json_str(j, name, text, (size_t)sqlite3_column_bytes(stmt, i));
-}
-
-/* Enough room for one more entry of any list? */
-static int
-room(const struct json *j)
-{
-	return j->size - j->len > 2 * REPORT_LINE_MAX;
-}
-
 int
 query_conns(struct store *s, struct json *j, int64_t limit, int64_t before)
 {
-	struct query q;
+	struct question q;
 
-	query_open(&q, s, "SELECT id, rx_us, json FROM conn WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
+	question_open(&q, s, "SELECT id, rx_us, json FROM conn WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
 	sqlite3_bind_int64(q.stmt, 1, before);
 	sqlite3_bind_int64(q.stmt, 2, limit);
 	json_map(j, NULL);
 	json_list(j, "conns");
-	while (room(j) && query_next(&q)) {
+	while (question_room(j) && question_next(&q)) {
 		char text[REPORT_LINE_MAX + 100];
 		const char *json = (const char *)sqlite3_column_text(q.stmt, 2);
 		size_t n = (size_t)sqlite3_column_bytes(q.stmt, 2);
@@ -130,19 +49,19 @@ query_conns(struct store *s, struct json *j, int64_t limit, int64_t before)
 	}
 	json_close(j);
 	json_close(j);
-	return query_close(&q);
+	return question_close(&q);
 }
 
 int
 query_destinations(struct store *s, struct json *j, int64_t window_s, int64_t limit, int64_t now_us)
 {
 	int64_t from = window_start_s(window_s, now_us), hours = INT64_MAX;
-	struct query q;
+	struct question q;
 
 	/* A long window is whole hours, and minutes up to the first of them. */
 	if (window_s > 7200)
 		hours = (from + 3599) / 3600 * 3600;
-	query_open(&q, s,
+	question_open(&q, s,
 		   "SELECT dst_ip, dst_port, proto, sum(conns) AS n, sum(failed), sum(syn_retrans), "
 		   "min(rtt_min), max(rtt_max), max(last_us), rtt_sum(hist) FROM rollup "
 		   "WHERE (span = 60 AND at >= ?1 AND at < ?2) OR (span = 3600 AND at >= ?2) "
@@ -153,13 +72,13 @@ query_destinations(struct store *s, struct json *j, int64_t window_s, int64_t li
 	json_map(j, NULL);
 	json_int(j, "window_s", window_s);
 	json_list(j, "destinations");
-	while (room(j) && query_next(&q)) {
+	while (question_room(j) && question_next(&q)) {
 		struct rtt rtt = { 0 };
 
 		json_map(j, NULL);
-		put_text(j, "dst_ip", q.stmt, 0);
+		question_text(j, "dst_ip", q.stmt, 0);
 		json_int(j, "dst_port", sqlite3_column_int64(q.stmt, 1));
-		put_word(j, "proto", REPORT_WORDS_PROTO, sqlite3_column_int64(q.stmt, 2));
+		question_word(j, "proto", REPORT_WORDS_PROTO, sqlite3_column_int64(q.stmt, 2));
 		json_int(j, "conns", sqlite3_column_int64(q.stmt, 3));
 		json_int(j, "failed", sqlite3_column_int64(q.stmt, 4));
 		json_int(j, "syn_retrans", sqlite3_column_int64(q.stmt, 5));
@@ -177,20 +96,20 @@ query_destinations(struct store *s, struct json *j, int64_t window_s, int64_t li
 	}
 	json_close(j);
 	json_close(j);
-	return query_close(&q);
+	return question_close(&q);
 }
 
 int
 query_failures(struct store *s, struct json *j, int64_t window_s, int64_t limit, int64_t now_us)
 {
 	int64_t from_us = window_start_s(window_s, now_us) * 1000000;
-	struct query q;
+	struct question q;
 	int r;
 
 	json_map(j, NULL);
 	json_int(j, "window_s", window_s);
 	json_list(j, "failures");
-	query_open(&q, s,
+	question_open(&q, s,
 		   "SELECT dst_ip, dst_port, state, sum(weight) AS n, count(DISTINCT src_ip), max(at_us) "
 		   "FROM (SELECT at_us, dst_ip, dst_port, state, src_ip, weight FROM conn "
 		   "WHERE state >= 2 AND at_us >= ?1 ORDER BY at_us DESC LIMIT ?3) "
@@ -198,28 +117,28 @@ query_failures(struct store *s, struct json *j, int64_t window_s, int64_t limit,
 	sqlite3_bind_int64(q.stmt, 1, from_us);
 	sqlite3_bind_int64(q.stmt, 2, limit);
 	sqlite3_bind_int64(q.stmt, 3, QUERY_ROWS_MAX);
-	while (room(j) && query_next(&q)) {
+	while (question_room(j) && question_next(&q)) {
 		json_map(j, NULL);
-		put_text(j, "dst_ip", q.stmt, 0);
+		question_text(j, "dst_ip", q.stmt, 0);
 		json_int(j, "dst_port", sqlite3_column_int64(q.stmt, 1));
-		put_word(j, "state", REPORT_WORDS_STATE, sqlite3_column_int64(q.stmt, 2));
+		question_word(j, "state", REPORT_WORDS_STATE, sqlite3_column_int64(q.stmt, 2));
 		json_int(j, "count", sqlite3_column_int64(q.stmt, 3));
 		json_int(j, "src_n", sqlite3_column_int64(q.stmt, 4));
 		json_time(j, "last_ts", sqlite3_column_int64(q.stmt, 5));
 		json_close(j);
 	}
 	json_close(j);
-	r = query_close(&q);
+	r = question_close(&q);
 	if (r)
 		return r;
-	query_open(&q, s, "SELECT 1 FROM conn WHERE state >= 2 AND at_us >= ?1 "
+	question_open(&q, s, "SELECT 1 FROM conn WHERE state >= 2 AND at_us >= ?1 "
 			  "ORDER BY at_us DESC LIMIT 1 OFFSET ?2");
 	sqlite3_bind_int64(q.stmt, 1, from_us);
 	sqlite3_bind_int64(q.stmt, 2, QUERY_ROWS_MAX);
-	if (query_next(&q))
+	if (question_next(&q))
 		json_bool(j, "partial", 1);
 	json_close(j);
-	return query_close(&q);
+	return question_close(&q);
 }
 
 /* ---- attempts: one entry a source ---- */
@@ -320,7 +239,7 @@ put_source(struct json *j, const struct source *a)
 			json_int(j, names[i], a->verdicts[i]);
 	}
 	json_close(j);
-	put_word(j, "kind", REPORT_WORDS_KIND, a->kind);
+	question_word(j, "kind", REPORT_WORDS_KIND, a->kind);
 	json_time(j, "first_ts", a->first_us);
 	json_time(j, "last_ts", a->last_us);
 	json_close(j);
@@ -334,16 +253,16 @@ query_attempts(struct store *s, struct json *j, int64_t window_s, int64_t limit,
 	size_t n = 0, size = 0;
 	char last_dst[ADDR_TEXT] = "";
 	int64_t rows = 0, dsts = 0;
-	struct query q;
+	struct question q;
 	int r;
 
-	query_open(&q, s,
+	question_open(&q, s,
 		   "SELECT src_ip, dst_ip, count, verdict, kind, ports, dst_ports_n, dst_ips_n, first_us, "
 		   "at_us FROM (SELECT * FROM attempt WHERE at_us >= ?1 ORDER BY at_us DESC LIMIT ?2) "
 		   "ORDER BY 1, 2");
 	sqlite3_bind_int64(q.stmt, 1, window_start_s(window_s, now_us) * 1000000);
 	sqlite3_bind_int64(q.stmt, 2, QUERY_ROWS_MAX);
-	while (ports && query_next(&q)) {
+	while (ports && question_next(&q)) {
 		const char *src = (const char *)sqlite3_column_text(q.stmt, 0);
 		const char *dst = (const char *)sqlite3_column_text(q.stmt, 1);
 
@@ -374,7 +293,7 @@ query_attempts(struct store *s, struct json *j, int64_t window_s, int64_t limit,
 		}
 		source_add(a, ports, q.stmt);
 	}
-	r = ports ? query_close(&q) : (query_close(&q), -ENOMEM);
+	r = ports ? question_close(&q) : (question_close(&q), -ENOMEM);
 	if (!r) {
 		if (a)
 			source_end(a, ports);
@@ -383,7 +302,7 @@ query_attempts(struct store *s, struct json *j, int64_t window_s, int64_t limit,
 		json_map(j, NULL);
 		json_int(j, "window_s", window_s);
 		json_list(j, "attempts");
-		for (size_t i = 0; i < n && i < (size_t)limit && room(j); i++)
+		for (size_t i = 0; i < n && i < (size_t)limit && question_room(j); i++)
 			put_source(j, &list[i]);
 		json_close(j);
 		if (rows == QUERY_ROWS_MAX)
@@ -402,22 +321,22 @@ query_sensors(struct store *s, struct json *j, int64_t now_us)
 {
 	static const char *const types[REPORT_TYPES] = { "conn", "quality", "attempt", "trace",
 							 "rollup", "stat", "plugin" };
-	struct query q;
+	struct question q;
 
-	query_open(&q, s,
+	question_open(&q, s,
 		   "SELECT id, sensor, boot, first_rx_us, last_rx_us, last_ts_us, seq_first, seq_max, "
 		   "forgotten, stat_json, stat_rx_us, conn, quality, attempt, trace, rollup, stat, plugin "
 		   "FROM run ORDER BY last_rx_us DESC, id DESC LIMIT 1000");
 	json_map(j, NULL);
 	json_list(j, "sensors");
-	while (room(j) && query_next(&q)) {
+	while (question_room(j) && question_next(&q)) {
 		int64_t seq_max = sqlite3_column_int64(q.stmt, 7), stored = 0, seq_first = 0;
 		const char *stat = (const char *)sqlite3_column_text(q.stmt, 9);
 		int known = sqlite3_column_type(q.stmt, 6) != SQLITE_NULL;
 
 		json_map(j, NULL);
-		put_text(j, "sensor", q.stmt, 1);
-		put_text(j, "boot", q.stmt, 2);
+		question_text(j, "sensor", q.stmt, 1);
+		question_text(j, "boot", q.stmt, 2);
 		json_time(j, "first_rx", sqlite3_column_int64(q.stmt, 3));
 		json_time(j, "last_rx", sqlite3_column_int64(q.stmt, 4));
 		json_time(j, "last_ts", sqlite3_column_int64(q.stmt, 5));
@@ -429,7 +348,7 @@ query_sensors(struct store *s, struct json *j, int64_t now_us)
 		stored = store_stored(s, sqlite3_column_int64(q.stmt, 0), seq_first);
 		if (stored >= 0)
 			stored = greater(stored - sqlite3_column_int64(q.stmt, 8), 0);
-		put_known(j, "stored", stored);
+		question_known(j, "stored", stored);
 		if (known && stored >= 0)
 			json_int(j, "missing", greater(seq_max - seq_first + 1 - stored, 0));
 		json_map(j, "types");
@@ -447,7 +366,7 @@ query_sensors(struct store *s, struct json *j, int64_t now_us)
 	}
 	json_close(j);
 	json_close(j);
-	return query_close(&q);
+	return question_close(&q);
 }
 
 /* ---- summary ---- */
@@ -465,16 +384,16 @@ query_summary(struct store *s, struct json *j, int64_t window_s, int64_t now_us)
 	/* established, answered, refused, timeout, other, attempts */
 	int64_t n[6] = { 0 }, points = (now_s - from) / width + 1;
 	struct span *series = calloc((size_t)points + 1, sizeof *series), *all;
-	struct query q;
+	struct question q;
 	int r;
 
 	if (!series)
 		return -ENOMEM;
 	all = &series[points];
-	query_open(&q, s, "SELECT at, established, answered, refused, timeout, other, attempts, rtt_min, "
+	question_open(&q, s, "SELECT at, established, answered, refused, timeout, other, attempts, rtt_min, "
 			  "rtt_max, hist FROM minute WHERE at >= ?1 ORDER BY at");
 	sqlite3_bind_int64(q.stmt, 1, from);
-	while (query_next(&q)) {
+	while (question_next(&q)) {
 		int64_t i = (sqlite3_column_int64(q.stmt, 0) - from) / width, count[6];
 		struct rtt rtt = { 0 };
 
@@ -492,7 +411,7 @@ query_summary(struct store *s, struct json *j, int64_t window_s, int64_t now_us)
 		rtt_merge(&series[i].rtt, &rtt);
 		rtt_merge(&all->rtt, &rtt);
 	}
-	r = query_close(&q);
+	r = question_close(&q);
 	json_map(j, NULL);
 	json_int(j, "window_s", window_s);
 	json_int(j, "conns", n[0] + n[1] + n[2] + n[3] + n[4]);
@@ -502,16 +421,16 @@ query_summary(struct store *s, struct json *j, int64_t window_s, int64_t now_us)
 	json_int(j, "timeout", n[3]);
 	json_int(j, "other", n[4]);
 	json_int(j, "attempts", n[5]);
-	put_known(j, "rtt_p50_us", rtt_percentile(&all->rtt, 50));
-	put_known(j, "rtt_p95_us", rtt_percentile(&all->rtt, 95));
+	question_known(j, "rtt_p50_us", rtt_percentile(&all->rtt, 50));
+	question_known(j, "rtt_p95_us", rtt_percentile(&all->rtt, 95));
 	json_list(j, "series");
 	for (int64_t i = 0; i < points; i++) {
 		json_map(j, NULL);
 		json_time(j, "t", (from + i * width) * 1000000);
 		json_int(j, "conns", series[i].conns);
 		json_int(j, "failed", series[i].failed);
-		put_known(j, "rtt_p50_us", rtt_percentile(&series[i].rtt, 50));
-		put_known(j, "rtt_p95_us", rtt_percentile(&series[i].rtt, 95));
+		question_known(j, "rtt_p50_us", rtt_percentile(&series[i].rtt, 50));
+		question_known(j, "rtt_p95_us", rtt_percentile(&series[i].rtt, 95));
 		json_close(j);
 	}
 	json_close(j);

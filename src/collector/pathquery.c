@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * pathquery.c - questions about traced paths.  The graph is put together from whole paths, each as one
+ * trace found it, so that none of it is glued from two; its numbers come from the tables of hops and
+ * links, which all traces went into.
+ */
+#include "pathquery.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/addr.h"
+#include "lib/hash.h"
+#include "lib/loop.h"
+#include "column.h"
+#include "query.h"
+#include "question.h"
+
+/* Columns of a path, for put_path(). */
+#define PATH_COLUMNS \
+	"p.method, p.cause, p.reached, p.hops_n, p.silent_n, p.rtt_us, p.path_hash, p.traces, p.first_us, " \
+	"p.last_us, p.hops"
+#define TARGET_COLUMNS \
+	"t.sensor, t.dst_ip, t.dst_port, t.dst_name, t.traces, t.changes, t.changed_us, t.first_us, t.last_us"
+#define N_TARGET_COLUMNS 9
+
+static const char *const tables[PATHS_TABLES] = { "hops", "links", "destinations", "paths", "changes" };
+
+static void
+put_rows(struct store *s, struct json *j)
+{
+	const struct paths_counts *c = store_paths(s);
+
+	json_map(j, "stored");
+	for (int t = 0; t < PATHS_TABLES; t++)
+		json_int(j, tables[t], c->rows[t]);
+	json_close(j);
+	json_map(j, "evicted");
+	for (int t = 0; t < PATHS_TABLES; t++)
+		json_int(j, tables[t], c->evicted[t]);
+	json_close(j);
+}
+
+/* TARGET_COLUMNS. */
+static void
+put_target(struct json *j, sqlite3_stmt *stmt)
+{
+	question_text(j, "sensor", stmt, 0);
+	question_text(j, "dst_ip", stmt, 1);
+	question_known(j, "dst_port", question_number(stmt, 2));
+	question_json(j, "dst_name", stmt, 3);
+	json_int(j, "traces", sqlite3_column_int64(stmt, 4));
+	json_int(j, "changes", sqlite3_column_int64(stmt, 5));
+	question_time(j, "changed_ts", stmt, 6);
+	question_time(j, "first_ts", stmt, 7);
+	question_time(j, "last_ts", stmt, 8);
+}
+
+/* The first six of PATH_COLUMNS, from column i on; nothing when the path was evicted. */
+static void
+put_outcome(struct json *j, sqlite3_stmt *stmt, int i)
+{
+	if (sqlite3_column_type(stmt, i) == SQLITE_NULL)
+		return;
+	question_word(j, "method", REPORT_WORDS_METHOD, sqlite3_column_int64(stmt, i));
+	question_word(j, "trigger", REPORT_WORDS_TRIGGER, question_number(stmt, i + 1));
+	json_bool(j, "reached", (int)sqlite3_column_int64(stmt, i + 2));
+	json_int(j, "hops_n", sqlite3_column_int64(stmt, i + 3));
+	json_int(j, "silent_n", sqlite3_column_int64(stmt, i + 4));
+	question_known(j, "rtt_us", question_number(stmt, i + 5));
+}
+
+int
+pathquery_list(struct store *s, struct json *j, int64_t limit)
+{
+	struct question q;
+
+	question_open(&q, s, "SELECT " TARGET_COLUMNS ", p.method, p.cause, p.reached, p.hops_n, p.silent_n, "
+			     "p.rtt_us, t.path_hash, (SELECT count(*) FROM path o WHERE o.sensor = t.sensor "
+			     "AND o.dst_ip = t.dst_ip) FROM target t LEFT JOIN path p ON p.sensor = t.sensor AND "
+			     "p.dst_ip = t.dst_ip AND p.path_hash = t.path_hash "
+			     "ORDER BY t.last_us DESC, t.id DESC LIMIT ?1");
+	sqlite3_bind_int64(q.stmt, 1, limit);
+	json_map(j, NULL);
+	json_list(j, "paths");
+	while (question_room(j) && question_next(&q)) {
+		json_map(j, NULL);
+		put_target(j, q.stmt);
+		put_outcome(j, q.stmt, N_TARGET_COLUMNS);
+		question_text(j, "path_hash", q.stmt, N_TARGET_COLUMNS + 6);
+		json_int(j, "paths_n", sqlite3_column_int64(q.stmt, N_TARGET_COLUMNS + 7));
+		json_close(j);
+	}
+	json_close(j);
+	put_rows(s, j);
+	json_close(j);
+	return question_close(&q);
+}
+
+/* PATH_COLUMNS as an object. */
+static void
+put_path(struct json *j, const char *name, sqlite3_stmt *stmt)
+{
+	json_map(j, name);
+	question_text(j, "path_hash", stmt, 6);
+	put_outcome(j, stmt, 0);
+	json_int(j, "traces", sqlite3_column_int64(stmt, 7));
+	question_time(j, "first_ts", stmt, 8);
+	question_time(j, "last_ts", stmt, 9);
+	question_json(j, "hops", stmt, 10);
+	json_close(j);
+}
+
+static int
+put_one_path(struct store *s, struct json *j, const char *name, const char *sensor, const char *dst_ip,
+	     const char *hash)
+{
+	struct question q;
+
+	question_open(&q, s, "SELECT " PATH_COLUMNS " FROM path p "
+			     "WHERE p.sensor = ?1 AND p.dst_ip = ?2 AND p.path_hash = ?3");
+	column_bind_text(q.stmt, 1, sensor);
+	column_bind_text(q.stmt, 2, dst_ip);
+	column_bind_text(q.stmt, 3, hash);
+	if (question_next(&q))
+		put_path(j, name, q.stmt);
+	return question_close(&q);
+}
+
+/* The list of changes; *before gets the hash that the newest led away from. */
+static int
+put_changes(struct store *s, struct json *j, const char *sensor, const char *dst_ip, char before[17])
+{
+	struct question q;
+
+	question_open(&q, s, "SELECT last_us, old, new FROM change WHERE sensor = ?1 AND dst_ip = ?2 "
+			     "ORDER BY last_us DESC, id DESC LIMIT ?3");
+	column_bind_text(q.stmt, 1, sensor);
+	column_bind_text(q.stmt, 2, dst_ip);
+	sqlite3_bind_int64(q.stmt, 3, PATHQUERY_CHANGES_MAX);
+	json_list(j, "changed");
+	while (question_room(j) && question_next(&q)) {
+		const char *old = (const char *)sqlite3_column_text(q.stmt, 1);
+
+		if (old && !before[0])
+			strncpy(before, old, 16);
+		json_map(j, NULL);
+		question_time(j, "ts", q.stmt, 0);
+		question_text(j, "old", q.stmt, 1);
+		question_text(j, "new", q.stmt, 2);
+		json_close(j);
+	}
+	json_close(j);
+	return question_close(&q);
+}
+
+int
+pathquery_one(struct store *s, struct json *j, const char *dst_ip)
+{
+	struct question q;
+	int r = 0, e;
+
+	question_open(&q, s, "SELECT " TARGET_COLUMNS ", t.path_hash FROM target t WHERE t.dst_ip = ?1 "
+			     "ORDER BY t.last_us DESC, t.id DESC LIMIT ?2");
+	column_bind_text(q.stmt, 1, dst_ip);
+	sqlite3_bind_int64(q.stmt, 2, PATHQUERY_SENSORS_MAX);
+	json_map(j, NULL);
+	json_str(j, "dst_ip", dst_ip, strlen(dst_ip));
+	json_list(j, "sensors");
+	while (!r && question_room(j) && question_next(&q)) {
+		const char *sensor = (const char *)sqlite3_column_text(q.stmt, 0);
+		const char *hash = (const char *)sqlite3_column_text(q.stmt, N_TARGET_COLUMNS);
+		char before[17] = "";
+
+		if (!sensor || !hash)
+			continue;
+		json_map(j, NULL);
+		put_target(j, q.stmt);
+		r = put_changes(s, j, sensor, dst_ip, before);
+		if (!r)
+			r = put_one_path(s, j, "latest", sensor, dst_ip, hash);
+		if (!r && before[0])
+			r = put_one_path(s, j, "previous", sensor, dst_ip, before);
+		json_close(j);
+	}
+	json_close(j);
+	json_close(j);
+	e = question_close(&q);
+	return r ? r : e;
+}
+
+/* ---- the graph ---- */
+
+/* What a node, link or path takes at most, beside its name. */
+#define ENTRY_BYTES 400
+#define SENSORS_MAX 256
+
+struct node {
+	unsigned sensor; /* place in graph.sensors */
+	int64_t ttl;     /* 0: the sensor itself */
+	char ip[ADDR_TEXT];
+};
+
+struct link {
+	unsigned a, b;   /* places in graph.nodes */
+};
+
+/* Growing list of things of one size, found again by the bytes of their keys. */
+struct set {
+	char *items;
+	size_t n, size, width;
+	uint32_t *slots; /* 1 + place; 0: free */
+	size_t n_slots;  /* a power of two, at least twice n */
+};
+
+struct graph {
+	struct set sensors, nodes, links;
+	uint8_t secret[16];
+};
+
+static void
+set_free(struct set *t)
+{
+	free(t->items);
+	free(t->slots);
+}
+
+static int
+set_grow(struct set *t)
+{
+	size_t size = t->size ? 2 * t->size : 64;
+	char *items = realloc(t->items, size * t->width);
+
+	if (!items)
+		return -ENOMEM;
+	t->items = items;
+	free(t->slots);
+	t->slots = calloc(2 * size, sizeof *t->slots);
+	if (!t->slots)
+		return -ENOMEM;
+	t->size = size;
+	t->n_slots = 2 * size;
+	return 0;
+}
+
+static uint32_t *
+set_slot(const struct set *t, const uint8_t secret[16], const void *item)
+{
+	size_t i = hash_sip(secret, item, t->width) & (t->n_slots - 1);
+
+	while (t->slots[i] && memcmp(t->items + (t->slots[i] - 1) * t->width, item, t->width))
+		i = (i + 1) & (t->n_slots - 1);
+	return &t->slots[i];
+}
+
+/* Its place, or -ENOMEM.  Every byte of an item counts: padding is zero. */
+static int64_t
+set_put(struct set *t, const uint8_t secret[16], const void *item)
+{
+	uint32_t *slot;
+
+	if (t->n == t->size) {
+		if (set_grow(t))
+			return -ENOMEM;
+		for (size_t i = 0; i < t->n; i++)
+			*set_slot(t, secret, t->items + i * t->width) = (uint32_t)i + 1;
+	}
+	slot = set_slot(t, secret, item);
+	if (!*slot) {
+		memcpy(t->items + t->n * t->width, item, t->width);
+		*slot = (uint32_t)++t->n;
+	}
+	return *slot - 1;
+}
+
+static int64_t
+put_node(struct graph *g, unsigned sensor, int64_t ttl, const char *ip)
+{
+	struct node node;
+
+	memset(&node, 0, sizeof node);
+	node.sensor = sensor;
+	node.ttl = ttl;
+	memcpy(node.ip, ip, strnlen(ip, sizeof node.ip - 1));
+	return set_put(&g->nodes, g->secret, &node);
+}
+
+/* The answered hops of one path: its nodes, and the links between them, into the graph; their places
+ * as a list into j. */
+static int
+walk(struct graph *g, struct question *hops, unsigned sensor, struct json *j)
+{
+	int64_t at = put_node(g, sensor, 0, ""), last_ttl = 0;
+
+	if (at < 0)
+		return (int)at;
+	json_list(j, "nodes");
+	json_int(j, NULL, at);
+	while (question_next(hops)) {
+		int64_t ttl = sqlite3_column_int64(hops->stmt, 0), next, added;
+		const char *ip = (const char *)sqlite3_column_text(hops->stmt, 1);
+		char text[ADDR_TEXT];
+		uint8_t ipv, addr[16];
+		struct link link;
+
+		if (!ip || ttl <= last_ttl || addr_parse(&ipv, addr, ip))
+			continue;
+		addr_print(text, ipv, addr); /* the report's own spelling may differ */
+		next = put_node(g, sensor, ttl, text);
+		link = (struct link){ (unsigned)at, (unsigned)next };
+		added = next < 0 ? next : set_put(&g->links, g->secret, &link);
+		if (added < 0)
+			return (int)added;
+		json_int(j, NULL, next);
+		at = next;
+		last_ttl = ttl;
+	}
+	json_close(j);
+	return 0;
+}
+
+/* Least, median and greatest of the histogram of columns i (min), i + 1 (max) and i + 2; names in that
+ * order. */
+static void
+put_rtt(struct json *j, const char *const names[3], sqlite3_stmt *stmt, int i)
+{
+	struct rtt rtt = { 0 };
+
+	column_add_rtt(&rtt, stmt, i, i + 2);
+	if (!rtt.n)
+		return;
+	json_uint(j, names[0], rtt.min_us);
+	json_int(j, names[1], rtt_percentile(&rtt, 50));
+	json_uint(j, names[2], rtt.max_us);
+}
+
+static const char *
+sensor_name(const struct graph *g, const struct node *node)
+{
+	return g->sensors.items + node->sensor * g->sensors.width;
+}
+
+static int
+put_nodes(struct graph *g, struct store *s, struct json *j)
+{
+	static const char *const rtt[] = { "rtt_min_us", "rtt_p50_us", "rtt_max_us" };
+	struct question q;
+
+	question_open(&q, s, "SELECT rtt_min, rtt_max, hist, name, traces, cached, sent, answered, first_us, last_us "
+			     "FROM hop WHERE sensor = ?1 AND ttl = ?2 AND ip = ?3");
+	json_list(j, "nodes");
+	for (size_t i = 0; i < g->nodes.n; i++) {
+		const struct node *node = (const struct node *)(const void *)(g->nodes.items +
+									       i * g->nodes.width);
+
+		json_map(j, NULL);
+		json_int(j, "sensor", node->sensor);
+		json_int(j, "ttl", node->ttl);
+		if (node->ttl)
+			json_str(j, "ip", node->ip, strlen(node->ip));
+		question_again(&q);
+		column_bind_text(q.stmt, 1, sensor_name(g, node));
+		sqlite3_bind_int64(q.stmt, 2, node->ttl);
+		column_bind_text(q.stmt, 3, node->ip);
+		if (question_next(&q)) {
+			question_json(j, "name", q.stmt, 3);
+			json_int(j, "traces", sqlite3_column_int64(q.stmt, 4));
+			json_int(j, "cached", sqlite3_column_int64(q.stmt, 5));
+			json_int(j, "sent", sqlite3_column_int64(q.stmt, 6));
+			json_int(j, "answered", sqlite3_column_int64(q.stmt, 7));
+			put_rtt(j, rtt, q.stmt, 0);
+			question_time(j, "first_ts", q.stmt, 8);
+			question_time(j, "last_ts", q.stmt, 9);
+		}
+		json_close(j);
+	}
+	json_close(j);
+	return question_close(&q);
+}
+
+static int
+put_links(struct graph *g, struct store *s, struct json *j)
+{
+	static const char *const added[] = { "added_min_us", "added_p50_us", "added_max_us" };
+	const struct node *nodes = (const struct node *)(const void *)g->nodes.items;
+	const struct link *links = (const struct link *)(const void *)g->links.items;
+	struct question q;
+
+	question_open(&q, s, "SELECT rtt_min, rtt_max, hist, traces, first_us, last_us FROM link "
+			     "WHERE sensor = ?1 AND ttl = ?2 AND a = ?3 AND gap = ?4 AND b = ?5");
+	json_list(j, "links");
+	for (size_t i = 0; i < g->links.n; i++) {
+		const struct node *a = &nodes[links[i].a], *b = &nodes[links[i].b];
+		int64_t gap = b->ttl - a->ttl - 1;
+
+		json_map(j, NULL);
+		json_int(j, "a", links[i].a);
+		json_int(j, "b", links[i].b);
+		if (gap)
+			json_int(j, "gap", gap);
+		question_again(&q);
+		column_bind_text(q.stmt, 1, sensor_name(g, a));
+		sqlite3_bind_int64(q.stmt, 2, a->ttl);
+		column_bind_text(q.stmt, 3, a->ip);
+		sqlite3_bind_int64(q.stmt, 4, gap);
+		column_bind_text(q.stmt, 5, b->ip);
+		if (question_next(&q)) {
+			json_int(j, "traces", sqlite3_column_int64(q.stmt, 3));
+			put_rtt(j, added, q.stmt, 0);
+			question_time(j, "first_ts", q.stmt, 4);
+			question_time(j, "last_ts", q.stmt, 5);
+		}
+		json_close(j);
+	}
+	json_close(j);
+	return question_close(&q);
+}
+
+/* Whether the answer has room for the graph as it is and one path more, all names of full length. */
+static int
+room_for_path(const struct graph *g, const struct json *j, size_t names)
+{
+	size_t more = 2 * REPORT_HOPS_MAX * ENTRY_BYTES + 2 * REPORT_LINE_MAX;
+
+	return j->size - j->len > (g->nodes.n + g->links.n) * ENTRY_BYTES + names + more;
+}
+
+int
+pathquery_graph(struct store *s, struct json *j, int64_t limit)
+{
+	struct graph g = { .sensors = { .width = sizeof ((struct report *)0)->sensor },
+			   .nodes = { .width = sizeof(struct node) }, .links = { .width = sizeof(struct link) } };
+	const int64_t until_us = clock_mono_us() + QUERY_US / 2;
+	int64_t shown = 0;
+	size_t names = 0;
+	struct question q, hops;
+	int r = 0, e, cut = 0;
+
+	hash_random(g.secret, sizeof g.secret);
+	question_open(&q, s, "SELECT " TARGET_COLUMNS ", p.method, p.cause, p.reached, p.hops_n, p.silent_n, "
+			     "p.rtt_us, p.hops FROM target t JOIN path p ON p.sensor = t.sensor AND "
+			     "p.dst_ip = t.dst_ip AND p.path_hash = t.path_hash "
+			     "ORDER BY t.last_us DESC, t.id DESC LIMIT ?1");
+	sqlite3_bind_int64(q.stmt, 1, limit + 1);
+	question_open(&hops, s, "SELECT json_extract(value, '$.ttl'), json_extract(value, '$.ip') "
+				"FROM json_each(?1)");
+	json_map(j, NULL);
+	json_list(j, "paths");
+	while (!r && question_next(&q)) {
+		char name[sizeof ((struct report *)0)->sensor] = "";
+		const char *sensor = (const char *)sqlite3_column_text(q.stmt, 0);
+		int64_t at;
+
+		/* Names of hops are in the list of hops, which is as long as they are, at least. */
+		names += (size_t)sqlite3_column_bytes(q.stmt, N_TARGET_COLUMNS + 6);
+		if (shown == limit || g.sensors.n == SENSORS_MAX || !room_for_path(&g, j, names) ||
+		    clock_mono_us() > until_us) {
+			cut = 1;
+			break;
+		}
+		strncpy(name, sensor ? sensor : "", sizeof name - 1);
+		at = set_put(&g.sensors, g.secret, name);
+		if (at < 0) {
+			r = (int)at;
+			break;
+		}
+		json_map(j, NULL);
+		put_target(j, q.stmt);
+		put_outcome(j, q.stmt, N_TARGET_COLUMNS);
+		question_again(&hops);
+		sqlite3_bind_value(hops.stmt, 1, sqlite3_column_value(q.stmt, N_TARGET_COLUMNS + 6));
+		r = walk(&g, &hops, (unsigned)at, j);
+		json_close(j);
+		shown++;
+	}
+	json_close(j);
+	e = question_close(&hops);
+	r = r ? r : e;
+	e = question_close(&q);
+	r = r ? r : e;
+	json_bool(j, "cut", cut);
+	json_list(j, "sensors");
+	for (size_t i = 0; i < g.sensors.n; i++)
+		json_str(j, NULL, g.sensors.items + i * g.sensors.width, strlen(g.sensors.items + i * g.sensors.width));
+	json_close(j);
+	if (!r)
+		r = put_nodes(&g, s, j);
+	if (!r)
+		r = put_links(&g, s, j);
+	put_rows(s, j);
+	json_close(j);
+	set_free(&g.sensors);
+	set_free(&g.nodes);
+	set_free(&g.links);
+	return r;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * question.h - one SELECT that may not take long, and its columns as JSON.  What query.c and
+ * pathquery.c are written with.
+ */
+#ifndef QUESTION_H
+#define QUESTION_H
+
+#include <sqlite3.h>
+#include <stdint.h>
+
+#include "lib/json.h"
+#include "store.h"
+
+struct question {
+	sqlite3 *db;
+	sqlite3_stmt *stmt; /* bind between open and the first next */
+	int64_t until_us;
+	int code;           /* of the last step */
+};
+
+/* Ends with question_close(), even when it failed.  0 or an SQLite code.  The newest one open has
+ * the clock. */
+int question_open(struct question *, struct store *, const char *sql);
+/* 1: there is a row. */
+int question_next(struct question *);
+/* For the next turn with other values. */
+void question_again(struct question *);
+/* 0, -EBUSY when it took longer than QUERY_US, or another error of store.h. */
+int question_close(struct question *);
+
+/* A word of a list of report.h; nothing when i is below 0. */
+void question_word(struct json *, const char *name, const char *words, int64_t i);
+/* Nothing when v is below 0. */
+void question_known(struct json *, const char *name, int64_t v);
+/* Text of a column that we checked when it came in: addresses, names of sensors. */
+void question_text(struct json *, const char *name, sqlite3_stmt *, int i);
+/* A column that is JSON; nothing when it is NULL. */
+void question_json(struct json *, const char *name, sqlite3_stmt *, int i);
+/* A time in microseconds; nothing when it is NULL. */
+void question_time(struct json *, const char *name, sqlite3_stmt *, int i);
+/* -1 when it is NULL. */
+int64_t question_number(sqlite3_stmt *, int i);
+
+/* Enough room for one more entry of any list? */
+int question_room(const struct json *);
+
+#endif
