@@ -23,7 +23,7 @@ static struct ng_ctx fake_ctx;
 static const struct ng_option *fake_options;
 static struct {
 	const char *name, *value;
-} fake_set[8];
+} fake_set[16];
 static char (*fake_reports)[16384]; /* FAKE_REPORTS of them, once one was made */
 static unsigned fake_n_reports;
 static int fake_open, fake_depth, fake_refuse;
@@ -35,6 +35,13 @@ static struct {
 static enum ng_dir fake_direction = NG_DIR_INBOUND;
 
 #define FAKE_REPORTS 16384
+
+/* What a plugin asked the prober for, and what it is answered. */
+static struct ng_trace_request fake_asked[8192];
+static unsigned fake_n_asked;
+static int fake_trace_result;
+static char fake_said[1024]; /* the last text logged, if not at debug */
+static unsigned fake_n_said;
 
 static void
 fake_reset(const struct ng_option *own)
@@ -49,6 +56,8 @@ fake_reset(const struct ng_option *own)
 	for (int i = 0; i < 8; i++)
 		fake_timer_us[i] = -1;
 	fake_n_reports = 0;
+	fake_n_asked = fake_n_said = 0;
+	fake_trace_result = 0;
 	fake_open = fake_refuse = 0;
 	fake_direction = NG_DIR_INBOUND;
 }
@@ -92,8 +101,10 @@ static void
 fake_log(struct ng_ctx *ctx, enum ng_log_level level, const char *text)
 {
 	(void)ctx;
-	(void)level;
-	(void)text;
+	if (level > NG_LOG_INFO)
+		return;
+	snprintf(fake_said, sizeof fake_said, "%s", text);
+	fake_n_said++;
 }
 
 static int
@@ -139,6 +150,18 @@ fake_ifname(struct ng_ctx *ctx, uint32_t ifindex)
 {
 	(void)ctx;
 	return ifindex == 7 ? "br-lan" : ifindex == 9 ? "wan" : NULL;
+}
+
+static int
+fake_trace_request(struct ng_ctx *ctx, const struct ng_trace_request *q)
+{
+	(void)ctx;
+	assert_true(q->size >= sizeof *q && q->id);
+	if (fake_trace_result)
+		return fake_trace_result;
+	assert_true(fake_n_asked < sizeof fake_asked / sizeof *fake_asked);
+	fake_asked[fake_n_asked++] = *q;
+	return 0;
 }
 
 static int
@@ -291,6 +314,7 @@ static const struct ng_host fake_host = {
 	.report_commit = fake_commit,
 	.report_drop = fake_drop,
 	.report_tuple = fake_tuple,
+	.trace_request = fake_trace_request,
 };
 
 /* A number of report i; -1 when it has not this field. */
