@@ -41,3 +41,5 @@ $O/unit/handshake: plugins/handshake.c
 omit_log = src/lib/log.c
 omit_rawsock = src/lib/rawsock.c
 $(patsubst tests/unit/%.c,$O/unit/%,$(wildcard tests/unit/collector_*.c)): $(wildcard src/collector/*.[ch])
+extra_prober_serve = src/prober/admit.c src/prober/budget.c src/prober/inband.c
+$O/unit/prober_serve: $(extra_prober_serve) src/prober/client.c
