@@ -336,8 +336,9 @@ ask(struct traceroute *t, struct dest *d, uint8_t trigger, int fresh, const stru
 
 /* ---- connections ---------------------------------------------------------------------------- */
 
-/* Is this one slow against the others before?  The normal follows slowly: an outlier moves it by an eighth
- * of itself, hardly more, and what stays so is normal after a while. */
+/* Is this one slow against the others before?  The normal is near the least that is seen: it falls fast, for
+ * nothing is quicker than the way is long, and rises by a 32nd of itself at most, so that what stays slow is
+ * normal after a while. */
 static int
 is_slow(struct traceroute *t, struct dest *d, int64_t rtt_us)
 {
@@ -355,7 +356,7 @@ is_slow(struct traceroute *t, struct dest *d, int64_t rtt_us)
 	add_us = rtt_us - base_us;
 	if (add_us > base_us + STEP_US)
 		add_us = base_us + STEP_US;
-	d->base_us = (uint32_t)(base_us + add_us / 8);
+	d->base_us = (uint32_t)(base_us + add_us / (add_us < 0 ? 4 : 32));
 	if (d->samples < SAMPLES)
 		d->samples++;
 	return slow;
