@@ -9,6 +9,7 @@ by the 5-tuple, with a seed each, so a flow takes the same path in every run.
 """
 import contextlib
 import functools
+import ipaddress
 import itertools
 import json
 import os
@@ -80,7 +81,16 @@ table inet counted {
 }
 """
 
+# Its input is open: other people's traceroutes need the answers that conntrack does not know.
 RULES_GW = f"""
+table inet filter {{
+	chain forward {{
+		type filter hook forward priority filter;
+		ct state established,related accept
+		iifname "to-lan" accept
+		drop
+	}}
+}}
 table ip nat {{
 	chain postrouting {{
 		type nat hook postrouting priority srcnat;
@@ -298,6 +308,7 @@ class Internet:
         links = self.topo.next_hops(at, leaf.name)
         chosen = [link for link in links if next_node in (None, link.low)]
         self[at].ip(f"route replace {self.topo.net4(leaf)} {self._next_hops(chosen, 4)}")
+        self._chosen.cache_clear()
         self[at].ip(f"route del {self.topo.net6(leaf)}\nroute add {self.topo.net6(leaf)} {self._next_hops(chosen, 6)}")
 
     # What is true
@@ -325,10 +336,6 @@ class Internet:
             step = links[0].low if len(links) == 1 else self._chosen(at, came, proto, src, sport, dst, dport)
             came, at, path = at, step, path + (step,)
         return path
-
-    def forget_paths(self):
-        """After a route was changed."""
-        self._chosen.cache_clear()
 
     def leaf_of(self, address):
         if ":" in address:
@@ -373,11 +380,10 @@ class Internet:
         rows = []
         for line in self["gw"].read("/proc/net/nf_conntrack").splitlines():
             words = line.split()
-            pairs = [w.split("=", 1) for w in words if "=" in w]
-            first = {}
-            last = {}
-            for key, value in pairs:
-                (last if key in first else first)[key] = value
+            first, last = {}, {}
+            for key, value in (w.split("=", 1) for w in words if "=" in w):
+                # IPv6 addresses are written in full there.
+                (last if key in first else first)[key] = str(ipaddress.ip_address(value)) if key in ("src", "dst") else value
             rows.append(((words[2], first["src"], int(first.get("sport", 0)), first["dst"], int(first.get("dport", 0))),
                          (last["dst"], int(last.get("dport", 0)))))
         return rows

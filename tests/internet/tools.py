@@ -25,7 +25,7 @@ def _traceroute(text, dst):
     return {"dst": dst, "reached": reached, "hops": hops}
 
 
-def _scamper(text):
+def scamper_traces(text):
     for line in text.splitlines():
         d = json.loads(line)
         if d["type"] == "trace":
@@ -65,7 +65,7 @@ def scamper(inet, folder, destinations):
         text, cost = job.result()
     finally:
         job.kill()
-    return list(_scamper(text)), cost
+    return list(scamper_traces(text)), cost
 
 
 def traceroute(inet, folder, destinations, at_a_time=64):

@@ -64,6 +64,14 @@ def tcp(src, dst, sport, dport, flags, seq=0, ack=0, ttl=64, opts=b"", window=64
     return ip[:10] + struct.pack("!H", _sum16(ip)) + ip[12:] + head
 
 
+def icmp4(src, dst, kind, code, rest, body, ttl=64):
+    """An IPv4 packet that holds one ICMP message; rest: the four bytes behind its checksum."""
+    message = struct.pack("!BBH", kind, code, _sum16(struct.pack("!BBH", kind, code, 0) + rest + body)) + rest + body
+    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(message), 0, 0x4000, ttl, 1, 0)
+    ip += socket.inet_aton(src) + socket.inet_aton(dst)
+    return ip[:10] + struct.pack("!H", _sum16(ip)) + ip[12:] + message
+
+
 def ether(dst_mac, src_mac, packet):
     return mac(dst_mac) + mac(src_mac) + (b"\x86\xdd" if packet[0] >> 4 == 6 else b"\x08\x00") + packet
 

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""net-gazer on the gateway, tracing with its limits opened (a test closes the one that it is about)."""
+import ipaddress
+
+from internet import score, topo
+from lib.sensor import Sensor
+
+
+class Tracing(Sensor):
+    """As Sensor.  traceroute: options of the plugin's section, underscores for dashes."""
+
+    def __init__(self, inet, folder, plugins=("traceroute",), traceroute=None, **options):
+        section = {"rate": 1000000, **{n.replace("_", "-"): v for n, v in (traceroute or {}).items()}}
+        super().__init__(inet["gw"], folder, **{
+            "plugins": plugins, "home": [topo.LAN4, topo.LAN6], "runtime_dir": folder / "run", "probe_rate": 1000,
+            "trace_rate": 1000, "trace_limit": 1000, "prefix_budget": 65535, "traceroute": section, **options})
+        self.inet = inet
+
+    def start(self):
+        super().start()
+        self.worker("prober")
+
+    def traces(self, n=0, deadline_s=60, **want):
+        """At least n `trace` reports."""
+        return self.wait_reports(n, deadline_s, type="trace", **want)
+
+    def counted(self, plugin="traceroute"):
+        """The plugin's counters, from the last stat report."""
+        return next(p for p in self.stat()["plugins"] if p["name"] == plugin)["counters"]
+
+
+def prefix(address):
+    """What budgets are kept for: the /24 or /48."""
+    return str(ipaddress.ip_network(f"{address}/{48 if ':' in address else 24}", strict=False))
+
+
+def check_exact(inet, report):
+    """The one path of its flow, every hop that answers and no other, silent ones in their place, RTTs only
+    where a probe was answered."""
+    s = score.score(inet, score.of_report(report), report["proto"], exact=True)
+    said = f"{report}\n{s}"
+    assert not s["wrong"] and not s["false_links"], said
+    assert s["found"] == s["expected"], said
+    assert [h["ttl"] for h in report["hops"]] == list(range(1, len(report["hops"]) + 1)), said
+    assert all(h["ttl"] <= len(s["path"]) for h in report["hops"]), said
+    for h in report["hops"]:
+        answers = inet.topo.nodes[s["path"][h["ttl"] - 1]].answers(report["proto"])
+        assert ("ip" in h) == answers, said
+    assert report["reached"] == inet.topo.nodes[s["path"][-1]].answers(report["proto"]), said
+    return s["path"]
