@@ -14,3 +14,6 @@ extra_intake = src/collector/column.c src/collector/paths.c src/collector/gunzip
 libs_intake = -lyajl -lsqlite3 -lz -lm
 $O/fuzz/intake: $(extra_intake)
 $O/fuzz/prober_wire: src/prober/wire.c tests/unit/wire_answers.h
+extra_prober_request = src/prober/budget.c src/prober/wire.c
+$O/fuzz/prober_request: src/prober/admit.c
+$O/fuzz/prober_settings: src/prober/settings.c
