@@ -17,3 +17,4 @@ $O/fuzz/prober_wire: src/prober/wire.c tests/unit/wire_answers.h
 extra_prober_request = src/prober/budget.c src/prober/wire.c
 $O/fuzz/prober_request: src/prober/admit.c
 $O/fuzz/prober_settings: src/prober/settings.c
+$O/fuzz/prober_result: src/analyzer/trace.c plugins/traceroute.c plugins/path.h
