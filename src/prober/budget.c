@@ -2,9 +2,8 @@
  *
  * budget.c - an open-addressed table in a shared mapping.
  *
- * A slot is 48 bits of prefix, a bit for the family and 15 bits of count, as two words: the first is
- * written before the second, and a slot is in use when the second has a count.  Nothing is removed
- * but all at once, when the day ends.
+ * A slot is three words: 48 bits of prefix and the family, then the count, which is written last; a slot
+ * without a count is free.  Nothing is removed but all at once, when the day ends.
  */
 #include "budget.h"
 
@@ -24,14 +23,14 @@
 #define BUDGET_VERSION 1
 #define BUDGET_RUN 128           /* slots looked at for one prefix */
 
-#define COUNT_MASK 0x7fffU
-#define FAMILY_V6 0x8000U
+#define FAMILY_V6 1U
 
 #define DAY_US 86400000000
 
 struct slot {
-	uint32_t high; /* the prefix's first 32 bits */
-	uint32_t low;  /* its next 16, the family, the count; count 0: free */
+	uint32_t high;  /* the prefix's first 32 bits */
+	uint32_t low;   /* its next 16, and FAMILY_V6 */
+	uint32_t count; /* 0: free */
 };
 
 struct page {
@@ -44,7 +43,7 @@ struct page {
 	struct slot slot[BUDGET_SLOTS];
 };
 
-_Static_assert(sizeof(struct page) == 64 + 8 * BUDGET_SLOTS && sizeof(struct page) <= 128 * 1024, "layout");
+_Static_assert(sizeof(struct page) == 64 + 12 * BUDGET_SLOTS && sizeof(struct page) <= 128 * 1024, "layout");
 
 struct budget {
 	struct page *page;
@@ -69,7 +68,7 @@ static void
 clear(struct page *p)
 {
 	for (unsigned i = 0; i < BUDGET_SLOTS; i++)
-		store(&p->slot[i].low, 0);
+		store(&p->slot[i].count, 0);
 }
 
 static void
@@ -91,11 +90,13 @@ is_sound(const struct page *p)
 	if (p->magic != BUDGET_MAGIC || p->version != BUDGET_VERSION || p->slots != BUDGET_SLOTS)
 		return 0;
 	for (unsigned i = 0; i < BUDGET_SLOTS; i++) {
-		uint32_t high = p->slot[i].high, low = p->slot[i].low;
+		const struct slot *s = &p->slot[i];
 
-		if (low && !(low & COUNT_MASK))
+		if (!s->count)
+			continue; /* maybe half written */
+		if (s->count > BUDGET_COUNT_MAX || s->low & 0xffff & ~FAMILY_V6)
 			return 0;
-		if (low && !(low & FAMILY_V6) && (low >> 16 || high & 0xff))
+		if (!(s->low & FAMILY_V6) && (s->low || s->high & 0xff))
 			return 0; /* more than 24 bits of an IPv4 address */
 	}
 	return 1;
@@ -193,7 +194,7 @@ find(struct page *p, uint8_t ipv, const uint8_t addr[16], struct slot *wanted)
 	for (unsigned i = 0; i < BUDGET_RUN; i++) {
 		struct slot *s = &p->slot[(at + i) % BUDGET_SLOTS];
 
-		if (!(s->low & COUNT_MASK) || (s->high == wanted->high && (s->low & ~COUNT_MASK) == wanted->low))
+		if (!s->count || (s->high == wanted->high && s->low == wanted->low))
 			return s;
 	}
 	return NULL;
@@ -209,7 +210,7 @@ room(struct budget *b, uint8_t ipv, const uint8_t addr[16], int64_t wall_us, str
 	s = find(b->page, ipv, addr, wanted);
 	if (!s)
 		b->full++;
-	return s && (s->low & COUNT_MASK) < b->per_day && (s->low & COUNT_MASK) < BUDGET_COUNT_MAX ? s : NULL;
+	return s && s->count < b->per_day && s->count < BUDGET_COUNT_MAX ? s : NULL;
 }
 
 int
@@ -227,12 +228,11 @@ budget_take(struct budget *b, uint8_t ipv, const uint8_t addr[16], int64_t wall_
 
 	if (!s)
 		return 0;
-	if (!(s->low & COUNT_MASK)) {
+	if (!s->count) {
 		store(&s->high, wanted.high);
-		store(&s->low, wanted.low | 1);
-	} else {
-		store(&s->low, s->low + 1);
+		store(&s->low, wanted.low);
 	}
+	store(&s->count, s->count + 1);
 	return 1;
 }
 

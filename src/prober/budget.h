@@ -10,8 +10,8 @@
 
 #include <stdint.h>
 
-#define BUDGET_COUNT_MAX 32767
-#define BUDGET_SLOTS 8192 /* 64 KiB; a day's prefixes beyond some 7,000 are refused */
+#define BUDGET_COUNT_MAX 1000000
+#define BUDGET_SLOTS 8192 /* 96 KiB; a day's prefixes beyond some 8,000 are refused */
 
 struct budget;
 

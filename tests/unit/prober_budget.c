@@ -218,7 +218,11 @@ test_garbage(void **state)
 	memcpy(p.slot, noise, sizeof p.slot);
 	try_garbage(&p, sizeof p);
 	memset(p.slot, 0, sizeof p.slot);
-	p.slot[77].low = FAMILY_V6; /* in use, without a count */
+	p.slot[77] = (struct slot){ 0x01020304, 0, 1 }; /* a fourth byte */
+	try_garbage(&p, sizeof p);
+	p.slot[77] = (struct slot){ 0x20010203, FAMILY_V6 | 2, 1 };
+	try_garbage(&p, sizeof p);
+	p.slot[77] = (struct slot){ 0x01020300, 0, BUDGET_COUNT_MAX + 1 };
 	try_garbage(&p, sizeof p);
 }
 
@@ -235,19 +239,26 @@ test_torn(void **state)
 	budget_close(b);
 	assert_int_equal(pread(file, &p, sizeof p, 0), sizeof p);
 	for (unsigned i = 0; i < BUDGET_SLOTS; i++)
-		at = p.slot[i].low ? i : at;
+		at = p.slot[i].count ? i : at;
 	assert_true(at < BUDGET_SLOTS);
-	/* Only the first word of a new slot was written: not counted yet, and no trace had begun. */
-	p.slot[at].low = 0;
-	assert_int_equal(pwrite(file, &p, sizeof p, 0), sizeof p);
-	b = open_file(2, NOON);
-	assert_true(budget_take(b, 6, v6(1, 1), NOON));
-	assert_true(budget_take(b, 6, v6(1, 1), NOON));
-	assert_false(budget_take(b, 6, v6(1, 1), NOON));
-	budget_close(b);
+	/* Only the first words of a new slot were written: not counted yet, and no trace had begun. */
+	for (int words = 2; words > 0; words--) {
+		p.slot[at].count = 0;
+		if (words == 1)
+			p.slot[at].low = 0; /* as the last owner of the slot left it */
+		p.slot[at].high &= words == 1 ? ~0xffU : ~0U;
+		assert_int_equal(pwrite(file, &p, sizeof p, 0), sizeof p);
+		b = open_file(2, NOON);
+		assert_int_equal(b->page->key[0], p.key[0]); /* it is gone on with */
+		assert_int_equal(b->page->key[15], p.key[15]);
+		assert_true(budget_take(b, 6, v6(1, 1), NOON));
+		assert_true(budget_take(b, 6, v6(1, 1), NOON));
+		assert_false(budget_take(b, 6, v6(1, 1), NOON));
+		budget_close(b);
+	}
 	/* The day was turned half way: some slots are cleared, the day is the old one. */
 	assert_int_equal(pread(file, &p, sizeof p, 0), sizeof p);
-	p.slot[(at + 1) % BUDGET_SLOTS].low = 0;
+	p.slot[(at + 1) % BUDGET_SLOTS].count = 0;
 	assert_int_equal(pwrite(file, &p, sizeof p, 0), sizeof p);
 	b = open_file(2, NOON + DAY_US);
 	assert_true(budget_left(b, 6, v6(1, 1), NOON + DAY_US));

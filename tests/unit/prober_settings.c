@@ -61,7 +61,7 @@ test_all(void **state)
 	assert_int_equal(read_string("verbose=3\nversion=0.1 x=y\nsend=tcp4 7\nsend=tcp6 8\nsend=udp4 9\nsend=udp6 10\n"
 				     "send=icmp4 11\nsend=icmp6 12\nsend=tcpx4 13\nsend=tcpx6 14\nroute=15\nnflog=104 16\n"
 				     "\nlisten=17\nmark=4294967295\nhome=10.0.0.0/8\nhome=fd00::/8\nexclude=192.0.2.7\n"
-				     "any-target=yes\nprobe-rate=1000\ntrace-rate=1000000\nprefix-budget=32767\n"
+				     "any-target=yes\nprobe-rate=1000\ntrace-rate=1000000\nprefix-budget=1000000\n"
 				     "traces=4096\nfrom-a-newer-parent=x\n"), 0);
 	for (int k = 0; k < SETTINGS_KINDS; k++)
 		assert_int_equal(s.send_fd[k], 7 + k);
@@ -77,7 +77,7 @@ test_all(void **state)
 	assert_int_equal(s.any_target, 1);
 	assert_int_equal(s.probe_rate, 1000);
 	assert_int_equal(s.trace_rate, 1000000);
-	assert_int_equal(s.prefix_budget, 32767);
+	assert_int_equal(s.prefix_budget, 1000000);
 	assert_int_equal(s.traces, 4096);
 	assert_int_equal(s.verbose, LOG_L_DEBUG);
 }
@@ -91,7 +91,7 @@ test_refused(void **state)
 		"nflog=9", "nflog=65536 9", "nflog=1 9 9", "nflog=-1 9", "nflog=1 9\nnflog=2 10", "listen=x", "listen= 9",
 		"mark=0x4e000000", "mark=4294967296", "mark=-1", "mark=+1", "home=10.0.0.1/8", "home=x", "home=",
 		"exclude=::/129", "any-target=1", "any-target=", "probe-rate=0", "probe-rate=1000001", "trace-rate=0",
-		"prefix-budget=0", "prefix-budget=32768", "traces=0", "traces=4097", "traces=1 ", "traces=99999999999999999999",
+		"prefix-budget=0", "prefix-budget=1000001", "traces=0", "traces=4097", "traces=1 ", "traces=99999999999999999999",
 		"verbose=4", "verbose=-1", "traces", NULL,
 	};
 	char text[200];
