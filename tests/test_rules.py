@@ -72,34 +72,55 @@ def table(ns):
     return found
 
 
+def prober_sensor(ns, folder, **options):
+    return Sensor(ns, folder, prober="yes", runtime_dir=str(folder / "run"), **options)
+
+
 def load(ns, path=FILE):
     done = ns.run("nft", "-f", path)
     assert done.returncode == 0, done.stderr
 
 
+PROBER = {"probe_output", "probe_answers"}
+
+
+def without(found, chains):
+    """The table without these chains, their rules and the counters that only they name."""
+    rules = [r for r in found["rule"] if r["chain"] not in chains]
+    named = {e["counter"] for r in rules for e in r["expr"] if "counter" in e}
+    return {**found, "rule": rules, "chain": [c for c in found["chain"] if c["name"] not in chains],
+            "counter": [c for c in found["counter"] if c["name"] in named]}
+
+
 def test_same_rules(tmp_path):
-    """The default plugins: own mode and the file make the same table."""
+    """The default plugins and a prober: own mode and the file make the same table; without a prober there is
+    nothing for it."""
     with machine() as box:
         load(box)
         included = table(box)
-        with Sensor(box, tmp_path) as s:  # replaces it: the table has our name
+        with prober_sensor(box, tmp_path) as s:  # replaces it: the table has our name
             own = table(box)
             s.stop()
+        with Sensor(box, tmp_path, prober="no") as s:
+            alone = table(box)
+            assert set(s.groups()) == {100, 101, 102}
+            s.stop()
     assert own == included
+    assert alone == without(included, PROBER)
     rules = own["rule"]
-    assert {r["chain"] for r in rules} == {"forward", "input", "output", "attempt_forward", "attempt_input"}
-    assert len(rules) == 3 * 3 + 2 * 2
+    assert {r["chain"] for r in rules} == {"forward", "input", "output", "attempt_forward", "attempt_input"} | PROBER
+    assert len(rules) == 3 * 3 + 2 * 2 + 1 + 8
 
 
 def test_same_rules_with_samples(tmp_path):
     with machine() as box:
         load(box, with_samples(tmp_path))
         included = table(box)
-        with Sensor(box, tmp_path, plugins=["handshake", "attempts", "packets"]) as s:
+        with prober_sensor(box, tmp_path, plugins=["handshake", "attempts", "packets"]) as s:
             own = table(box)
             s.stop()
     assert own == included
-    assert len(own["rule"]) == 3 * 3 + 2 * 2 + 3
+    assert len(own["rule"]) == 3 * 3 + 2 * 2 + 1 + 8 + 3
 
 
 @pytest.mark.parametrize("plugins, chains", [
@@ -138,18 +159,22 @@ def every_expression(ns):
 
 def test_never_a_verdict(tmp_path):
     """Both forms hold matches, counters, limit and log, in this order: no verdict, jump, queue or mark; and
-    every chain lets pass what no rule stops."""
+    every chain lets pass what no rule stops.  The one exception is for our own packets."""
     with machine() as box:
         load(box, with_samples(tmp_path))
         for chain, kinds, expressions in every_expression(box):
+            if chain == "probe_output":
+                assert expressions == [{"match": {"op": "==", "left": {"meta": {"key": "mark"}}, "right": 0x4e000000}},
+                                       {"notrack": None}]
+                continue
             assert [k for k in kinds if k != "match"] == ["counter", "limit", "counter", "log"], chain
             assert set(kinds) <= {"match", "counter", "limit", "log"}
             assert kinds[-4:] == ["counter", "limit", "counter", "log"]
             name = expressions[-4]["counter"].removesuffix("_seen")
             assert expressions[-2]["counter"] == f"{name}_logged"
             log = expressions[-1]["log"]
-            assert "prefix" not in log and log["snaplen"] == 128
-            assert log["queue-threshold"] == (1 if name == "output" else 64)
+            assert "prefix" not in log and log["snaplen"] == (256 if name == "probe" else 128)
+            assert log["queue-threshold"] == (1 if name in ("output", "probe") else 64)
         assert all(c["policy"] == "accept" for c in table(box)["chain"])
 
 
@@ -215,13 +240,14 @@ def refused(s):
 
 
 def test_include_without_rules(tmp_path):
-    """It says what to load, and does not start; with other groups or a class missing, which."""
+    """It says what to load, and does not start; with other groups or a class missing, which.  A table's group
+    104 is that of the probes, whatever is meant by the configuration's."""
     with machine() as box:
         line = refused(include(box, tmp_path))
         assert "nft -f" in line and "net-gazer.nft" in line and "rules = own" in line
         load(box)
         line = refused(include(box, tmp_path, nflog_group=101, plugins=["packets"]))
-        assert "group 104" in line and "sample" in line
+        assert "groups 101 to 105" in line and "nft -f" in line
         line = refused(include(box, tmp_path, plugins=["handshake", "packets"]))
         assert "group 103" in line and "sample" in line
 

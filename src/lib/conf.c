@@ -86,11 +86,12 @@ parse_bool(const char *s)
 static int
 parse_int(const char *s, int64_t *out)
 {
+	int hex = s[0] == '0' && (s[1] == 'x' || s[1] == 'X');
 	char *end;
 	long long v;
 
 	errno = 0;
-	v = strtoll(s, &end, 10);
+	v = strtoll(s, &end, hex ? 16 : 10);
 	if (end == s || *end || errno || isspace((unsigned char)*s))
 		return -1;
 	*out = v;

@@ -14,7 +14,7 @@
 
 enum conf_type {
 	CONF_BOOL, /* yes no true false on off 1 0 */
-	CONF_INT,
+	CONF_INT,  /* decimal, or hexadecimal behind 0x */
 	CONF_STR,
 	CONF_LIST, /* {"a", "b"} in the file; a,b on the command line and in the environment */
 };

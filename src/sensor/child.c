@@ -14,7 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/log.h"
 #include "lib/priv.h"
+#include "worker.h"
 
 /* Ours are moved above this before they are put where the child wants them. */
 #define CHILD_FD_HIGH 256
@@ -165,6 +167,31 @@ child_open(const char *dir, const char *name, char *err, size_t size)
 		return r;
 	}
 	return fd;
+}
+
+void
+child_posture(const char *name, pid_t pid, uint64_t posture)
+{
+	static const struct {
+		uint64_t bit;
+		const char *name;
+	} steps[] = {
+		{ WORKER_POSTURE_NO_CAPS, "capabilities dropped" },
+		{ WORKER_POSTURE_NO_NEW_PRIVS, "no_new_privs" },
+		{ WORKER_POSTURE_SECCOMP, "seccomp" },
+		{ WORKER_POSTURE_LANDLOCK, "Landlock" },
+	};
+	char have[100] = "", lack[100] = "";
+
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		char *list = posture & steps[i].bit ? have : lack;
+		size_t n = strlen(list);
+
+		snprintf(list + n, sizeof have - n, "%s%s", n ? ", " : "", steps[i].name);
+	}
+	log_debug("%s (pid %d) is ready: %s", name, pid, have);
+	if (*lack)
+		log_info("%s runs without %s: this kernel does not have it", name, lack);
 }
 
 const char *

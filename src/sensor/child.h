@@ -6,6 +6,7 @@
 #define CHILD_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define CHILD_FDS_MAX 48
@@ -36,6 +37,9 @@ int child_become(const struct child *);
 
 /* Opens a program to be executed.  A descriptor or -errno with a message. */
 int child_open(const char *dir, const char *name, char *err, size_t size);
+
+/* What a child says that it gave up (WORKER_POSTURE_*): to the log, and what this kernel does not have. */
+void child_posture(const char *name, pid_t, uint64_t posture);
 
 /* "signal 11 (Segmentation fault)", "exit status 1". */
 const char *child_status_text(int status, char *buf, size_t size);

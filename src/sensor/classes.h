@@ -14,6 +14,10 @@
 #define CLASSES_TABLE "net_gazer"
 #define CLASSES_SNAPLEN 128      /* IPv6 + TCP with all options: 100; IPv4 with all of its own: 120 */
 #define CLASSES_SNAPLEN_MAX 2048 /* what a plugin may ask for; a batch is 16 KiB */
+#define CLASSES_SNAPLEN_PROBE 256 /* MPLS labels stand behind 128 quoted bytes (RFC 4884): 200 over IPv6 */
+
+/* What plugins subscribe to are bits of enum ng_class; this one is for the prober, not the analyzer. */
+#define CLASSES_TO_PROBER (1u << 31)
 
 /* What a rule matches. */
 enum classes_match {
@@ -24,17 +28,35 @@ enum classes_match {
 	CLASSES_RST,     /* answers a SYN: sequence 0, RFC 9293 3.5.2 */
 	CLASSES_SYN_ABROAD4, /* from outside the home networks */
 	CLASSES_SYN_ABROAD6,
+	/* What can answer a probe of ours: to ports and ICMP identifiers from PROBER_PORT_FIRST on. */
+	CLASSES_UNREACHABLE4,
+	CLASSES_UNREACHABLE6,
+	CLASSES_TIME_EXCEEDED4,
+	CLASSES_TIME_EXCEEDED6,
+	CLASSES_ECHO_REPLY4,
+	CLASSES_ECHO_REPLY6,
+	CLASSES_PROBE_SYN_ACK,
+	CLASSES_PROBE_RST,   /* with ACK or without */
 };
+#define CLASSES_MATCHES 8    /* of one row, at most */
 
-enum classes_row { CLASSES_HANDSHAKE, CLASSES_OUTPUT, CLASSES_ATTEMPT, CLASSES_SAMPLE, CLASSES_ROWS };
+enum classes_row {
+	CLASSES_HANDSHAKE,
+	CLASSES_OUTPUT,
+	CLASSES_ATTEMPT,
+	CLASSES_SAMPLE,
+	CLASSES_PROBE,
+	CLASSES_ROWS
+};
 
 /* One NFLOG group; its number is nflog-group plus the row. */
 struct classes {
-	uint32_t ng_class;       /* enum ng_class */
+	uint32_t ng_class;       /* enum ng_class, or CLASSES_TO_PROBER */
 	const char *name;        /* counters NAME_seen and NAME_logged */
 	const char *limit;       /* option: packets a second, each rule by itself; burst is twice */
 	uint32_t queue_threshold;
-	enum classes_match match[4];
+	uint32_t snaplen;        /* a plugin may ask for more */
+	enum classes_match match[CLASSES_MATCHES + 1];
 };
 extern const struct classes classes[CLASSES_ROWS];
 
@@ -43,8 +65,9 @@ struct classes_chain {
 	uint32_t hook;           /* NF_INET_* */
 	int32_t priority;        /* the filter's is 0 */
 	enum classes_row row;
+	int notrack;             /* one rule, which logs nothing: our probes go past conntrack */
 };
-#define CLASSES_CHAINS 8
+#define CLASSES_CHAINS 10
 extern const struct classes_chain classes_chain[CLASSES_CHAINS];
 
 #endif

@@ -3,6 +3,8 @@
  * net-gazer - the privileged parent.  Binds NFLOG groups, owns or verifies the firewall's rules and
  * reads their counters, starts and restarts the others.  Parses nothing that a stranger wrote.
  */
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -68,6 +70,24 @@ say_hello(const struct plan *p)
 		 url ? url : !strcmp(conf_str(p->conf, "output"), "-") ? "stdout" : conf_str(p->conf, "output"));
 }
 
+/* `net-gazer trace ...` is a program of its own, installed beside this one. */
+static void
+become_ctl(char **argv)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof path - sizeof "net-gazerctl");
+	char *slash;
+
+	path[n > 0 ? n : 0] = 0;
+	slash = strrchr(path, '/');
+	strcpy(slash ? slash + 1 : path, "net-gazerctl");
+	argv[0] = (char *)"net-gazerctl";
+	if (slash)
+		execv(path, argv);
+	execv(SBINDIR "/net-gazerctl", argv);
+	fatal("%s: %s", slash ? path : SBINDIR "/net-gazerctl", strerror(errno));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -75,6 +95,8 @@ main(int argc, char **argv)
 	char err[2048];
 
 	log_init("net-gazer", LOG_L_INFO);
+	if (argc > 1 && !strcmp(argv[1], "trace"))
+		become_ctl(argv);
 	run.plan = plan_load(argc, argv, err, sizeof err);
 	if (!run.plan)
 		fatal("%s", err);
@@ -92,8 +114,10 @@ main(int argc, char **argv)
 	if (run.plan->capture_fd >= 0)
 		return replay(run.plan);
 
-	if (run_open(&run) || run_start_output(&run) || run_start_analyzer(&run) || run_install_rules(&run) ||
-	    run_drop())
+	if (run_open(&run) || run_start_output(&run))
+		goto out;
+	run_start_prober(&run);
+	if (run_start_analyzer(&run) || run_install_rules(&run) || run_drop())
 		goto out;
 	say_hello(run.plan);
 	run.result = run_loop(&run);

@@ -57,11 +57,34 @@ observe_owner(struct nft *n, char *err, size_t size)
 	return -EPERM;
 }
 
+/* What the table's rules do. */
+struct rules {
+	uint32_t base;     /* first group */
+	uint32_t rows;     /* bit for each row that is logged */
+	uint32_t mark;     /* of what is not tracked; 0: there is no such rule */
+};
+
+/* By its counter and by its group: another nflog-group is another table's file. */
+static void
+on_log(struct rules *found, uint16_t group, const char *counter)
+{
+	uint32_t row = (uint32_t)group - found->base;
+	char full[48];
+
+	if (row >= CLASSES_ROWS)
+		return;
+	snprintf(full, sizeof full, "%s_logged", classes[row].name);
+	if (!strcmp(counter, full))
+		found->rows |= 1u << row;
+}
+
 static int
 on_rule(const struct nlmsghdr *h, void *arg)
 {
-	uint32_t *found = arg; /* bit for each row */
-	uint32_t base = found[1];
+	struct rules *found = arg;
+	uint32_t last = 0, size;
+	const uint32_t *data;
+	const char *name, *counter = "";
 	struct nftnl_rule *rule = nftnl_rule_alloc();
 	struct nftnl_expr_iter *it;
 	struct nftnl_expr *e;
@@ -72,14 +95,17 @@ on_rule(const struct nlmsghdr *h, void *arg)
 	    !strcmp(nftnl_rule_get_str(rule, NFTNL_RULE_TABLE), CLASSES_TABLE) &&
 	    (it = nftnl_expr_iter_create(rule))) {
 		while ((e = nftnl_expr_iter_next(it))) {
-			uint32_t row;
-
-			if (strcmp(nftnl_expr_get_str(e, NFTNL_EXPR_NAME), "log") ||
-			    !nftnl_expr_is_set(e, NFTNL_EXPR_LOG_GROUP))
-				continue;
-			row = (uint32_t)nftnl_expr_get_u16(e, NFTNL_EXPR_LOG_GROUP) - base;
-			if (row < CLASSES_ROWS)
-				found[0] |= 1u << row;
+			name = nftnl_expr_get_str(e, NFTNL_EXPR_NAME);
+			if (!strcmp(name, "cmp")) {
+				data = nftnl_expr_get(e, NFTNL_EXPR_CMP_DATA, &size);
+				last = data && size == sizeof *data ? *data : 0;
+			} else if (!strcmp(name, "notrack")) {
+				found->mark = last;
+			} else if (!strcmp(name, "objref") && nftnl_expr_is_set(e, NFTNL_EXPR_OBJREF_IMM_NAME)) {
+				counter = nftnl_expr_get_str(e, NFTNL_EXPR_OBJREF_IMM_NAME);
+			} else if (!strcmp(name, "log") && nftnl_expr_is_set(e, NFTNL_EXPR_LOG_GROUP)) {
+				on_log(found, nftnl_expr_get_u16(e, NFTNL_EXPR_LOG_GROUP), counter);
+			}
 		}
 		nftnl_expr_iter_destroy(it);
 	}
@@ -87,23 +113,54 @@ on_rule(const struct nlmsghdr *h, void *arg)
 	return 0;
 }
 
-int
-observe_verify(struct nft *n, const struct ruleset_spec *spec, char *err, size_t size)
+static int
+read_rules(struct nft *n, const struct ruleset_spec *spec, struct rules *found, char *err, size_t size)
 {
-	uint32_t found[2] = { 0, spec->group };
 	struct nlmsghdr *h = nft_get(n, NFT_MSG_GETRULE, NLM_F_DUMP);
 	int e;
 
+	*found = (struct rules){ .base = spec->group };
 	mnl_attr_put_strz(h, NFTA_RULE_TABLE, CLASSES_TABLE);
 	e = nft_dump(n, h, on_rule, found);
-	if (e && e != -ENOENT) {
-		ruleset_explain("read rules", e, "", err, size);
+	if (!e || e == -ENOENT)
+		return 0;
+	ruleset_explain("read rules", e, "", err, size);
+	return e;
+}
+
+int
+observe_prober(struct nft *n, const struct ruleset_spec *spec, char *err, size_t size)
+{
+	struct rules found;
+	int e = read_rules(n, spec, &found, err, size);
+
+	if (e)
 		return e;
-	}
+	if (found.rows >> CLASSES_PROBE & 1 && found.mark == spec->mark)
+		return 0;
+	if (found.rows >> CLASSES_PROBE & 1 && found.mark)
+		snprintf(err, size, "table inet " CLASSES_TABLE " knows probes by mark 0x%x, probe-mark is 0x%x",
+			 found.mark, spec->mark);
+	else
+		snprintf(err, size, "table inet " CLASSES_TABLE " is older than this net-gazer: it does not log to "
+			 "group %u (probe)", (unsigned)(spec->group + CLASSES_PROBE));
+	return -ENOENT;
+}
+
+int
+observe_verify(struct nft *n, const struct ruleset_spec *spec, char *err, size_t size)
+{
+	struct rules found;
+	int e = read_rules(n, spec, &found, err, size);
+
+	if (e)
+		return e;
 	for (enum classes_row row = 0; row < CLASSES_ROWS; row++) {
-		if (!(classes[row].ng_class & spec->classes) || found[0] >> row & 1)
+		uint32_t wanted = spec->classes & ~CLASSES_TO_PROBER;
+
+		if (!(classes[row].ng_class & wanted) || found.rows >> row & 1)
 			continue;
-		if (!found[0])
+		if (!found.rows)
 			snprintf(err, size, "there is no table inet " CLASSES_TABLE " with rules for groups %u to %u; "
 				 "load it with: nft -f " DATADIR "/net-gazer.nft (or set rules = own)",
 				 spec->group, (unsigned)(spec->group + CLASSES_ROWS - 1));

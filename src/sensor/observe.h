@@ -19,8 +19,12 @@ struct observe_counters {
 /* 0, or -EPERM with a message when the table belongs to another running process. */
 int observe_owner(struct nft *, char *err, size_t size);
 
-/* Is there a rule that logs to each group?  0 or -errno with a message. */
+/* Is there a rule that logs to each group of the analyzer?  0 or -errno with a message. */
 int observe_verify(struct nft *, const struct ruleset_spec *, char *err, size_t size);
+
+/* Are answers to probes copied to their group, and probes with our mark not tracked?  0 or -errno with
+ * what is missing. */
+int observe_prober(struct nft *, const struct ruleset_spec *, char *err, size_t size);
 
 /* 0 or -errno; -ENOENT when the table or its counters are gone. */
 int observe_counters(struct nft *, struct observe_counters *);

@@ -23,6 +23,7 @@ static int check_home(const char *, char *, size_t);
 static int check_plugin(const char *, char *, size_t);
 static int check_url(const char *, char *, size_t);
 static int check_text(const char *, char *, size_t);
+static int check_dir(const char *, char *, size_t);
 
 const struct conf_option options_table[] = {
 	{ "config", CONF_STR, 1, 4095, NULL, NULL, "NG_CONFIG", 'c', -1,
@@ -35,8 +36,8 @@ const struct conf_option options_table[] = {
 	  "name of this sensor in reports; none: the host's name", check_sensor },
 	{ "rules", CONF_STR, 1, 16, "own", "own|include", NULL, 0, 0,
 	  "install the firewall rules, or expect nft/net-gazer.nft to be loaded", NULL },
-	{ "nflog-group", CONF_INT, 0, 65532, "100", NULL, NULL, 0, 0,
-	  "first of the four NFLOG groups that are used", NULL },
+	{ "nflog-group", CONF_INT, 0, 65531, "100", NULL, NULL, 0, 0,
+	  "first of the five NFLOG groups that are used", NULL },
 	{ "home", CONF_LIST, 1, 60, ADDR_HOME_DEFAULT, NULL, NULL, 0, 0,
 	  "home networks: what is inside, for direction and inbound attempts", check_home },
 	{ "loopback", CONF_BOOL, 0, 0, "no", NULL, NULL, 0, 0,
@@ -53,12 +54,32 @@ const struct conf_option options_table[] = {
 	  "inbound attempts copied a second, for each rule; burst is twice", NULL },
 	{ "sample-limit", CONF_INT, 1, 1000000, "10", NULL, NULL, 0, 0,
 	  "sampled packets copied a second, for each rule; burst is twice", NULL },
+	{ "prober", CONF_STR, 1, 16, "auto", "auto|yes|no", NULL, 0, 0,
+	  "trace paths; auto: when a loaded plugin asks for them", NULL },
+	{ "probe-rate", CONF_INT, 1, 100000, "100", NULL, NULL, 0, 0,
+	  "probes sent a second, over all traces", NULL },
+	{ "trace-rate", CONF_INT, 1, 10000, "5", NULL, NULL, 0, 0,
+	  "traces begun a second", NULL },
+	{ "trace-limit", CONF_INT, 1, 1024, "64", NULL, NULL, 0, 0,
+	  "traces at a time; as many more wait", NULL },
+	{ "prefix-budget", CONF_INT, 1, 65535, "32", NULL, NULL, 0, 0,
+	  "traces a day into one IPv4 /24 or IPv6 /48", NULL },
+	{ "trace-exclude", CONF_LIST, 1, 60, NULL, NULL, NULL, 0, 0,
+	  "networks that are never traced, beside those of home", check_home },
+	{ "trace-inband", CONF_BOOL, 0, 0, "no", NULL, NULL, 0, 0,
+	  "allow probes inside of users' connections, where a plugin asks for them", NULL },
+	{ "probe-limit", CONF_INT, 1, 1000000, "2000", NULL, NULL, 0, 0,
+	  "answers to probes copied a second, for each rule; burst is twice", NULL },
+	{ "probe-mark", CONF_INT, 1, UINT32_MAX, "0x4e000000", NULL, NULL, 0, 0,
+	  "packet mark of the probes, by which the rules know them", NULL },
 	{ "plugins", CONF_LIST, 1, 900, "handshake,attempts", NULL, NULL, 0, 0,
 	  "plugins to load: names in plugin-dir, or absolute paths", check_plugin },
 	{ "plugin-dir", CONF_STR, 1, 800, PLUGINDIR, NULL, NULL, 0, 0,
 	  "where plugins are", check_text },
 	{ "libexec-dir", CONF_STR, 1, 4000, LIBEXECDIR, NULL, NULL, 0, 0,
-	  "where analyzer, replay and forwarder are", check_text },
+	  "where analyzer, prober, replay and forwarder are", check_text },
+	{ "runtime-dir", CONF_STR, 1, OPTIONS_RUNTIME_DIR_MAX, "/run/net-gazer", NULL, NULL, 0, 0,
+	  "where the prober's socket and its budgets are", check_dir },
 	{ "user", CONF_STR, 1, 32, "net-gazer", NULL, NULL, 0, 0,
 	  "user that all processes but the parent run as", check_text },
 	{ "output", CONF_STR, 1, 4095, "-", NULL, NULL, 0, 0,
@@ -91,6 +112,15 @@ check_text(const char *value, char *want, size_t size)
 		}
 	}
 	return 0;
+}
+
+static int
+check_dir(const char *value, char *want, size_t size)
+{
+	if (*value == '/')
+		return check_text(value, want, size);
+	snprintf(want, size, "an absolute path");
+	return -1;
 }
 
 static int
@@ -271,7 +301,9 @@ void
 options_print_help(void)
 {
 	puts("usage: net-gazer [-c FILE] [-i IFACE]... [-v]... [-r FILE] [-n] [-h] [-V] [--OPTION VALUE]...\n"
+	     "       net-gazer trace HOST[:PORT] [OPTION]...\n"
 	     "Reports the TCP handshakes that this machine's firewall sees, as JSON lines.\n"
+	     "trace: shows the path to a host, see net-gazerctl(8).\n"
 	     "\n"
 	     "  -n, --check                check the configuration, say so, and end\n"
 	     "  -v                         say more (debugging)\n"

@@ -12,6 +12,7 @@
 
 #define OPTIONS_IFACES_MAX 16
 #define OPTIONS_HOME_MAX 64
+#define OPTIONS_RUNTIME_DIR_MAX 90 /* with a name in it, a socket's path (unix(7)) */
 
 extern const struct conf_option options_table[];
 extern const size_t options_n;

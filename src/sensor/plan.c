@@ -15,6 +15,7 @@
 
 #include "lib/log.h"
 #include "lib/priv.h"
+#include "plugin.h"
 #include "sensor/child.h"
 
 static int
@@ -34,7 +35,7 @@ find_user(struct plan *p, char *err, size_t size)
 			snprintf(err, size, "there is neither a user %s nor nobody", name);
 			return -1;
 		}
-		log_info("there is no user %s: analyzer and forwarder run as nobody", name);
+		log_info("there is no user %s: analyzer, prober and forwarder run as nobody", name);
 	}
 	if (!p->uid || !p->gid) {
 		snprintf(err, size, "user = \"%s\": must not be root", name);
@@ -99,6 +100,11 @@ open_all(struct plan *p, char *err, size_t size)
 		}
 		return 0;
 	}
+	if (p->prober) {
+		p->prober_fd = child_open(dir, "prober", err, size);
+		if (p->prober_fd < 0)
+			return -1;
+	}
 	if (!conf_str(p->conf, "collector-url"))
 		return open_output(p, err, size);
 	p->forwarder_fd = child_open(dir, "forwarder", err, size);
@@ -131,6 +137,24 @@ set_sensor(struct plan *p)
 }
 
 static void
+set_prober(struct plan *p)
+{
+	const char *word = conf_str(p->conf, "prober");
+
+	p->prober = !strcmp(word, "yes");
+	for (size_t i = 0; !strcmp(word, "auto") && i < p->plugins.n; i++)
+		p->prober |= !!(p->plugins.item[i]->events & NG_EVENT_TRACE);
+	p->inband = conf_bool(p->conf, "trace-inband");
+}
+
+void
+plan_without_prober(struct plan *p)
+{
+	p->prober = 0;
+	p->rules.classes &= ~CLASSES_TO_PROBER;
+}
+
+static void
 set_rules(struct plan *p)
 {
 	struct ruleset_spec *r = &p->rules;
@@ -142,10 +166,13 @@ set_rules(struct plan *p)
 	for (size_t i = 0; i < conf_list_n(p->conf, "home"); i++)
 		addr_prefix_parse(&p->home[r->n_home++], conf_list(p->conf, "home", i));
 	for (size_t i = 0; i < p->plugins.n; i++)
-		r->classes |= p->plugins.item[i]->classes;
+		r->classes |= p->plugins.item[i]->classes & ~CLASSES_TO_PROBER;
+	if (p->prober)
+		r->classes |= CLASSES_TO_PROBER;
+	r->mark = (uint32_t)conf_int(p->conf, "probe-mark");
 	for (enum classes_row row = 0; row < CLASSES_ROWS; row++) {
 		r->limit[row] = (uint32_t)conf_int(p->conf, classes[row].limit);
-		r->snaplen[row] = CLASSES_SNAPLEN;
+		r->snaplen[row] = classes[row].snaplen;
 		for (size_t i = 0; i < p->plugins.n; i++) {
 			const struct plugin *q = p->plugins.item[i];
 
@@ -210,7 +237,7 @@ plan_load(int argc, char **argv, char *err, size_t size)
 		return NULL;
 	}
 	p->analyzer_fd = p->replay_fd = p->forwarder_fd = -1;
-	p->token_fd = p->capture_fd = p->output_fd = -1;
+	p->token_fd = p->capture_fd = p->output_fd = p->prober_fd = -1;
 	p->conf = options_load(argc, argv, NULL, 0, 1, &p->flags, &path, err, size);
 	if (!p->conf)
 		goto fail;
@@ -238,6 +265,7 @@ plan_load(int argc, char **argv, char *err, size_t size)
 		goto fail;
 	}
 	set_sensor(p);
+	set_prober(p);
 	set_rules(p);
 	if (set_boot(p, err, size) || settings_ok(p, err, size) || open_all(p, err, size))
 		goto fail;
@@ -252,9 +280,9 @@ plan_free(struct plan *p)
 {
 	if (!p)
 		return;
-	for (size_t i = 0; i < 6; i++) {
+	for (size_t i = 0; i < 7; i++) {
 		int fd = (const int[]){ p->analyzer_fd, p->replay_fd, p->forwarder_fd, p->token_fd,
-					p->capture_fd, p->output_fd }[i];
+					p->capture_fd, p->output_fd, p->prober_fd }[i];
 
 		if (fd >= 0)
 			close(fd);

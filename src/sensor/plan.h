@@ -23,6 +23,8 @@ struct plan {
 	int own_rules;
 	struct ruleset_spec rules;
 	struct addr_prefix home[OPTIONS_HOME_MAX];
+	int prober;               /* one shall run */
+	int inband;               /* it may look up connections, and send as somebody else */
 	char sensor[65];
 	char boot[9];
 	uid_t uid;                /* of the children, when we are root */
@@ -30,6 +32,7 @@ struct plan {
 	int analyzer_fd;          /* programs, open for fexecve(3) */
 	int replay_fd;
 	int forwarder_fd;         /* -1: no collector */
+	int prober_fd;            /* -1: no prober */
 	int token_fd;             /* -1: none */
 	int capture_fd;           /* -1: no -r */
 	int output_fd;            /* -1: a collector, or -r */
@@ -38,6 +41,9 @@ struct plan {
 /* NULL with a message.  With flags for help, version or list nothing else is filled. */
 struct plan *plan_load(int argc, char **argv, char *err, size_t size);
 void plan_free(struct plan *);
+
+/* There cannot be a prober: neither its rules nor its group are wanted. */
+void plan_without_prober(struct plan *);
 
 /* The settings lines that the analyzer and replay both get. */
 void plan_settings(const struct plan *, struct settings *);

@@ -20,6 +20,10 @@ fixed(const struct plan *old, const struct plan *next)
 		return "nflog-group";
 	if (old->uid != next->uid || old->gid != next->gid)
 		return "user";
+	if (old->rules.mark != next->rules.mark)
+		return "probe-mark";
+	if (strcmp(conf_str(old->conf, "runtime-dir"), conf_str(next->conf, "runtime-dir")))
+		return "runtime-dir";
 	return NULL;
 }
 
@@ -42,6 +46,7 @@ prepare(struct run *r)
 	}
 	if (!next->own_rules && observe_verify(ruleset_nft(r->ruleset), &next->rules, err, sizeof err))
 		goto fail;
+	run_check_prober(r, next);
 	if (run_bind(r->groups, next, err, sizeof err))
 		goto fail;
 	return next;
@@ -85,7 +90,8 @@ run_reload_ended(struct run *r)
 			log_warn("group %u keeps its old settings", b->group);
 	}
 	output_restart(r->output, r->plan);
-	supervise_plan(r->analyzer, r->plan, r->groups, output_fd(r->output));
+	probing_plan(r->prober, r->plan, &r->groups[CLASSES_PROBE]);
+	supervise_plan(r->analyzer, r->plan, r->groups, output_fd(r->output), probing_fd(r->prober));
 	plan_free(old);
 	if (supervise_start(r->analyzer, err, sizeof err)) {
 		log_error("%s", err);

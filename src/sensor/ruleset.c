@@ -14,12 +14,15 @@
 #include <libnftnl/set.h>
 #include <libnftnl/table.h>
 #include <linux/netfilter.h>
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
 #include <linux/netfilter/nf_tables.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/log.h"
+#include "prober.h"
 #include "sensor/nft.h"
 #include "sensor/ranges.h"
 
@@ -188,12 +191,11 @@ add_load(struct nftnl_rule *rule, uint32_t base, uint32_t offset, uint32_t len)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, len);
 }
 
-/* tcp flags & (fin | syn | rst | ack) == flags */
+/* tcp flags & mask == flags */
 static void
-add_tcp_flags(struct nftnl_rule *rule, uint8_t flags)
+add_tcp_masked(struct nftnl_rule *rule, uint8_t mask, uint8_t flags)
 {
 	const uint8_t tcp = IPPROTO_TCP, zero = 0;
-	const uint8_t mask = NG_TCP_FIN | NG_TCP_SYN | NG_TCP_RST | NG_TCP_ACK;
 	struct nftnl_expr *e;
 
 	add_meta(rule, NFT_META_L4PROTO, NFT_CMP_EQ, &tcp, 1);
@@ -205,6 +207,35 @@ add_tcp_flags(struct nftnl_rule *rule, uint8_t flags)
 	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, &mask, 1);
 	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, &zero, 1);
 	add_cmp(rule, NFT_CMP_EQ, &flags, 1);
+}
+
+/* tcp flags & (fin | syn | rst | ack) == flags */
+static void
+add_tcp_flags(struct nftnl_rule *rule, uint8_t flags)
+{
+	add_tcp_masked(rule, NG_TCP_FIN | NG_TCP_SYN | NG_TCP_RST | NG_TCP_ACK, flags);
+}
+
+/* A port, or an ICMP identifier: `op` PROBER_PORT_FIRST, above which all are the prober's. */
+static void
+add_probe_port(struct nftnl_rule *rule, uint32_t offset, uint32_t op)
+{
+	const uint16_t first = htons(PROBER_PORT_FIRST);
+
+	add_load(rule, NFT_PAYLOAD_TRANSPORT_HEADER, offset, 2);
+	add_cmp(rule, op, &first, sizeof first);
+}
+
+static void
+add_icmp(struct nftnl_rule *rule, uint8_t ipv, uint8_t type)
+{
+	const uint8_t family = ipv == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
+	const uint8_t proto = ipv == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+
+	add_meta(rule, NFT_META_NFPROTO, NFT_CMP_EQ, &family, 1);
+	add_meta(rule, NFT_META_L4PROTO, NFT_CMP_EQ, &proto, 1);
+	add_load(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1);
+	add_cmp(rule, NFT_CMP_EQ, &type, 1);
 }
 
 /* ip saddr != @home4, ip6 saddr != @home6 */
@@ -245,6 +276,34 @@ add_match(struct nftnl_rule *rule, enum classes_match match)
 		add_tcp_flags(rule, NG_TCP_SYN);
 		add_abroad(rule, match == CLASSES_SYN_ABROAD4 ? 4 : 6);
 		break;
+	case CLASSES_UNREACHABLE4:
+		add_icmp(rule, 4, ICMP_DEST_UNREACH);
+		break;
+	case CLASSES_UNREACHABLE6:
+		add_icmp(rule, 6, ICMPV6_DEST_UNREACH);
+		break;
+	case CLASSES_TIME_EXCEEDED4:
+		add_icmp(rule, 4, ICMP_TIME_EXCEEDED);
+		break;
+	case CLASSES_TIME_EXCEEDED6:
+		add_icmp(rule, 6, ICMPV6_TIME_EXCEED);
+		break;
+	case CLASSES_ECHO_REPLY4:
+		add_icmp(rule, 4, ICMP_ECHOREPLY);
+		add_probe_port(rule, 4, NFT_CMP_GTE);
+		break;
+	case CLASSES_ECHO_REPLY6:
+		add_icmp(rule, 6, ICMPV6_ECHO_REPLY);
+		add_probe_port(rule, 4, NFT_CMP_GTE);
+		break;
+	case CLASSES_PROBE_SYN_ACK:
+		add_tcp_flags(rule, NG_TCP_SYN | NG_TCP_ACK);
+		add_probe_port(rule, 2, NFT_CMP_GTE);
+		break;
+	case CLASSES_PROBE_RST:
+		add_tcp_masked(rule, NG_TCP_FIN | NG_TCP_SYN | NG_TCP_RST, NG_TCP_RST);
+		add_probe_port(rule, 2, NFT_CMP_GTE);
+		break;
 	case CLASSES_ANY:
 	case CLASSES_END:
 		break;
@@ -262,20 +321,52 @@ add_counter(struct nftnl_rule *rule, const char *name, const char *which)
 	nftnl_expr_set_str(e, NFTNL_EXPR_OBJREF_IMM_NAME, full);
 }
 
+static struct nftnl_rule *
+rule_new(const struct classes_chain *chain)
+{
+	struct nftnl_rule *rule = nftnl_rule_alloc();
+
+	nftnl_rule_set_u32(rule, NFTNL_RULE_FAMILY, NFPROTO_INET);
+	nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, CLASSES_TABLE);
+	nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, chain->name);
+	return rule;
+}
+
+static void
+put_rule_end(struct ruleset *r, const struct classes_chain *chain, struct nftnl_rule *rule)
+{
+	nftnl_rule_nlmsg_build_payload(nft_next(r->nft, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND,
+						"a rule in chain %s", chain->name), rule);
+	nftnl_rule_free(rule);
+}
+
+/* meta mark MARK notrack */
+static void
+put_notrack(struct ruleset *r, const struct ruleset_spec *spec, const struct classes_chain *chain)
+{
+	struct nftnl_rule *rule = rule_new(chain);
+
+	add_meta(rule, NFT_META_MARK, NFT_CMP_EQ, &spec->mark, sizeof spec->mark);
+	add(rule, "notrack");
+	put_rule_end(r, chain, rule);
+}
+
 static void
 put_rule(struct ruleset *r, const struct ruleset_spec *spec, const struct classes_chain *chain,
 	 enum classes_match match)
 {
 	const struct classes *c = &classes[chain->row];
-	struct nftnl_rule *rule = nftnl_rule_alloc();
+	struct nftnl_rule *rule = rule_new(chain);
 	const uint32_t lo = LO_IFINDEX;
 	struct nftnl_expr *e;
 
-	nftnl_rule_set_u32(rule, NFTNL_RULE_FAMILY, NFPROTO_INET);
-	nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, CLASSES_TABLE);
-	nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, chain->name);
 	/* The flags come first: most packets leave the rule there. */
 	add_match(rule, match);
+	/* What we send to look at a path, and what comes back for it, is nobody's connection. */
+	if (chain->hook == NF_INET_LOCAL_OUT)
+		add_meta(rule, NFT_META_MARK, NFT_CMP_NEQ, &spec->mark, sizeof spec->mark);
+	if (chain->hook == NF_INET_LOCAL_IN && (match == CLASSES_SYN_ACK || match == CLASSES_RST))
+		add_probe_port(rule, 2, NFT_CMP_LT);
 	/* Who knocks over loopback is no stranger, whatever his address. */
 	if ((!spec->loopback || chain->row == CLASSES_ATTEMPT) && chain->hook == NF_INET_LOCAL_IN)
 		add_meta(rule, NFT_META_IIF, NFT_CMP_NEQ, &lo, sizeof lo);
@@ -292,9 +383,7 @@ put_rule(struct ruleset *r, const struct ruleset_spec *spec, const struct classe
 	nftnl_expr_set_u16(e, NFTNL_EXPR_LOG_GROUP, (uint16_t)(spec->group + chain->row));
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOG_SNAPLEN, spec->snaplen[chain->row]);
 	nftnl_expr_set_u16(e, NFTNL_EXPR_LOG_QTHRESHOLD, (uint16_t)c->queue_threshold);
-	nftnl_rule_nlmsg_build_payload(nft_next(r->nft, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND,
-						"a rule in chain %s", chain->name), rule);
-	nftnl_rule_free(rule);
+	put_rule_end(r, chain, rule);
 }
 
 static void
@@ -336,6 +425,10 @@ put_all(struct ruleset *r, const struct ruleset_spec *spec)
 			continue;
 		}
 		put_chain(r, NFT_MSG_NEWCHAIN, chain);
+		if (chain->notrack) {
+			put_notrack(r, spec, chain);
+			continue;
+		}
 		for (const enum classes_match *m = classes[chain->row].match; *m; m++)
 			put_rule(r, spec, chain, *m);
 	}
@@ -354,7 +447,7 @@ ruleset_explain(const char *verb, int e, const char *what, char *err, size_t siz
 		hint = ": the kernel has no nf_tables for inet; try: modprobe nf_tables nf_tables_inet";
 	else if (e == -ENOENT)
 		hint = ": the kernel lacks an nft expression; try: modprobe -a nft_log nft_limit "
-		       "nft_objref nfnetlink_log";
+		       "nft_objref nft_ct nfnetlink_log";
 	snprintf(err, size, "cannot %s: %s%s%s%s", verb, what, *what ? ": " : "", strerror(-e), hint);
 }
 

@@ -17,9 +17,10 @@ struct ruleset;
 
 /* What the rules shall be. */
 struct ruleset_spec {
-	uint32_t classes;                 /* enum ng_class, ORed: what plugins subscribe to */
+	uint32_t classes;                 /* enum ng_class, ORed: what plugins subscribe to; CLASSES_TO_PROBER */
 	uint16_t group;                   /* base */
 	int loopback;                     /* packets over lo too */
+	uint32_t mark;                    /* of our own probes: never mirrored, not tracked */
 	uint32_t limit[CLASSES_ROWS];     /* packets a second */
 	uint32_t snaplen[CLASSES_ROWS];
 	const struct addr_prefix *home;

@@ -14,6 +14,7 @@
 
 #include "lib/log.h"
 #include "lib/priv.h"
+#include "prober.h"
 
 #define RUN_COUNTERS_US 10000000
 #define RUN_START_US 60000000
@@ -46,6 +47,65 @@ run_bind(struct bind_group groups[CLASSES_ROWS], const struct plan *p, char *err
 	return 0;
 }
 
+/* Linux gives a connection of its own a port in this range. */
+static void
+check_ports(void)
+{
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	unsigned first, last;
+
+	if (f && fscanf(f, "%u %u", &first, &last) == 2 && last >= PROBER_PORT_FIRST)
+		log_warn("net.ipv4.ip_local_port_range goes up to %u: this machine's own connections from ports %d and up "
+			 "are taken for probes and not reported; end it at %d or below", last, PROBER_PORT_FIRST,
+			 PROBER_PORT_FIRST - 1);
+	if (f)
+		fclose(f);
+}
+
+/* Before there is known to be any need: the right to open them goes with run_drop(). */
+static void
+open_sockets(struct run *r)
+{
+	char err[512];
+	int deaf = r->plan->own_rules || !observe_prober(ruleset_nft(r->ruleset), &r->plan->rules, err, sizeof err);
+
+	if (!strcmp(conf_str(r->plan->conf, "prober"), "no"))
+		return;
+	if (probing_sockets_open(&r->sockets, r->plan, deaf, err, sizeof err) && r->plan->prober)
+		log_warn("no prober, paths are not traced: %s", err);
+	if (!r->sockets.open)
+		plan_without_prober(r->plan);
+}
+
+void
+run_check_prober(struct run *r, struct plan *p)
+{
+	char err[400];
+
+	if (!p->prober)
+		return;
+	if (!r->sockets.open) {
+		log_warn("no prober, paths are not traced: its sockets can only be opened at the start; restart net-gazer");
+		plan_without_prober(p);
+		return;
+	}
+	if (p->inband && !r->sockets.transparent) {
+		log_warn("trace-inband: its sockets can only be opened at the start; restart net-gazer");
+		p->inband = 0;
+	}
+	if (p->own_rules || !observe_prober(ruleset_nft(r->ruleset), &p->rules, err, sizeof err))
+		return;
+	if (r->sockets.deaf) {
+		log_warn("no prober, paths are not traced: %s; load the file of this version and send SIGHUP, or restart "
+			 "net-gazer", err);
+		plan_without_prober(p);
+		return;
+	}
+	log_warn("%s; its own sockets hear what the firewall lets in, and its probes are mirrored and tracked: load "
+		 DATADIR "/net-gazer.nft of this version", err);
+	p->rules.classes &= ~CLASSES_TO_PROBER;
+}
+
 int
 run_open(struct run *r)
 {
@@ -60,6 +120,9 @@ run_open(struct run *r)
 			goto fail;
 		observe_counters(ruleset_nft(r->ruleset), &now);
 	}
+	check_ports();
+	open_sockets(r);
+	run_check_prober(r, r->plan);
 	/* Before the groups are bound: then no packet is received that was not counted as logged. */
 	ledger_begin(&r->ledger, &now);
 	if (run_bind(r->groups, r->plan, err, sizeof err))
@@ -99,7 +162,7 @@ on_signal(void *arg, int signo)
 		run_reload(r);
 	} else if (signo == SIGCHLD) {
 		while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-			if (!supervise_exited(r->analyzer, pid, status))
+			if (!supervise_exited(r->analyzer, pid, status) && !probing_exited(r->prober, pid, status))
 				output_exited(r->output, pid, status);
 		}
 	} else {
@@ -122,7 +185,8 @@ run_start_output(struct run *r)
 	}
 	r->output = output_new(r->loop, on_closed, on_output_ended, r);
 	r->analyzer = supervise_new(r->loop, &calls, r);
-	if (!r->output || !r->analyzer) {
+	r->prober = probing_new(r->loop, &r->sockets);
+	if (!r->output || !r->analyzer || !r->prober) {
 		log_error("pipe, shared page: %s", strerror(errno));
 		return -1;
 	}
@@ -131,6 +195,12 @@ run_start_output(struct run *r)
 		log_error("cannot start the %s: %s", r->plan->forwarder_fd >= 0 ? "forwarder" : "writer",
 			  strerror(-e));
 	return e ? -1 : 0;
+}
+
+void
+run_start_prober(struct run *r)
+{
+	probing_plan(r->prober, r->plan, &r->groups[CLASSES_PROBE]);
 }
 
 static void
@@ -145,7 +215,7 @@ run_start_analyzer(struct run *r)
 {
 	char err[200];
 
-	supervise_plan(r->analyzer, r->plan, r->groups, output_fd(r->output));
+	supervise_plan(r->analyzer, r->plan, r->groups, output_fd(r->output), probing_fd(r->prober));
 	if (supervise_start(r->analyzer, err, sizeof err)) {
 		log_error("%s", err);
 		return -1;
@@ -291,6 +361,7 @@ run_stop(struct run *r, int result)
 	run_read_counters(r);
 	ruleset_close(r->ruleset);
 	r->ruleset = NULL;
+	probing_stop(r->prober);
 	supervise_stop(r->analyzer);
 }
 
@@ -298,6 +369,8 @@ void
 run_close(struct run *r)
 {
 	ruleset_close(r->ruleset);
+	probing_free(r->prober);
+	probing_sockets_close(&r->sockets);
 	supervise_free(r->analyzer);
 	output_free(r->output);
 	for (enum classes_row row = 0; row < CLASSES_ROWS; row++)

@@ -11,6 +11,7 @@
 #include "sensor/ledger.h"
 #include "sensor/output.h"
 #include "sensor/plan.h"
+#include "sensor/probing.h"
 #include "sensor/ruleset.h"
 #include "sensor/supervise.h"
 
@@ -31,6 +32,8 @@ struct run {
 	int rules_gone;               /* said so already */
 	struct output *output;
 	struct supervise *analyzer;
+	struct probing_sockets sockets; /* for the prober, opened at the start if ever */
+	struct probing *prober;
 	struct loop_timer counters;
 	struct loop_timer deadline;   /* of the start */
 };
@@ -38,6 +41,7 @@ struct run {
 /* Each gives 0, or -1 after it has said why. */
 int run_open(struct run *);           /* netlink sockets, groups bound; include mode: rules verified */
 int run_start_output(struct run *);
+void run_start_prober(struct run *);  /* does not wait for it */
 int run_start_analyzer(struct run *); /* the loop runs until it reads */
 int run_install_rules(struct run *);
 int run_drop(void);
@@ -55,5 +59,8 @@ void run_reload_ready(struct run *);  /* the new one reads */
 /* For both: binds what `plan` wants and `groups` has not; 0, or -1 with a message and nothing new. */
 int run_bind(struct bind_group groups[CLASSES_ROWS], const struct plan *, char *err, size_t size);
 void run_read_counters(struct run *);
+
+/* Where the plan wants a prober and there can be none: says why, and the plan wants none. */
+void run_check_prober(struct run *, struct plan *);
 
 #endif

@@ -38,6 +38,7 @@ struct supervise {
 	const struct plan *plan;
 	const struct bind_group *groups;
 	int report_fd;
+	int prober_fd;
 
 	enum supervise_state state;
 	pid_t pid; /* 0: none */
@@ -76,7 +77,7 @@ supervise_new(struct loop *loop, const struct supervise_calls *calls, void *arg)
 	w->loop = loop;
 	w->calls = calls;
 	w->arg = arg;
-	w->control = w->report_fd = -1;
+	w->control = w->report_fd = w->prober_fd = -1;
 	w->page_fd = memfd_create("net-gazer page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	/* Sealed: a page that the analyzer could cut short would kill us with SIGBUS. */
 	if (w->page_fd < 0 || ftruncate(w->page_fd, sizeof *w->page) ||
@@ -122,11 +123,13 @@ supervise_free(struct supervise *w)
 }
 
 void
-supervise_plan(struct supervise *w, const struct plan *p, const struct bind_group *groups, int report_fd)
+supervise_plan(struct supervise *w, const struct plan *p, const struct bind_group *groups, int report_fd,
+	       int prober_fd)
 {
 	w->plan = p;
 	w->groups = groups;
 	w->report_fd = report_fd;
+	w->prober_fd = prober_fd;
 	w->disabled = 0;
 	w->was_ready = w->gave_up = 0;
 	w->backoff = (struct backoff){ 0 };
@@ -146,7 +149,7 @@ add_groups(struct supervise *w, struct settings *s, struct child *c)
 	for (enum classes_row row = 0; row < CLASSES_ROWS; row++) {
 		const struct bind_group *b = &w->groups[row];
 
-		if (!b->socket)
+		if (!b->socket || classes[row].ng_class == CLASSES_TO_PROBER)
 			continue;
 		settings_add(s, "group", "%u %u %d", b->group, classes[row].ng_class,
 			     child_give(c, bind_fd(b)));
@@ -183,33 +186,14 @@ add_plugins(struct supervise *w, struct settings *s, struct child *c)
 static void
 on_ready(struct supervise *w, uint64_t posture)
 {
-	static const struct {
-		uint64_t bit;
-		const char *name;
-	} steps[] = {
-		{ WORKER_POSTURE_NO_CAPS, "capabilities dropped" },
-		{ WORKER_POSTURE_NO_NEW_PRIVS, "no_new_privs" },
-		{ WORKER_POSTURE_SECCOMP, "seccomp" },
-		{ WORKER_POSTURE_LANDLOCK, "Landlock" },
-	};
-	char have[100] = "", lack[100] = "";
-
 	if (w->state != SUPERVISE_STARTING)
 		return;
-	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
-		char *list = posture & steps[i].bit ? have : lack;
-		size_t n = strlen(list);
-
-		snprintf(list + n, sizeof have - n, "%s%s", n ? ", " : "", steps[i].name);
-	}
 	w->state = SUPERVISE_READY;
 	w->was_ready = 1;
 	w->missed = 0;
 	w->last_beat = __atomic_load_n(&w->page->heartbeat, __ATOMIC_RELAXED);
 	loop_timer_set(w->loop, &w->beat, SUPERVISE_BEAT_US, on_beat, w);
-	log_debug("analyzer (pid %d) is ready: %s", w->pid, have);
-	if (*lack)
-		log_info("analyzer runs without %s: this kernel does not have it", lack);
+	child_posture("analyzer", w->pid, posture);
 	w->calls->ready(w->arg);
 }
 
@@ -259,6 +243,8 @@ supervise_start(struct supervise *w, char *err, size_t size)
 	c.fd[WORKER_FD_CONTROL] = control[1];
 	c.fd[WORKER_FD_REPORTS] = w->report_fd;
 	plan_settings(w->plan, &s);
+	if (w->prober_fd >= 0)
+		settings_add(&s, "prober", "%d", child_give(&c, w->prober_fd));
 	add_groups(w, &s, &c);
 	add_plugins(w, &s, &c);
 	r = settings = settings_seal(&s);
@@ -338,6 +324,8 @@ event_name(uint32_t event)
 		return "event timer";
 	case NG_EVENT_LEDGER:
 		return "event ledger";
+	case NG_EVENT_TRACE:
+		return "event trace";
 	default:
 		return "start or stop";
 	}

@@ -27,9 +27,10 @@ struct supervise_calls {
 struct supervise *supervise_new(struct loop *, const struct supervise_calls *, void *arg);
 void supervise_free(struct supervise *);
 
-/* What the next start gets.  groups: one for each row, unbound ones have no socket; lent.  Disabled
- * plugins get another chance. */
-void supervise_plan(struct supervise *, const struct plan *, const struct bind_group *groups, int report_fd);
+/* What the next start gets.  groups: one for each row, unbound ones have no socket; lent.  prober_fd:
+ * its end of their socket, -1: none.  Disabled plugins get another chance. */
+void supervise_plan(struct supervise *, const struct plan *, const struct bind_group *groups, int report_fd,
+		    int prober_fd);
 
 /* 0 or -errno with a message. */
 int supervise_start(struct supervise *, char *err, size_t size);

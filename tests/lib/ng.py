@@ -65,7 +65,7 @@ def for_everybody():
     try:
         folder.chmod(0o755)
         shutil.copytree(BUILD / "plugins", folder / "plugins")
-        for name in ("net-gazer", "analyzer", "forwarder", "replay"):
+        for name in ("net-gazer", "analyzer", "forwarder", "prober", "replay"):
             shutil.copy(program(name), folder)
         yield folder
     finally:

@@ -88,9 +88,46 @@ test_checks(void **state)
 	bad("output", "", "1 to");
 	bad("user", "a\x7f", "control characters");
 	bad("rules", "both", "own|include");
-	bad("nflog-group", "65533", "0 to 65532");
+	bad("nflog-group", "65532", "0 to 65531");
+	good("prober", "auto");
+	bad("prober", "on", "auto|yes|no");
+	bad("probe-rate", "0", "1 to 100000");
+	bad("trace-rate", "10001", "1 to 10000");
+	bad("trace-limit", "1025", "1 to 1024");
+	bad("prefix-budget", "0", "1 to 65535");
+	bad("prefix-budget", "65536", "1 to 65535");
+	good("trace-exclude", "192.0.2.0/24,2001:db8::/32,203.0.113.9");
+	bad("trace-exclude", "192.0.2.1/24", "bits behind the length are zero");
+	bad("trace-exclude", "example.org", "a prefix such as");
+	good("probe-mark", "0x4e000000");
+	good("probe-mark", "0XFFFFFFFF");
+	good("probe-mark", "010");
+	bad("probe-mark", "0x", "1 to 4294967295");
+	bad("probe-mark", "4e000000", "1 to 4294967295");
+	bad("probe-mark", "0x0", "1 to 4294967295");
+	bad("probe-mark", "0x100000000", "1 to 4294967295");
+	good("runtime-dir", "/run/net-gazer");
+	bad("runtime-dir", "run", "an absolute path");
+	bad("runtime-dir", "/run\n", "control characters");
 	bad("flows", "1023", "1024 to 1048576");
 	bad("receive-buffer", "67108865", "212992 to 67108864");
+}
+
+static void
+test_mark(void **state)
+{
+	static const struct { const char *text; int64_t value; } cases[] = {
+		{ "0x4e000000", 0x4e000000 }, { "1308622848", 0x4e000000 }, { "0XfF", 255 }, { "010", 10 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct conf *c = conf_new(options_table, options_n, NULL, 0);
+
+		assert_int_equal(conf_set(c, "probe-mark", cases[i].text, "test", err, sizeof err), 0);
+		assert_int_equal(conf_int(c, "probe-mark"), cases[i].value);
+		conf_free(c);
+	}
 }
 
 static void
@@ -202,7 +239,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_checks), cmocka_unit_test(test_table), cmocka_unit_test(test_sensor_name),
-		cmocka_unit_test(test_load), cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_load), cmocka_unit_test(test_too_many), cmocka_unit_test(test_mark),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

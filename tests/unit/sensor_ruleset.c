@@ -184,7 +184,7 @@ test_messages(void **state)
 		{ -EPERM, 0, "table inet net_gazer", "CAP_NET_ADMIN; run as root" },
 		{ -EOPNOTSUPP, 1, "", "modprobe nf_tables" },
 		{ -EINVAL, 1, "chain forward", "cannot install rules: chain forward: Invalid argument" },
-		{ -ENOENT, 0, "a rule in chain forward", "modprobe -a nft_log nft_limit nft_objref nfnetlink_log" },
+		{ -ENOENT, 0, "a rule in chain forward", "modprobe -a nft_log nft_limit nft_objref nft_ct nfnetlink_log" },
 		{ -ENOMEM, 0, "set home4", "cannot install rules: set home4: Cannot allocate memory" },
 	};
 
