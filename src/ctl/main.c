@@ -1,6 +1,49 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
-int
-main(void)
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * net-gazerctl - what a person at the router asks net-gazer.  A command is a file: this one only
+ * finds it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/trace.h"
+#include "lib/log.h"
+
+static const struct {
+	const char *name;
+	int (*fn)(int argc, char **argv); /* the exit status */
+	const char *help;
+} commands[] = {
+	{ "trace", trace_main, "show the path to a host" },
+};
+
+static int
+help(void)
 {
-	return 1;
+	puts("usage: net-gazerctl COMMAND [ARGUMENT]...\n"
+	     "Asks a running net-gazer, or does without.\n");
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		printf("  %-10s %s\n", commands[i].name, commands[i].help);
+	puts("\n`net-gazerctl COMMAND --help' says more.");
+	return fflush(stdout) ? 1 : 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *word = argc > 1 ? argv[1] : "";
+
+	log_init("net-gazerctl", LOG_L_INFO);
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+		if (!strcmp(word, commands[i].name))
+			return commands[i].fn(argc - 1, argv + 1);
+	}
+	if (!strcmp(word, "-h") || !strcmp(word, "--help"))
+		return help();
+	if (!strcmp(word, "-V") || !strcmp(word, "--version")) {
+		printf("net-gazerctl %s\n", VERSION);
+		return fflush(stdout) ? 1 : 0;
+	}
+	log_error("%s%s; see net-gazerctl --help", *word ? word : "a command is missing", *word ? ": no such command" : "");
+	return 2;
 }

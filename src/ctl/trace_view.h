@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * trace_view.h - paths as a person reads them.
+ */
+#ifndef TRACE_VIEW_H
+#define TRACE_VIEW_H
+
+#include <stdio.h>
+
+#include "ctl/trace_path.h"
+
+/* "trace to example.org (192.0.2.1), TCP port 443, at most 30 hops" */
+void trace_view_title(FILE *, const char *host, const struct prober_request *, unsigned flows);
+
+/* One line for a hop. */
+void trace_view_hop(FILE *, const struct trace_path *, unsigned i);
+
+/* One line on how it ended. */
+void trace_view_end(FILE *, const struct trace_path *);
+
+/* All hops of n flows, each once, with the paths that it is on; then the paths, and who took them. */
+void trace_view_branches(FILE *, const struct trace_path *, unsigned n);
+
+/* Why nothing was traced. */
+const char *trace_view_refusal(unsigned status);
+
+#endif
