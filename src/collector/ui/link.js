@@ -9,13 +9,19 @@ const FLUSH_MS = 400;      // rows are shown in groups: a burst costs a redraw, 
 const RETRY_MIN_MS = 1000, RETRY_MAX_MS = 15000;
 const BURST_MAX = 1000;
 const ROWS_EVERY_MS = 5000;
+const GRAPH_LIMIT = 200;
+const PATHS_EVERY = { min_ms: 3000, max_ms: 60000 };
 
+// `page`: asked for only while that page is looked at; without one: always.
 const RESOURCES = {
-	summary: { path: (w) => `api/summary?window_s=${w}`, on: ['conn', 'attempt'] },
-	destinations: { path: (w) => `api/destinations?window_s=${w}&limit=50`, on: ['conn'] },
-	failures: { path: (w) => `api/failures?window_s=${w}&limit=50`, on: ['conn'] },
-	attempts: { path: (w) => `api/attempts?window_s=${w}&limit=50`, on: ['attempt'] },
+	summary: { page: 'now', path: () => `api/summary?window_s=${state.window_s}`, on: ['conn', 'attempt'] },
+	destinations: { page: 'now', path: () => `api/destinations?window_s=${state.window_s}&limit=50`, on: ['conn'] },
+	failures: { page: 'now', path: () => `api/failures?window_s=${state.window_s}&limit=50`, on: ['conn'] },
+	attempts: { page: 'now', path: () => `api/attempts?window_s=${state.window_s}&limit=50`, on: ['attempt'] },
 	sensors: { path: () => 'api/sensors', on: ['stat'], every: { min_ms: 2000, max_ms: 10000 } },
+	graph: { page: 'paths', path: () => `api/graph?limit=${GRAPH_LIMIT}`, on: ['trace'], every: PATHS_EVERY },
+	path: { page: 'paths', path: () => state.dst && `api/paths?dst=${encodeURIComponent(state.dst).replaceAll('%3A', ':')}`,
+		on: ['trace'], every: PATHS_EVERY },
 };
 
 // A day's figures do not change by the second, and cost the collector more.
@@ -46,7 +52,7 @@ async function get(path)
 	try {
 		const res = await fetch(path, { signal: stop.signal, cache: 'no-store' });
 		if (!res.ok)
-			throw new Error(`${path}: HTTP ${res.status}`);
+			throw Object.assign(new Error(`${path}: HTTP ${res.status}`), { refused: res.status === 400 });
 		const date = Date.parse(res.headers.get('date') ?? '');
 		const skew_ms = date - Date.now();
 		const value = await res.json();
@@ -68,28 +74,36 @@ function failed()
 		set({ link: 'lost', lost_at: Date.now() });
 }
 
+function wanted(name)
+{
+	return (RESOURCES[name].page ?? state.page) === state.page && RESOURCES[name].path();
+}
+
 async function refresh(name)
 {
 	const window_s = state.window_s;
+	const path = wanted(name);
 
-	if (busy.has(name))
+	if (busy.has(name) || !path)
 		return;
 	busy.add(name);
 	dirty.delete(name);
 	try {
-		const { value, skew_ms } = await get(RESOURCES[name].path(window_s));
+		const { value, skew_ms } = await get(path);
 		answered(skew_ms);
-		// The reader may have chosen another window, or to look at this one, while we asked.
-		if ((window_s === state.window_s || name === 'sensors') && !state.paused_at)
+		// The reader may have chosen something else, or to look at what is there, while we asked.
+		if (path === wanted(name) && !state.paused_at)
 			set({ data: { ...state.data, [name]: { value, window_s, at_ms: Date.now() } } });
 	} catch (e) {
 		const old = state.data[name];
 		set({ data: { ...state.data, [name]: { ...old, error: e.message, tried_ms: Date.now() } } });
-		failed();
+		// A link may have asked for what is no address.
+		if (!e.refused)
+			failed();
 	} finally {
 		busy.delete(name);
 	}
-	if (window_s !== state.window_s && name !== 'sensors')
+	if (path !== wanted(name))
 		refresh(name);
 }
 
@@ -121,7 +135,7 @@ function turn()
 		const every = RESOURCES[name].every ?? pace(state.window_s);
 		const old_ms = Date.now() - Math.max(d?.at_ms ?? 0, d?.tried_ms ?? 0);
 
-		if (state.link !== 'lost' && old_ms >= (dirty.has(name) ? every.min_ms : every.max_ms))
+		if (wanted(name) && state.link !== 'lost' && old_ms >= (dirty.has(name) ? every.min_ms : every.max_ms))
 			refresh(name);
 	}
 	if (missed && state.link !== 'lost' && Date.now() - rows_at_ms >= ROWS_EVERY_MS)

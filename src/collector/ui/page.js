@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The page "Now": header, and the order in which a network engineer wants to know things.
+// The header, the page "Now" in the order in which a network engineer wants to know things, and "Paths".
 import { age, clock, count, WINDOWS } from './format.js';
 import { Chart } from './chart.js';
 import { Ledger, sensor_silent } from './ledger.js';
@@ -7,6 +7,7 @@ import { pace, refresh_all } from './link.js';
 import { Attempts, Destinations, Failures } from './lists.js';
 import { Live, Others } from './live.js';
 import { Empty, Follow, html, memo, Shape } from './parts.js';
+import { Paths } from './paths.js';
 import { Tiles } from './tiles.js';
 import { held, rows_fresh, rows_release, set, SKIPPED_SHOWN_MS, state, url_write } from './store.js';
 
@@ -16,6 +17,16 @@ function choose_window(window_s)
 	url_write();
 	refresh_all();
 }
+
+function open_page(e, page)
+{
+	e.preventDefault();
+	set({ page });
+	url_write();
+	refresh_all();
+}
+
+const PAGES = [['now', 'Now'], ['paths', 'Paths']];
 
 function toggle_pause()
 {
@@ -36,16 +47,18 @@ const LINKS = {
 	lost: ['cross', 'bad', 'Collector lost'],
 };
 
-const Header = memo(({ link, paused_at, window_s, waiting }) => {
+const Header = memo(({ link, paused_at, page, window_s, waiting }) => {
 	const [shape, tone, word] = paused_at ? ['bars', 'warn', 'Paused'] : LINKS[link];
 
 	return html`<header class="top">
-		<a class="skip" href="#live-h" onclick=${(e) => { e.preventDefault(); document.querySelector('.live input').focus(); }}>Skip to live handshakes</a>
+		<a class="skip" href="#app" onclick=${(e) => { e.preventDefault(); document.querySelector('main input')?.focus(); }}>${page === 'now' ? 'Skip to live handshakes' : 'Skip to the paths'}</a>
 		<h1><img src="icon.svg" alt="" width="26" height="26" />net-gazer</h1>
+		<nav aria-label="Pages">${PAGES.map(([id, name]) => html`<a key=${id} href=${id === 'now' ? '#' : `#p=${id}`} aria-current=${id === page ? 'page' : undefined}
+			onclick=${(e) => open_page(e, id)}>${name}</a>`)}</nav>
 		<span class=${`mark link ${tone}`} role="status" data-link=${paused_at ? 'paused' : link}><${Shape} name=${shape} />${word}</span>
 		<div class="controls">
-			<div class="segments" role="group" aria-label="Time window">${WINDOWS.map((w) => html`<button type="button" key=${w.id} data-window=${w.id}
-				aria-pressed=${w.s === window_s} onclick=${() => choose_window(w.s)}>${w.label}</button>`)}</div>
+			${page === 'now' && html`<div class="segments" role="group" aria-label="Time window">${WINDOWS.map((w) => html`<button type="button" key=${w.id} data-window=${w.id}
+				aria-pressed=${w.s === window_s} onclick=${() => choose_window(w.s)}>${w.label}</button>`)}</div>`}
 			<button type="button" class="pause" aria-pressed=${paused_at > 0} onclick=${toggle_pause}>${paused_at
 		? html`Go on${waiting > 0 && html`<span class="n"> (${count(waiting)} new)</span>`}` : 'Pause'}</button>
 		</div>
@@ -108,7 +121,7 @@ function stale_words(name)
 
 	if (!d?.value || state.paused_at)
 		return null;
-	const every_ms = name === 'sensors' ? 10000 : pace(state.window_s).max_ms;
+	const every_ms = name === 'sensors' ? 10000 : name === 'graph' ? 60000 : pace(state.window_s).max_ms;
 	const old_ms = Date.now() - d.at_ms;
 
 	return old_ms > 3 * every_ms || (state.link === 'lost' && old_ms > 5000) ? `from ${clock(d.at_ms / 1000)}` : null;
@@ -134,10 +147,10 @@ export class Page extends Follow {
 		const of = (name) => ({ d: data[name]?.window_s === window_s || name === 'sensors' ? data[name] : undefined, window_s, stale: stale_words(name) });
 		const nothing = sensors && !sensors.length && !rows.length;
 
-		return html`<${Header} link=${state.link} paused_at=${state.paused_at} window_s=${window_s} waiting=${state.paused_at ? rows_fresh().length : 0} />
+		return html`<${Header} link=${state.link} paused_at=${state.paused_at} page=${state.page} window_s=${window_s} waiting=${state.paused_at ? rows_fresh().length : 0} />
 		<${Banner} />
-		<main class=${state.link === 'lost' ? 'lost' : ''}>
-			${nothing ? html`<${NoSensor} />` : html`
+		<main class=${`${state.link === 'lost' ? 'lost' : ''} ${state.page}`}>
+			${nothing ? html`<${NoSensor} />` : state.page === 'paths' ? html`<${Paths} d=${data.graph} one=${data.path} stale=${stale_words('graph')} dst=${state.dst} hop=${state.hop} filter=${state.path_filter} />` : html`
 			<${Tiles} summary=${of('summary').d} attempts=${of('attempts').d} sensors=${data.sensors} window_s=${window_s} stale=${stale_words('summary')} />
 			<${Chart} ...${of('summary')} />
 			<${Live} rows=${rows} filter=${state.filter} open=${state.open} waiting=${state.waiting} waiting_lost=${state.waiting_lost}

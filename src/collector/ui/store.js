@@ -9,8 +9,12 @@ const OTHERS_KEPT = 50;
 export const SKIPPED_SHOWN_MS = 15000;
 
 export const state = {
+	page: 'now',           // now | paths
 	window_s: 300,
 	filter: '',
+	path_filter: '',
+	dst: '',               // destination whose path is looked at
+	hop: '',               // hop that everything through it is shown of
 	paused_at: 0,          // ms, 0: not paused
 	reading: false,        // pointer or keyboard is inside the live list
 	open: null,            // key of the row that shows its details
@@ -104,23 +108,38 @@ export function others_arrive(reports)
 	set({ others: reports.concat(state.others).slice(0, OTHERS_KEPT) });
 }
 
+// '': it is none; the collector looks closer.
+function address(text)
+{
+	return /^[0-9a-f:.]{2,45}$/i.test(text ?? '') ? text : '';
+}
+
 // The address keeps the reader's choices, so that a link shows another person the same view.
 export function url_read()
 {
 	const q = new URLSearchParams(location.hash.slice(1));
 	const w = WINDOWS.find((x) => x.id === q.get('w'));
 
-	set({ window_s: w ? w.s : 300, filter: q.get('q') ?? '' });
+	set({ page: q.get('p') === 'paths' ? 'paths' : 'now', window_s: w ? w.s : 300, filter: q.get('q') ?? '',
+		path_filter: q.get('path') ?? '', dst: address(q.get('dst')), hop: address(q.get('hop')) });
 }
 
 export function url_write()
 {
 	const q = new URLSearchParams();
 
+	if (state.page !== 'now')
+		q.set('p', state.page);
 	if (state.window_s !== 300)
 		q.set('w', WINDOWS.find((x) => x.s === state.window_s).id);
 	if (state.filter)
 		q.set('q', state.filter);
+	if (state.path_filter)
+		q.set('path', state.path_filter);
+	if (state.dst)
+		q.set('dst', state.dst);
+	if (state.hop)
+		q.set('hop', state.hop);
 	const hash = q.toString();
 	history.replaceState(null, '', hash ? `#${hash}` : location.pathname);
 }
@@ -140,13 +159,17 @@ function row_text(r)
 	return t;
 }
 
-// All words must occur in the row; a word after a minus must not.
-export function filter_rows(rows, filter)
+// All words must occur in the text; a word after a minus must not.
+export function filter_by(list, filter, text)
 {
 	const words = filter.toLowerCase().split(/\s+/).filter((w) => w && w !== '-');
 
 	if (!words.length)
-		return rows;
-	return rows.filter((r) => words.every((w) =>
-		w[0] === '-' ? !row_text(r).includes(w.slice(1)) : row_text(r).includes(w)));
+		return list;
+	return list.filter((x) => words.every((w) => w[0] === '-' ? !text(x).includes(w.slice(1)) : text(x).includes(w)));
+}
+
+export function filter_rows(rows, filter)
+{
+	return filter_by(rows, filter, row_text);
 }

@@ -60,6 +60,14 @@ export const WORDS = {
 	offload: 'Whether the router moves established connections past the firewall. Handshakes are seen all the same.',
 	rss_kib: 'Memory of the sensor\'s processes.',
 	cpu_us: 'Processor time of the sensor since it started.',
+	// paths
+	hops: 'The distance of the destination, or of the last router that answered.',
+	silent: 'Distances at which nobody answered. Some routers never do; it is no fault of the connection.',
+	added: 'How much longer the answer takes than that of the hop before. A router that answers slowly makes its own time longer, and not that of those behind it.',
+	cached: 'Known from other paths of the last hours, so it was not probed again.',
+	nat: 'Addresses were translated between here and the hop before.',
+	mpls: 'The label that the packet carried there.',
+	path_changed: 'The same flow took other routers than in the trace before.',
 	// sandbox
 	no_caps: 'The process that reads packets holds no privilege.',
 	no_new_privs: 'It cannot gain one by starting another program.',

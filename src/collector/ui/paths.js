@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The page "Paths": the graph of what was traced, the path to one destination with the one before it,
+// and the same as tables.
+import { Component } from 'preact';
+import { count, ms, percent, UNKNOWN } from './format.js';
+import { added_us, dst_label, Graph, Legend, light } from './graph.js';
+import { refresh_all } from './link.js';
+import { Age, Count, Empty, Host, html, memo, Ms, Panel, Shape } from './parts.js';
+import { filter_by, set, state, url_write } from './store.js';
+import { WORDS } from './words.js';
+
+const ROWS_FEW = 12, LINKS_MAX = 500;
+
+function choose(what)
+{
+	set(what);
+	url_write();
+	refresh_all();
+}
+
+function on_filter(e)
+{
+	set({ path_filter: e.currentTarget.value });
+	url_write();
+}
+
+function path_text(graph, p)
+{
+	const hops = p.nodes.map((n) => `${graph.nodes[n].ip ?? ''} ${graph.nodes[n].name ?? ''}`).join(' ');
+
+	return `${p.sensor} ${p.dst_name ?? ''} ${p.dst_ip}:${p.dst_port} [${p.dst_ip}]:${p.dst_port} ${hops} ${p.reached ? 'reached' : 'unreached'} ${p.changed_ts ? 'changed' : ''} ${p.method}`.toLowerCase();
+}
+
+export function NoPaths()
+{
+	return html`<section class="panel start" aria-labelledby="start-h"><header><h2 id="start-h">No path has been traced yet</h2></header>
+		<p>The plugin <code>traceroute</code> traces the way to the destinations that your network really talks to, a few probes each. Turn it on in <code>net-gazer.conf</code> on the router:</p>
+		<pre tabindex="0"><code>${'plugins = {"handshake", "attempts", "traceroute"}'}</code></pre>
+		<p>Then reload it: <code>kill -HUP</code>, or <code>systemctl reload net-gazer</code>. Paths appear here as soon as the first trace has ended.</p></section>`;
+}
+
+function Changed({ p })
+{
+	return p.changed_ts ? html`<span class="mark warn" title=${WORDS.path_changed}><${Shape} name="diamond" />changed <${Age} ts=${p.changed_ts} /> ago${p.changes > 1 && html`, ${count(p.changes)} times`}</span>` : html`<span class="quiet">no</span>`;
+}
+
+class Table extends Component {
+	constructor()
+	{
+		super();
+		this.state = { all: false };
+	}
+
+	shouldComponentUpdate(next, next_state)
+	{
+		return ['graph', 'paths', 'dst', 'hop'].some((k) => next[k] !== this.props[k]) || next_state !== this.state;
+	}
+
+	render({ graph, paths, dst, hop, sensors }, { all })
+	{
+		const lit = light(graph, paths, { dst: '', hop });
+		const list = lit ? paths.filter((p) => lit.paths.has(p)) : paths;
+		const shown = all ? list : list.slice(0, ROWS_FEW);
+
+		return html`<${Panel} id="targets" title="Destinations" note=${hop ? html`${count(list.length)} through <bdi>${hop}</bdi>` : `${count(list.length)} traced, the latest first`}
+			actions=${hop && html`<button type="button" onclick=${() => choose({ hop: '' })}>Show all</button>`}>
+		<div class="wide" tabindex="0" role="group" aria-label="Table of traced destinations"><table class="rows paths"><thead><tr><th scope="col">Destination</th>${sensors && html`<th scope="col">Sensor</th>`}
+			<th scope="col">Reached</th><th scope="col" class="num" title=${WORDS.hops}>Hops</th><th scope="col" class="num" title=${WORDS.silent}>Silent</th><th scope="col" class="num">RTT ms</th>
+			<th scope="col" class="num">Traces</th><th scope="col">Path changed</th><th scope="col" class="num last">Last</th></tr></thead>
+		<tbody>${shown.map((p) => html`<tr key=${`${p.sensor} ${p.dst_ip}`} class=${p.dst_ip === dst ? 'open' : ''}>
+			<td class="dst"><button type="button" class="row" aria-expanded=${p.dst_ip === dst} onclick=${() => choose({ dst: p.dst_ip === dst ? '' : p.dst_ip })}><${Host} ip=${p.dst_ip} port=${p.dst_port} name=${p.dst_name} /></button></td>
+			${sensors && html`<td><bdi>${p.sensor}</bdi></td>`}
+			<td>${p.reached ? html`<span class="mark good"><${Shape} name="disc" />yes</span>` : html`<span class="mark warn"><${Shape} name="cross" />no</span>`}</td>
+			<td class="num">${count(p.hops_n)}</td><td class="num"><${Count} n=${p.silent_n} /></td><td class="num"><${Ms} us=${p.rtt_us} /></td><td class="num">${count(p.traces)}</td>
+			<td><${Changed} p=${p} /></td><td class="num last"><${Age} ts=${p.last_ts} /></td></tr>`)}</tbody></table></div>
+		${list.length > ROWS_FEW && html`<button type="button" class="more" aria-expanded=${all} onclick=${() => this.setState({ all: !all })}>${all ? 'Show fewer' : `Show all ${count(list.length)}`}</button>`}
+		</${Panel}>`;
+	}
+}
+
+// [ttl, hop now, hop before]; a ttl that one of the two has not is undefined there.
+export function beside(now, before)
+{
+	const rows = new Map();
+
+	[now, before].forEach((hops, side) => (hops ?? []).forEach((h) => {
+		if (!rows.has(h.ttl))
+			rows.set(h.ttl, [h.ttl, undefined, undefined]);
+		rows.get(h.ttl)[side + 1] ??= h;
+	}));
+	return [...rows.values()].sort((a, b) => a[0] - b[0]);
+}
+
+function least_us(h)
+{
+	return h?.rtt_us?.length ? Math.min(...h.rtt_us) : undefined;
+}
+
+function Hop({ h })
+{
+	if (!h)
+		return html`<span class="unknown">${UNKNOWN}</span>`;
+	if (!h.ip)
+		return html`<span class="silent" title=${WORDS.silent}>no answer</span>`;
+	return html`<button type="button" class="row" onclick=${() => choose({ hop: h.ip, dst: '' })}><${Host} ip=${h.ip} name=${h.name} /></button>`;
+}
+
+function Notes({ h })
+{
+	if (!h)
+		return null;
+	return html`<span class="ports">${h.cached && html`<span class="chip" title=${WORDS.cached}>from the cache</span>`}${h.nat && html`<span class="chip" title=${WORDS.nat}>NAT</span>`}${
+		h.mpls?.map((m, i) => html`<span class="chip" key=${i} title=${WORDS.mpls}>MPLS ${m.label}</span>`)}${h.icmp !== undefined && h.icmp !== '11/0' && html`<span class="chip">ICMP <bdi>${h.icmp}</bdi></span>`}</span>`;
+}
+
+function OnePath({ s, many })
+{
+	const now = s.latest, before = s.previous;
+	const rows = beside(now?.hops, before?.hops);
+	let last_us = 0;
+
+	return html`<article aria-label=${`Path from ${s.sensor}`}>
+		<header class="onepath"><h3>${many ? html`from <bdi>${s.sensor}</bdi>` : 'Path'}</h3>
+			${now ? html`<span class="about"><span>${now.reached ? `reached at hop ${now.hops_n}` : `not reached; the last answer came from hop ${now.hops_n}`}</span><span>${now.method}</span>
+				<span>${count(s.traces)} trace${s.traces === 1 ? '' : 's'}, the last <${Age} ts=${s.last_ts} /> ago</span></span>` : html`<span class="note">This path was not kept.</span>`}
+			${s.changed_ts && html`<${Changed} p=${s} />`}</header>
+		${rows.length > 0 && html`<div class="wide" tabindex="0" role="group" aria-label=${`Hops from ${s.sensor}`}><table class="rows hops"><thead><tr><th scope="col" class="num">TTL</th><th scope="col">${before ? 'Now' : 'Hop'}</th>
+			<th scope="col" class="num">RTT ms</th><th scope="col" class="num" title=${WORDS.added}>Added ms</th><th scope="col" class="num">Probes</th><th scope="col">Notes</th>${before && html`<th scope="col">Before</th>`}</tr></thead>
+		<tbody>${rows.map(([ttl, h, old]) => {
+		const us = least_us(h);
+		const added = us === undefined ? undefined : Math.max(0, us - last_us);
+		const other = before && h?.ip !== old?.ip;
+		last_us = us ?? last_us;
+		return html`<tr key=${ttl} class=${other ? 'differs' : ''}><th scope="row" class="num">${ttl}</th><td class="hop"><${Hop} h=${h} /></td><td class="num"><${Ms} us=${us} /></td><td class="num"><${Ms} us=${added} /></td>
+			<td class="num">${h?.sent === undefined ? UNKNOWN : count(h.sent)}</td><td><${Notes} h=${h} /></td>${before && html`<td class="hop before">${other ? html`<span class="mark warn"><${Shape} name="diamond" /><span class="vh">was </span></span> <${Hop} h=${old} />` : html`<span class="quiet">the same</span>`}</td>`}</tr>`;
+	})}</tbody></table></div>`}
+		${s.changed.length > 0 && html`<p class="note changes">Changed: ${s.changed.slice(0, 10).map((c, i) => html`<span key=${i}>${i > 0 && ', '}<${Age} ts=${c.ts} /> ago</span>`)}${s.changed.length > 10 && ` and ${count(s.changed.length - 10)} times before`}</p>`}
+	</article>`;
+}
+
+const Details = memo(({ d, dst }) => {
+	const value = d?.value?.dst_ip === dst ? d.value : null;
+	const name = value?.sensors.find((s) => s.dst_name !== undefined)?.dst_name;
+
+	return html`<${Panel} id="route" title=${html`To <bdi>${name ?? dst}</bdi>`} note=${name !== undefined && html`<bdi class="addr">${dst}</bdi>`}
+		actions=${html`<button type="button" onclick=${() => choose({ dst: '' })}>Close</button>`}>
+		${value ? value.sensors.length ? value.sensors.map((s) => html`<${OnePath} key=${s.sensor} s=${s} many=${value.sensors.length > 1} />`)
+		: html`<${Empty}>Nothing is stored about <bdi>${dst}</bdi>.</${Empty}>` : html`<${Empty}>${d?.error ? html`No answer for <bdi>${dst}</bdi>.` : 'Asking the collector.'}</${Empty}>`}
+	</${Panel}>`;
+});
+
+const Twin = memo(({ graph, paths }) => {
+	const used = new Set();
+
+	for (const p of paths)
+		p.nodes.forEach((n, i) => i && used.add(`${p.nodes[i - 1]} ${n}`));
+	const list = graph.links.filter((x) => used.has(`${x.a} ${x.b}`)).sort((a, b) => b.traces - a.traces);
+	const end = (n) => graph.nodes[n].ttl ? html`<${Host} ip=${graph.nodes[n].ip} name=${graph.nodes[n].name} />` : html`<bdi>${graph.sensors[graph.nodes[n].sensor]}</bdi>`;
+
+	return html`<details class="more"><summary>The graph as a table</summary>
+		<div class="scroll" tabindex="0" role="group" aria-label="Links of the graph, most used first"><table class="rows links"><thead><tr><th scope="col" class="num">TTL</th><th scope="col">From</th><th scope="col">To</th>
+			<th scope="col" class="num" title=${WORDS.silent}>Silent between</th><th scope="col" class="num" title=${WORDS.added}>Added ms</th><th scope="col" class="num">Traces</th><th scope="col" class="num">Answered</th></tr></thead>
+		<tbody>${list.slice(0, LINKS_MAX).map((x) => html`<tr key=${`${x.a} ${x.b}`}><td class="num">${graph.nodes[x.b].ttl}</td><td>${end(x.a)}</td><td>${end(x.b)}</td><td class="num"><${Count} n=${x.gap ?? 0} /></td>
+			<td class="num"><${Ms} us=${added_us(graph, x)} /></td><td class="num">${count(x.traces)}</td><td class="num">${graph.nodes[x.b].sent > 0 ? `${percent(graph.nodes[x.b].answered, graph.nodes[x.b].sent)} %` : UNKNOWN}</td></tr>`)}</tbody></table></div>
+		${list.length > LINKS_MAX && html`<p class="note">The ${count(LINKS_MAX)} most used of ${count(list.length)}.</p>`}</details>`;
+});
+
+// The filtered list stays the same object while nothing changed: the graph is laid out anew only then.
+let last = {};
+
+function filtered(graph, filter)
+{
+	if (last.graph !== graph || last.filter !== filter)
+		last = { graph, filter, list: filter_by(graph.paths, filter, (p) => path_text(graph, p)) };
+	return last.list;
+}
+
+export function Paths({ d, one, stale, dst, hop, filter })
+{
+	const graph = d?.value;
+
+	if (!graph)
+		return html`<${Panel} id="graph" title="Paths"><${Empty}>Waiting for the collector.</${Empty}></${Panel}>`;
+	if (!graph.paths.length)
+		return html`<${NoPaths} />`;
+	const paths = filtered(graph, filter);
+	const silent = graph.evicted.paths + graph.evicted.hops + graph.evicted.links;
+
+	return html`<${Panel} id="graph" title="Paths" stale=${stale} note=${`to ${count(paths.length)} of ${count(graph.stored.destinations)} destinations`}
+		actions=${html`<label class="filter"><span class="vh">Filter: words that a path must contain; a minus before a word excludes</span>
+			<input type="search" value=${filter} oninput=${on_filter} placeholder="Filter: changed -reached 10.0.0" spellcheck="false" autocomplete="off" maxlength="200" /></label>`}>
+		${graph.cut && html`<p class="hint" role="status">The graph shows the ${count(graph.paths.length)} destinations traced last, of ${count(graph.stored.destinations)}.</p>`}
+		${silent > 0 && html`<p class="hint">The oldest ${count(graph.evicted.hops)} hops, ${count(graph.evicted.links)} links and ${count(graph.evicted.paths)} paths had to make room.</p>`}
+		${!paths.length ? html`<${Empty}>No path matches <q><bdi>${filter}</bdi></q>. <button type="button" onclick=${() => { set({ path_filter: '' }); url_write(); }}>Clear the filter</button></${Empty}>`
+		: html`<${Graph} graph=${graph} paths=${paths} dst=${dst} hop=${hop} choose=${choose} /><${Legend} /><${Twin} graph=${graph} paths=${paths} />`}
+	</${Panel}>
+	${dst && html`<${Details} d=${one} dst=${dst} />`}
+	${paths.length > 0 && html`<${Table} graph=${graph} paths=${paths} dst=${dst} hop=${hop} sensors=${graph.sensors.length > 1} />`}`;
+}

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The page "Paths" as a person sees it: traces posted as a sensor would post them."""
+import random
+
+from browser_rig import LEDGER, Sensor, payloads
+from lib import ng
+
+# Behind two hops of the provider, one of them silent to half of the traces' neighbours: (name, AS's routers, leaves).
+PROVIDER = ["100.64.0.1", "62.115.44.1"]
+CITIES = {"62.115.140.18": ("ae1.fra.example.net", 9000), "80.239.128.5": ("ams-b7.example.net", 14000),
+          "195.12.255.9": (None, 21000), "213.248.66.1": ("nyk-b3.example.net", 86000)}
+SERVICES = [("142.250.74.110", "mail.example.com", "62.115.140.18", ["72.14.213.20", None], 443), ("142.250.74.14", None, "62.115.140.18", ["72.14.213.20", None], 443),
+            ("151.101.1.140", "cdn.example.org", "62.115.140.18", ["185.199.110.1"], 443), ("151.101.65.140", None, "62.115.140.18", ["185.199.110.1"], 443),
+            ("104.16.132.229", None, "80.239.128.5", ["172.68.1.1"], 443), ("104.16.44.99", "chat.example.com", "80.239.128.5", ["172.68.1.1"], 443),
+            ("52.97.183.162", "office.example.com", "80.239.128.5", ["104.44.30.2", "104.44.7.6", None], 443), ("52.97.200.18", None, "80.239.128.5", ["104.44.30.2", "104.44.7.9"], 443),
+            ("17.57.146.20", "push.example.com", "195.12.255.9", ["17.0.2.4"], 5223), ("17.57.146.23", None, "195.12.255.9", ["17.0.2.4"], 5223),
+            ("140.82.121.4", "git.example.com", "62.115.140.18", [None, "140.82.112.1"], 22), ("91.189.91.83", "archive.example.net", "213.248.66.1", ["91.189.88.1", None], 80),
+            ("45.57.12.144", "video.example.com", "195.12.255.9", ["45.57.90.1"], 443), ("198.51.100.25", "old.example.net", "213.248.66.1", ["203.0.113.66"], 993),
+            ("208.80.154.224", "wiki.example.org", "213.248.66.1", ["208.80.153.220", "208.80.154.10"], 443), ("9.9.9.9", "dns.example.net", "80.239.128.5", [], 853)]
+
+
+def path_hash(hops):
+    return f"{hash(tuple(h.get('ip') for h in hops if 'ip' in h)) % 2**64:016x}"
+
+
+def hops_to(dst, city, routers, dice, reached=True, cached=0):
+    """A path of the seeded internet: the provider, a city, routers (None: silent), the destination."""
+    base = CITIES[city][1]
+    hops, us = [], 300
+    for i, ip in enumerate([*PROVIDER, city, *routers, *([dst] if reached else [None, None])]):
+        hop = {"ttl": i + 1}
+        if i >= 2:
+            us = base + (i - 2) * 1700 + dice.randrange(600)
+        elif i == 1:
+            us = 2900 + dice.randrange(500)
+        else:
+            us = 700 + dice.randrange(200)
+        if i < cached and ip:
+            hop |= {"ip": ip, "cached": True}
+        elif ip:
+            hop |= {"ip": ip, "rtt_us": [us], "sent": 1, "icmp": "11/0"}
+        else:
+            hop |= {"sent": 2}
+        if ip in CITIES and CITIES[ip][0]:
+            hop["name"] = CITIES[ip][0]
+        if ip == "104.44.7.6":
+            hop["mpls"] = [{"label": 24015, "tc": 0, "s": 1, "ttl": 1}]
+        if reached and ip == dst:
+            hop.pop("icmp", None)
+        hops.append(hop)
+    return hops
+
+
+def trace(sensor, dst, hops, age_s=60.0, port=443, name=None, reached=True, old=None, **more):
+    fields = {"dst_ip": dst, "dst_port": port, "method": "tcp-syn", "trigger": "conn", "reached": reached, "dur_us": 120000,
+              "path_hash": path_hash(hops), "hops": hops} | more
+    if name:
+        fields["dst_name"] = name
+    if old:
+        fields["prev_path_hash"] = path_hash(old)
+    return sensor.add("trace", age_s, **fields)
+
+
+def an_internet(sensor):
+    """Every service traced twice; the way to one changed, one is no longer reached."""
+    dice = random.Random(7)
+    for again in range(2):
+        for i, (dst, name, city, routers, port) in enumerate(SERVICES):
+            dead = dst == "198.51.100.25"
+            hops = hops_to(dst, city, routers, dice, not dead, cached=(i % 3) if again else 0)
+            trace(sensor, dst, hops, 3000 - 1400 * again - i * 7, port, name, not dead)
+    old = hops_to("52.97.183.162", "80.239.128.5", SERVICES[6][3], dice)
+    new = hops_to("52.97.183.162", "195.12.255.9", SERVICES[6][3], dice)
+    trace(sensor, "52.97.183.162", new, 300, 443, "office.example.com", old=old, trigger="slow")
+    sensor.stat(**LEDGER, seq_first=1)
+    sensor.post()
+    return old, new
+
+
+def targets(browser):
+    return browser.texts(".rows.paths td.dst .host bdi:first-child")
+
+
+def lit(browser, kind):
+    return browser.js("(k) => document.querySelectorAll(`.pg ${k}:not(.off)`).length", kind)
+
+
+def test_paths(page):
+    collector, browser = page
+    browser.open("/#p=paths")
+    sensor = Sensor(collector)
+    sensor.conn(rtt_us=1000)
+    sensor.stat(**LEDGER, seq_first=1)
+    sensor.post()
+    # Nothing traced: what to do about it; then the first trace turns the page without a reload.
+    browser.wait("how to turn it on", lambda: browser.text(".start pre") == 'plugins = {"handshake", "attempts", "traceroute"}')
+    assert browser.do("axe") == []
+    browser.js("() => { window.same_page = true; }")
+    old, new = an_internet(sensor)
+    browser.wait("the graph", lambda: browser.texts(".pg .nd"))
+    assert browser.js("() => window.same_page") is True
+
+    # As many hops and links as the latest paths have; a link over silent hops is another kind.
+    graph = collector.get("/api/graph?limit=200")
+    browser.wait("all of it", lambda: len(browser.texts(".pg .nd")) == len(graph["nodes"]))
+    assert len(browser.texts(".pg .lk")) == len(graph["links"])
+    assert browser.js("() => document.querySelectorAll('.pg .lk.gap').length") == sum("gap" in x for x in graph["links"]) > 0
+    assert sorted(browser.texts(".pg text.dst")) == sorted(
+        ("◆ " if dst == "52.97.183.162" else "") + (name or dst) for dst, name, *_ in SERVICES)
+    assert browser.js("() => document.querySelectorAll('.pg .no').length") == 1
+    widths = browser.js("() => [...document.querySelectorAll('.pg .lk')].map((e) => Number(e.getAttribute('stroke-width')))")
+    assert max(widths) > 2 * min(widths)
+    # x is the TTL: every hop of one column, and columns in order.
+    xs = browser.js("""() => [...document.querySelectorAll('.pg .nd')].map((e) => [Number(/hop (\\d+):/.exec(e.getAttribute('aria-label'))?.[1] ?? 0),
+        e.transform.baseVal[0].matrix.e])""")
+    column = dict(xs)
+    assert all(x == column[ttl] for ttl, x in xs) and [column[t] for t in sorted(column)] == sorted(column.values())
+
+    # The table, the latest first; the changed one says so.
+    assert targets(browser)[0] == "office.example.com"
+    assert browser.texts(".rows.paths tbody tr:first-child .warn")[0].startswith("changed ")
+    browser.do("click", selector=".targets > button.more")
+    browser.wait("all destinations", lambda: len(targets(browser)) == len(SERVICES))
+    rows = browser.js("() => [...document.querySelectorAll('.rows.paths tbody tr')].map((tr) => [...tr.children].map((td) => td.textContent))")
+    by_dst = {p["dst_ip"]: p for p in collector.get("/api/paths")["paths"]}
+    for row, p in zip(rows, by_dst.values(), strict=True):
+        assert row[1] == ("yes" if p["reached"] else "no") and row[2:4] == [str(p["hops_n"]), str(p["silent_n"])], (row, p)
+        assert row[4] == ("–" if "rtt_us" not in p else f"{p['rtt_us'] / 1000:.2f}" if p["rtt_us"] < 9995 else f"{p['rtt_us'] / 1000:.1f}")
+        assert row[5] == str(p["traces"])
+
+    # One destination: both paths beside each other, what differs is marked.
+    browser.js("() => document.querySelector('.rows.paths button.row').click()")
+    browser.wait("its hops", lambda: browser.texts(".hops tbody tr"))
+    assert browser.js("() => location.hash") == "#p=paths&dst=52.97.183.162"
+    shown = browser.js("""() => [...document.querySelectorAll('.hops tbody tr')].map((tr) => ({ ttl: Number(tr.children[0].textContent),
+        now: tr.querySelector('td.hop').textContent, before: tr.querySelector('td.before').textContent, differs: tr.classList.contains('differs') }))""")
+    for row, a, b in zip(shown, new, old, strict=True):
+        assert row["ttl"] == a["ttl"] and row["differs"] == (a.get("ip") != b.get("ip")), row
+        assert a.get("ip", "no answer") in row["now"] and (b["ip"] in row["before"] if row["differs"] else row["before"] == "the same"), row
+    assert sum(r["differs"] for r in shown) == 1
+    assert browser.texts(".hops .chip") == ["MPLS 24015"]
+    assert lit(browser, ".lk") == len([h for h in new if "ip" in h])
+    assert lit(browser, ".nd") == len([h for h in new if "ip" in h]) + 1
+
+    # A hop: everything through it, and nothing else.
+    browser.do("click", selector=".route header button")
+    browser.wait("no details", lambda: browser.text(".route") is None)
+    browser.js("""() => document.querySelector('.pg .nd[aria-label*="195.12.255.9"]').dispatchEvent(new MouseEvent('click', { bubbles: true }))""")
+    through = sorted(p["dst_ip"] for p in graph["paths"] if any(graph["nodes"][n].get("ip") == "195.12.255.9" for n in p["nodes"]))
+    browser.wait("those through it", lambda: len(targets(browser)) == len(through))
+    assert lit(browser, ".to") == len(through) == 4
+    assert browser.js("() => location.hash") == "#p=paths&hop=195.12.255.9"
+    browser.do("reload")
+    browser.wait("the same view by its address", lambda: lit(browser, ".to") == len(through))
+    browser.do("click", selector=".targets header button")
+    browser.wait("all again", lambda: lit(browser, ".to") == len(SERVICES))
+
+    # Filter.
+    for words, n in (("changed", 1), ("unreached", 1), ("-reached", 0), ("93.184", 0), ("example.org", 2), ("195.12.255.9 -changed", 3)):
+        browser.js("""(text) => { const e = document.querySelector('main input'); e.value = text;
+            e.dispatchEvent(new Event('input', { bubbles: true })); }""", words)
+        browser.wait(f"paths for {words}", lambda n=n: len(browser.texts(".pg .to")) == n)
+    browser.js("""() => { const e = document.querySelector('main input'); e.value = 'no <i>such</i>'; e.dispatchEvent(new Event('input', { bubbles: true })); }""")
+    browser.wait("no match", lambda: "No path matches no <i>such</i>" in (browser.text(".graph .empty") or ""))
+    browser.do("click", selector=".graph .empty button")
+    browser.wait("all paths", lambda: len(browser.texts(".pg .to")) == len(SERVICES))
+
+    # Keyboard: one stop in the graph, arrows along a path, Enter and Escape.
+    browser.js("() => document.querySelector('.pg .nd[tabindex=\"0\"]').focus()")
+    said = []
+    for _ in range(3):
+        browser.do("press", key="ArrowRight")
+        said.append(browser.js("() => document.activeElement.getAttribute('aria-label')"))
+    assert said[0].startswith("100.64.0.1, hop 1: median") and said[1].startswith("62.115.44.1, hop 2") and ", hop 3:" in said[2], said
+    assert browser.text(".pathgraph .readout") == said[2]
+    browser.do("press", key="ArrowDown")
+    below = browser.js("() => document.activeElement.getAttribute('aria-label')")
+    assert ", hop 3:" in below and below != said[2]
+    browser.do("press", key="Enter")
+    browser.wait("what goes through it", lambda: 0 < lit(browser, ".to") < len(SERVICES))
+    assert browser.js("() => document.activeElement.getAttribute('aria-pressed')") == "true"
+    browser.do("press", key="Escape")
+    browser.wait("all of it again", lambda: lit(browser, ".to") == len(SERVICES))
+
+    # The links as a table.
+    browser.js("() => document.querySelector('.graph details summary').click()")
+    links = browser.wait("the table", lambda: browser.js("() => [...document.querySelectorAll('.rows.links tbody tr')].map((tr) => [...tr.children].map((td) => td.textContent))"))
+    assert len(links) == len(graph["links"])
+    assert sum(int(r[3]) for r in links) == sum(x.get("gap", 0) for x in graph["links"])
+    assert [int(r[5]) for r in links] == sorted((x["traces"] for x in graph["links"]), reverse=True)
+    browser.js("() => document.querySelector('.graph details summary').click()")
+
+    # A trace that comes in is on the page without a question by hand, and the rest of the view stays.
+    browser.js("() => { window.same_page = true; }")
+    browser.wait("the stream", lambda: browser.js("() => document.querySelector('.link').dataset.link") == "live")
+    trace(sensor, "203.0.113.200", hops_to("203.0.113.200", "80.239.128.5", ["198.51.100.77"], random.Random(1)), 0, name="new.example.net")
+    sensor.post()
+    browser.wait("the new one", lambda: "new.example.net" in targets(browser))
+    assert browser.js("() => window.same_page") is True
+
+    # Pictures; accessible in both colours and on a phone.
+    shots = ng.BUILD / "screenshots"
+    shots.mkdir(exist_ok=True)
+    browser.do("away")
+    for name, scheme, width, height, chosen in (("paths", "light", 1280, 800, ""), ("paths-dark", "dark", 1280, 800, "&hop=195.12.255.9"),
+                                                ("paths-route", "light", 1280, 1000, "&dst=52.97.183.162"), ("paths-phone", "light", 390, 844, "&dst=52.97.183.162")):
+        browser.js("(hash) => { location.hash = hash; }", "p=paths" + chosen)
+        browser.do("scheme", scheme=scheme)
+        browser.do("size", width=width, height=height)
+        browser.wait(f"a layout for {width}", lambda c=chosen: browser.js("() => document.documentElement.scrollWidth <= innerWidth")
+                     and ("dst" not in c or browser.texts(".hops tbody tr")) and (not c or lit(browser, ".to") < len(SERVICES)))
+        browser.do("shot", file=str(shots / f"{name}.png"), full=False)
+        assert (shots / f"{name}.png").stat().st_size > 20000
+        assert browser.do("axe") == [], f"accessibility of {name}"
+
+    # Back to the other page, which was not asked for meanwhile.
+    asked = [u for u in browser.do("seen")["requests"] if "/api/destinations" in u]
+    assert asked == []
+    browser.js("() => [...document.querySelectorAll('nav a')].find((a) => a.textContent === 'Now').click()")
+    browser.wait("the rows", lambda: browser.texts(".conns td.dst"))
+    assert browser.js("() => document.querySelector('nav a[aria-current]').textContent") == "Now"
+
+
+def test_hostile_paths(page):
+    """Names of hops and destinations, sensors' answers that are odd, an address in a link that is none."""
+    collector, browser = page
+    hostile = payloads()
+    sensor = Sensor(collector, "h")
+    for i, p in enumerate(hostile):
+        dst = f"198.51.{100 + i // 250}.{i % 250}"
+        trace(sensor, dst, [{"ttl": 1, "ip": "10.0.0.1", "rtt_us": [300]}, {"ttl": 2, "ip": f"10.1.0.{i}", "name": p, "rtt_us": [0], "sent": 1},
+                            {"ttl": 3, "ip": dst, "rtt_us": [4294967295], "icmp": "255/255", "nat": True}], 60 - i * 0.1, name=p)
+    # No hop, all silent, one router twice, one at the greatest distance only, answers out of order.
+    odd = [("192.0.2.1", [], False), ("192.0.2.2", [{"ttl": t, "sent": 2} for t in range(1, 31)], False),
+           ("192.0.2.3", [{"ttl": 1, "ip": "10.0.0.1"}, {"ttl": 2, "ip": "10.0.0.1"}, {"ttl": 3, "ip": "192.0.2.3"}], True),
+           ("192.0.2.4", [{"ttl": 64, "ip": "192.0.2.4", "rtt_us": [5]}], True),
+           ("192.0.2.5", [{"ttl": 3, "ip": "10.0.0.3"}, {"ttl": 1, "ip": "10.0.0.1"}, {"ttl": 5, "ip": "192.0.2.5"}], True)]
+    for dst, hops, reached in odd:
+        trace(sensor, dst, hops, 200, reached=reached)
+    sensor.post()
+    browser.open("/#p=paths")
+    browser.wait("the hint that there are more", lambda: "200 destinations traced last, of 205" in (browser.text(".graph .hint") or ""))
+    browser.wait("the graph", lambda: len(browser.texts(".pg .to")) == 200)
+    browser.do("click", selector=".targets > button.more")
+    browser.wait("all destinations", lambda: len(targets(browser)) == 200)
+    assert targets(browser) == hostile[::-1]
+    browser.js("() => document.querySelector('.graph details summary').click()")
+    names = browser.wait("the table", lambda: browser.js("() => [...document.querySelectorAll('.rows.links td:nth-child(3) .name')].map((e) => e.textContent)"))
+    assert sorted(names) == sorted(hostile)
+    labels = browser.js("() => [...document.querySelectorAll('.pg .nd')].map((e) => e.getAttribute('aria-label'))")
+    assert all(any(text.startswith(f"{p}, 10.1.0.{i}, hop 2") for text in labels) for i, p in enumerate(hostile))
+    # Each one's details.
+    for i in (0, 3, 77, 150, 199):
+        browser.js("(dst) => { location.hash = new URLSearchParams({ p: 'paths', dst }).toString(); }", f"198.51.100.{i}")
+        browser.wait(f"details of {i}", lambda i=i: browser.text(".hops .name") == hostile[i] and browser.text(".route h2 bdi") == hostile[i])
+        assert browser.texts(".hops .chip") == ["NAT", "ICMP 255/255"]
+    for dst, hops, _ in odd:
+        browser.js("(dst) => { location.hash = new URLSearchParams({ p: 'paths', dst }).toString(); }", dst)
+        browser.wait(f"details of {dst}", lambda d=dst, n=len(hops): browser.text(".route h2") == f"To {d}" and browser.texts(".route article")
+                     and len(browser.texts(".hops tbody tr")) == n)
+    # Traced again, the odd ones are the latest and drawn.
+    for dst, hops, reached in odd:
+        trace(sensor, dst, hops, 0, reached=reached)
+    sensor.post()
+    browser.js("() => { location.hash = 'p=paths&path=192.0.2'; }")
+    browser.wait("the odd ones", lambda: sorted(browser.texts(".pg text.dst")) == [dst for dst, *_ in odd])
+    assert lit(browser, ".no") == 2
+    # Strings of a link that a stranger sent.
+    for p in hostile[:20]:
+        browser.js("(text) => { location.hash = new URLSearchParams({ p: 'paths', path: text, hop: text }).toString(); }", p)
+        browser.wait("the filter of the link", lambda p=p: browser.js("() => document.querySelector('main input').value") == one_line(p))
+    browser.js("(text) => { location.hash = new URLSearchParams({ p: 'paths', dst: text }).toString(); }", hostile[0])
+    browser.wait("a page without it", lambda: browser.text(".route") is None and browser.text(".link") == "Live")
+    assert browser.js("() => window.pwned") is None
+    assert browser.js("() => document.querySelectorAll('#app script, #app iframe, #app link, #app style, #app form, #app foreignObject, #app image').length") == 0
+
+
+def one_line(text):
+    """What a field of one line makes of it."""
+    return text.replace("\r", "").replace("\n", "")
