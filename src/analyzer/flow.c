@@ -44,7 +44,7 @@ enum flow_list {
 
 /* Two cache lines: what a look-up touches is in the first. */
 struct flow {
-	uint8_t src[16]; /* key: 37 bytes from here, hashed in one piece */
+	uint8_t src[16]; /* key: 37 bytes from here, compared in one piece */
 	uint8_t dst[16];
 	uint16_t sport;
 	uint16_t dport;
@@ -331,6 +331,26 @@ make_key(struct flow *key, const struct ng_packet *p, int reply)
 }
 
 static uint32_t
+key_hash(const struct flow_table *t, const struct flow *key)
+{
+	uint64_t words[5];
+	size_t n = 0;
+
+	if (key->ipv == 4) {
+		uint32_t src, dst;
+
+		memcpy(&src, key->src, 4);
+		memcpy(&dst, key->dst, 4);
+		words[n++] = src | (uint64_t)dst << 32;
+	} else {
+		memcpy(words, key->src, 32);
+		n = 4;
+	}
+	words[n++] = key->sport | (uint32_t)key->dport << 16 | (uint64_t)key->ipv << 32;
+	return (uint32_t)hash_sip13(t->conf.key, words, n);
+}
+
+static uint32_t
 find(const struct flow_table *t, const struct flow *key, uint32_t hash)
 {
 	uint32_t i = t->heads[hash & t->mask];
@@ -463,7 +483,7 @@ on_syn(struct flow_table *t, const struct ng_packet *p, int from_home, int64_t n
 	enum flow_list list = from_home ? LIST_OPEN_HOME : LIST_OPEN_OTHER;
 
 	make_key(&key, p, 0);
-	hash = (uint32_t)hash_sip(t->conf.key, &key, KEY_LEN);
+	hash = key_hash(t, &key);
 	i = find(t, &key, hash);
 	if (i != NONE) {
 		struct flow *f = &t->slots[i];
@@ -526,7 +546,7 @@ on_synack(struct flow_table *t, const struct ng_packet *p, int64_t now_us)
 	uint32_t hash, i;
 
 	make_key(&key, p, 1);
-	hash = (uint32_t)hash_sip(t->conf.key, &key, KEY_LEN);
+	hash = key_hash(t, &key);
 	i = find(t, &key, hash);
 	if (i != NONE) {
 		struct flow *f = &t->slots[i];
@@ -577,7 +597,7 @@ on_rst(struct flow_table *t, const struct ng_packet *p, int64_t now_us)
 
 	/* From the responder: it refuses. */
 	make_key(&key, p, 1);
-	i = find(t, &key, (uint32_t)hash_sip(t->conf.key, &key, KEY_LEN));
+	i = find(t, &key, key_hash(t, &key));
 	if (i != NONE) {
 		struct flow *f = &t->slots[i];
 
@@ -592,7 +612,7 @@ on_rst(struct flow_table *t, const struct ng_packet *p, int64_t now_us)
 	}
 	/* From the initiator: it gives up. */
 	make_key(&key, p, 0);
-	i = find(t, &key, (uint32_t)hash_sip(t->conf.key, &key, KEY_LEN));
+	i = find(t, &key, key_hash(t, &key));
 	if (i != NONE) {
 		struct flow *f = &t->slots[i];
 
@@ -613,7 +633,7 @@ on_ack(struct flow_table *t, const struct ng_packet *p, int64_t now_us)
 	if (t->first[LIST_ACK] == NONE)
 		return;
 	make_key(&key, p, 0);
-	i = find(t, &key, (uint32_t)hash_sip(t->conf.key, &key, KEY_LEN));
+	i = find(t, &key, key_hash(t, &key));
 	if (i == NONE || t->slots[i].list != LIST_ACK)
 		return;
 	if (!acks(&t->slots[i], p->tcp_seq) || p->tcp_ack != t->slots[i].answer_seq + 1)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * hash.c - SipHash-2-4 and a SHA-1 for short strings.
+ * hash.c - SipHash-2-4, SipHash-1-3 and a SHA-1 for short strings.
  */
 #include "hash.h"
 
+#include <endian.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -18,11 +19,10 @@ rotl64(uint64_t x, int b)
 static uint64_t
 load_le64(const uint8_t *p)
 {
-	uint64_t v = 0;
+	uint64_t v;
 
-	for (int i = 7; i >= 0; i--)
-		v = v << 8 | p[i];
-	return v;
+	memcpy(&v, p, sizeof v);
+	return le64toh(v);
 }
 
 #define SIPROUND \
@@ -43,6 +43,7 @@ hash_sip(const uint8_t key[16], const void *data, size_t len)
 	uint64_t v2 = 0x6c7967656e657261ULL ^ k0;
 	uint64_t v3 = 0x7465646279746573ULL ^ k1;
 	uint64_t last = (uint64_t)len << 56;
+	uint8_t tail[8] = { 0 };
 	size_t left = len;
 
 	for (; left >= 8; p += 8, left -= 8) {
@@ -53,14 +54,39 @@ hash_sip(const uint8_t key[16], const void *data, size_t len)
 		SIPROUND;
 		v0 ^= m;
 	}
-	for (size_t i = 0; i < left; i++)
-		last |= (uint64_t)p[i] << (8 * i);
+	memcpy(tail, p, left);
+	last |= load_le64(tail);
 	v3 ^= last;
 	SIPROUND;
 	SIPROUND;
 	v0 ^= last;
 	v2 ^= 0xff;
 	SIPROUND;
+	SIPROUND;
+	SIPROUND;
+	SIPROUND;
+	return v0 ^ v1 ^ v2 ^ v3;
+}
+
+uint64_t
+hash_sip13(const uint8_t key[16], const uint64_t *words, size_t n)
+{
+	uint64_t k0 = load_le64(key), k1 = load_le64(key + 8);
+	uint64_t v0 = 0x736f6d6570736575ULL ^ k0;
+	uint64_t v1 = 0x646f72616e646f6dULL ^ k1;
+	uint64_t v2 = 0x6c7967656e657261ULL ^ k0;
+	uint64_t v3 = 0x7465646279746573ULL ^ k1;
+	uint64_t last = (uint64_t)n << 59; /* the length in bytes, in the top one */
+
+	for (size_t i = 0; i < n; i++) {
+		v3 ^= words[i];
+		SIPROUND;
+		v0 ^= words[i];
+	}
+	v3 ^= last;
+	SIPROUND;
+	v0 ^= last;
+	v2 ^= 0xff;
 	SIPROUND;
 	SIPROUND;
 	SIPROUND;

@@ -883,7 +883,7 @@ test_eviction_order(void **state)
 		syn((uint16_t)(200 + i), 1);
 		p = segment(gone[i][0], NG_TCP_SYN, 0, 1, 0);
 		make_key(&key, &p, 0);
-		assert_int_equal(find(t, &key, (uint32_t)hash_sip(t->conf.key, &key, KEY_LEN)), NONE);
+		assert_int_equal(find(t, &key, key_hash(t, &key)), NONE);
 		evicted += gone[i][1] == 1;
 		assert_int_equal(flow_stats(t)->evicted, evicted);
 		assert_int_equal(n_got - before, gone[i][1] == 2);

@@ -451,7 +451,7 @@ flow_check(const struct flow_table *t, int finished)
 				MODEL_FAIL("slot %u of list %d says list %d, prev %u", i, list, f->list, f->prev);
 			if (prev != NONE && !finished && f->deadline_us < t->slots[prev].deadline_us)
 				MODEL_FAIL("list %d is not sorted", list);
-			if (f->hash != (uint32_t)hash_sip(t->conf.key, f, KEY_LEN))
+			if (f->hash != key_hash(t, f))
 				MODEL_FAIL("the hash of slot %u is not that of its key", i);
 			if (find(t, f, f->hash) != i)
 				MODEL_FAIL("slot %u is not found by its key", i);

@@ -51,6 +51,30 @@ test_siphash(void **state)
 	assert_int_equal(sip_vectors[15], 0xa129ca6149be45e5);
 }
 
+/* Of CPython 3.11, whose hash of bytes is SipHash-1-3: PYTHONHASHSEED=1 gives this key. */
+static void
+test_siphash13(void **state)
+{
+	static const uint8_t zero[16] = { 0 }, key[16] = { 41, 35, 190, 132, 225, 108, 214, 174, 82, 144, 73,
+							   241, 241, 187, 233, 235 };
+	static const struct {
+		uint64_t zero;
+		uint64_t key;
+	} vectors[] = {
+		{ 0xead411e67ebe2eea, 0xc0b5739e7e28dd01 }, { 0x72e64addc9e68459, 0xc80ae7e29631ec0a },
+		{ 0xe626fcd5ff7c8fac, 0x7d11666584967efc }, { 0xef458089c7896986, 0xace75dbef8aa7278 },
+		{ 0xf044b8ed207ec3fe, 0xf12a012a55a4f8d7 }, { 0xb8619b6569bd225f, 0xa54be867fc772dde },
+	};
+	uint64_t words[6];
+
+	(void)state;
+	for (size_t n = 1; n <= 6; n++) {
+		words[n - 1] = 0x0706050403020100 + 0x0101010101010101 * (n - 1);
+		assert_int_equal(hash_sip13(zero, words, n), vectors[n - 1].zero);
+		assert_int_equal(hash_sip13(key, words, n), vectors[n - 1].key);
+	}
+}
+
 static void
 hex(char *out, const uint8_t *digest)
 {
@@ -168,7 +192,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_siphash),
+		cmocka_unit_test(test_siphash), cmocka_unit_test(test_siphash13),
 		cmocka_unit_test(test_sha1),
 		cmocka_unit_test(test_random_differs),
 		cmocka_unit_test(test_community),
