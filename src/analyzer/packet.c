@@ -85,22 +85,24 @@ decode_tcp_options(struct ng_packet *p, struct cur *c)
 static void
 decode_tcp(struct ng_packet *p, struct cur *c)
 {
+	const uint8_t *h = cur_take(c, 4);
 	struct cur options;
-	uint8_t words;
+	unsigned words;
 	size_t left;
 
-	p->sport = cur_be16(c);
-	p->dport = cur_be16(c);
-	if (!c->bad)
-		p->has |= NG_HAS_PORTS;
-	p->tcp_seq = cur_be32(c);
-	p->tcp_ack = cur_be32(c);
-	words = cur_u8(c) >> 4;
-	p->tcp_flags = cur_u8(c);
-	p->tcp_window = cur_be16(c);
-	cur_skip(c, 4); /* checksum, urgent pointer */
-	if (c->bad)
+	if (!h)
 		return;
+	p->sport = be16_at(h);
+	p->dport = be16_at(h + 2);
+	p->has |= NG_HAS_PORTS;
+	h = cur_take(c, 16);
+	if (!h)
+		return;
+	p->tcp_seq = be32_at(h);
+	p->tcp_ack = be32_at(h + 4);
+	words = h[8] >> 4;
+	p->tcp_flags = h[9];
+	p->tcp_window = be16_at(h + 10); /* then checksum and urgent pointer */
 	p->has |= NG_HAS_TCP;
 	if (words < 5) {
 		p->status = NG_PACKET_MALFORMED;

@@ -69,12 +69,25 @@ cur_u8(struct cur *c)
 	return p ? p[0] : 0;
 }
 
+/* Big-endian, of bytes that were taken. */
+static inline uint16_t
+be16_at(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline uint32_t
+be32_at(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
 static inline uint16_t
 cur_be16(struct cur *c)
 {
 	const uint8_t *p = cur_take(c, 2);
 
-	return p ? (uint16_t)(p[0] << 8 | p[1]) : 0;
+	return p ? be16_at(p) : 0;
 }
 
 static inline uint32_t
@@ -82,7 +95,7 @@ cur_be32(struct cur *c)
 {
 	const uint8_t *p = cur_take(c, 4);
 
-	return p ? (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3] : 0;
+	return p ? be32_at(p) : 0;
 }
 
 static inline uint64_t
