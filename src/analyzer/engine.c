@@ -77,11 +77,16 @@ direction(uint8_t ipv, const uint8_t *src, const uint8_t *dst)
 	return direction_at(ipv, src, dst, NG_HOOK_NONE);
 }
 
-static struct ng_event
-event_of(enum ng_event_type type)
+/* In place: a struct that is returned is written in words, and waits for them when it is copied. */
+static void
+event_init(struct ng_event *ev, enum ng_event_type type)
 {
-	return (struct ng_event){ .size = sizeof(struct ng_event), .type = type, .now_us = eng.now_us,
-				  .wall_us = eng.wall_us, .replay = (uint32_t)eng.conf.replay };
+	memset(ev, 0, sizeof *ev);
+	ev->size = sizeof *ev;
+	ev->type = type;
+	ev->now_us = eng.now_us;
+	ev->wall_us = eng.wall_us;
+	ev->replay = (uint32_t)eng.conf.replay;
 }
 
 static void
@@ -98,7 +103,7 @@ on_conn(void *arg, struct ng_conn *c)
 	c->dir = (uint8_t)direction_at(c->ipv, c->src, c->dst, hook);
 	if (!(eng.events & NG_EVENT_CONN))
 		return;
-	ev = event_of(NG_EVENT_CONN);
+	event_init(&ev, NG_EVENT_CONN);
 	ev.conn = c;
 	plugins_event(&ev);
 }
@@ -106,8 +111,9 @@ on_conn(void *arg, struct ng_conn *c)
 static void
 on_path(const struct ng_trace *t, uint32_t plugin)
 {
-	struct ng_event ev = event_of(NG_EVENT_TRACE);
+	struct ng_event ev;
 
+	event_init(&ev, NG_EVENT_TRACE);
 	ev.trace = t;
 	if (plugin == TRACE_EVERYONE)
 		plugins_event(&ev);
@@ -181,8 +187,9 @@ packet(struct ng_packet *p)
 		eng.conf.page->stage = WORKER_STAGE_LOOP;
 	}
 	if (eng.events & NG_EVENT_PACKET) {
-		struct ng_event ev = event_of(NG_EVENT_PACKET);
+		struct ng_event ev;
 
+		event_init(&ev, NG_EVENT_PACKET);
 		ev.packet = p;
 		plugins_event(&ev);
 	}
@@ -263,8 +270,9 @@ engine_counters(const uint64_t *value, unsigned n, uint64_t posture)
 	ledger_counters(value, n);
 	flow_set_loss(eng.flows, ledger_loss());
 	if (eng.events & NG_EVENT_LEDGER) {
-		struct ng_event ev = event_of(NG_EVENT_LEDGER);
+		struct ng_event ev;
 
+		event_init(&ev, NG_EVENT_LEDGER);
 		ledger_get(&l);
 		ev.ledger = &l;
 		plugins_event(&ev);
