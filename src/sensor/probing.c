@@ -70,20 +70,11 @@ probing_sockets_open(struct probing_sockets *s, const struct plan *p, int deaf, 
 {
 	struct rawsock_conf conf = { .mark = p->rules.mark, .port_first = PROBER_PORT_FIRST,
 				     .port_last = PROBER_PORT_LAST, .deaf = deaf, .transparent = p->inband };
-	struct sockaddr_nl any = { .nl_family = AF_NETLINK };
 	int e;
 
-	*s = (struct probing_sockets){ .route = -1, .deaf = deaf, .transparent = p->inband };
+	*s = (struct probing_sockets){ .deaf = deaf, .transparent = p->inband };
 	e = rawsock_open(&s->raw, &conf, err, size);
-	if (e)
-		return e;
-	s->open = 1;
-	s->route = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-	if (s->route < 0 || bind(s->route, (const struct sockaddr *)&any, sizeof any)) {
-		e = -errno;
-		snprintf(err, size, "NETLINK_ROUTE socket: %s", strerror(-e));
-		probing_sockets_close(s);
-	}
+	s->open = !e;
 	return e;
 }
 
@@ -93,8 +84,6 @@ probing_sockets_close(struct probing_sockets *s)
 	if (!s->open)
 		return;
 	rawsock_close(&s->raw);
-	if (s->route >= 0)
-		close(s->route);
 	s->open = 0;
 }
 
@@ -156,9 +145,25 @@ probing_fd(const struct probing *p)
 	return p->pair[0];
 }
 
+/* Each prober has its own, which needs no right: an answer that one was killed over would be the next
+ * one's first.  A descriptor or -errno. */
+static int
+open_route(void)
+{
+	struct sockaddr_nl any = { .nl_family = AF_NETLINK };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE), e;
+
+	if (fd >= 0 && !bind(fd, (const struct sockaddr *)&any, sizeof any))
+		return fd;
+	e = -errno;
+	if (fd >= 0)
+		close(fd);
+	return e;
+}
+
 /* The settings lines; the descriptors that they name go to the child. */
 static void
-add_settings(const struct probing *p, struct settings *s, struct child *c)
+add_settings(const struct probing *p, int route, struct settings *s, struct child *c)
 {
 	const struct conf *conf = p->plan->conf;
 
@@ -170,7 +175,7 @@ add_settings(const struct probing *p, struct settings *s, struct child *c)
 		if (fd >= 0 && (!inband || p->plan->inband))
 			settings_add(s, "send", "%s %d", rawsock_name((enum rawsock_kind)kind), child_give(c, fd));
 	}
-	settings_add(s, "route", "%d", child_give(c, p->sockets->route));
+	settings_add(s, "route", "%d", child_give(c, route));
 	if (p->answers->socket && p->plan->rules.classes & CLASSES_TO_PROBER)
 		settings_add(s, "nflog", "%u %d", p->answers->group, child_give(c, bind_fd(p->answers)));
 	if (p->dir.listen >= 0)
@@ -207,7 +212,7 @@ print_of(const struct probing *p)
 	char *print = NULL;
 
 	child_begin(p, &c);
-	add_settings(p, &s, &c);
+	add_settings(p, -1, &s, &c);
 	if (!fstat(p->plan->prober_fd, &st))
 		settings_add(&s, "program", "%llu %llu %lld", (unsigned long long)st.st_dev,
 			     (unsigned long long)st.st_ino, (long long)st.st_mtim.tv_sec);
@@ -304,7 +309,7 @@ execute(struct probing *p)
 	static char *const argv[] = { (char *)"prober", NULL };
 	struct settings s = { 0 };
 	struct child c;
-	int control[2] = { -1, -1 }, settings = -1, r;
+	int control[2] = { -1, -1 }, settings = -1, route = -1, r;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control))
@@ -313,7 +318,10 @@ execute(struct probing *p)
 	c.exec_fd = p->plan->prober_fd;
 	c.argv = argv;
 	c.fd[PROBER_FD_CONTROL] = control[1];
-	add_settings(p, &s, &c);
+	r = route = open_route();
+	if (r < 0)
+		goto out;
+	add_settings(p, route, &s, &c);
 	r = settings = settings_seal(&s);
 	if (r < 0)
 		goto out;
@@ -332,6 +340,8 @@ out:
 	}
 	if (settings >= 0)
 		close(settings);
+	if (route >= 0)
+		close(route);
 	return r;
 }
 

@@ -17,7 +17,6 @@
 /* Opened once, at the start: later there is no right to. */
 struct probing_sockets {
 	struct rawsock_set raw;
-	int route;          /* NETLINK_ROUTE */
 	int open;
 	int deaf;           /* they receive nothing: answers come over the NFLOG group */
 	int transparent;    /* with those for probes inside of connections */
