@@ -122,10 +122,6 @@ on_message(struct trace *t, const union link_msg *m, unsigned i)
 	} else {
 		trace_path_result(p, &m->result);
 		t->ended++;
-		if (m->result.status >= PROBER_REFUSED && t->o.paths > 1)
-			log_error("flow %u: not traced: %s", i, trace_view_refusal(m->result.status));
-		else if (m->result.status >= PROBER_REFUSED)
-			log_error("%s: not traced: %s", t->o.target.host, trace_view_refusal(m->result.status));
 	}
 	if (p->result.status < PROBER_REFUSED)
 		trace_show_update(t->paths, t->asked, i);
@@ -182,6 +178,22 @@ run(struct trace *t)
 	return r;
 }
 
+/* Each reason once. */
+static void
+say_refusals(const struct trace *t)
+{
+	unsigned count[256] = { 0 };
+
+	for (unsigned i = 0; i < t->asked; i++)
+		count[t->paths[i].result.status]++;
+	for (unsigned s = PROBER_REFUSED; s < 256; s++) {
+		if (count[s] && t->o.paths > 1)
+			log_error("%s: %u of %u flows not traced: %s", t->o.target.host, count[s], t->o.paths, trace_view_refusal(s));
+		else if (count[s])
+			log_error("%s: not traced: %s", t->o.target.host, trace_view_refusal(s));
+	}
+}
+
 static int
 verdict(const struct trace *t)
 {
@@ -236,5 +248,6 @@ trace_main(int argc, char **argv)
 		log_error("stdout: %s", strerror(errno));
 		return NOT_TRACED;
 	}
+	say_refusals(&t);
 	return failed ? NOT_TRACED : verdict(&t);
 }

@@ -147,9 +147,9 @@ trace_show_end(const struct trace_path *paths, unsigned n)
 		any += traced(&paths[k]);
 	if (any)
 		title();
-	if (terminal && manner == REDRAW)
+	if (terminal && any && manner == REDRAW)
 		erase();
-	if (terminal && manner == BRANCHES)
+	if (terminal && any && manner == BRANCHES)
 		printf("\r\033[J");
 	for (unsigned k = 0; k < n && manner == JSON; k++) {
 		if (!paths[k].ended && traced(&paths[k]))

@@ -193,11 +193,15 @@ put_branch(FILE *f, const struct branch *b, uint8_t ipv, unsigned ttl, int first
 		fprintf(f, "%2u  ", ttl);
 	else
 		fprintf(f, "    ");
+	if (groups == 1 && !(b->hop.flags & PROBER_HOP_ANSWERED)) {
+		fprintf(f, "*\n");
+		return;
+	}
 	put_addr(f, ipv, &b->hop);
-	if (b->best_us == UINT32_MAX)
-		fprintf(f, "  %8s", "");
-	else
+	if (b->best_us != UINT32_MAX)
 		put_ms(f, b->best_us);
+	else
+		fprintf(f, "%10s", "");
 	if (groups > 1)
 		fprintf(f, "  ");
 	for (unsigned g = 0; g < groups && groups > 1; g++)

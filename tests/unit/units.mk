@@ -38,6 +38,11 @@ $O/unit/trace_channel: src/analyzer/trace.c
 $O/unit/traceroute: plugins/traceroute.c
 extra_handshake = src/collector/rtt.c
 $O/unit/handshake: plugins/handshake.c
+# net-gazerctl.
+extra_ctl_options = src/ctl/target.c
+extra_ctl_link = src/sensor/child.c src/sensor/settings.c
+extra_ctl_view = src/ctl/trace_json.c src/ctl/trace_path.c
+$O/unit/ctl_view: $(extra_ctl_view)
 omit_log = src/lib/log.c
 omit_rawsock = src/lib/rawsock.c
 $(patsubst tests/unit/%.c,$O/unit/%,$(wildcard tests/unit/collector_*.c)): $(wildcard src/collector/*.[ch])
