@@ -362,11 +362,15 @@ is_slow(struct traceroute *t, struct dest *d, int64_t rtt_us)
 	return slow;
 }
 
+/* A packet that is forwarded has lost one more already when the rules see it. */
 static void
-take_ttl(struct dest *d, uint8_t ttl)
+take_ttl(struct dest *d, const struct ng_conn *c, uint8_t ttl)
 {
-	uint8_t len = length_of(ttl);
+	uint8_t len;
 
+	if (c->hook == NG_HOOK_FORWARD && ttl < UINT8_MAX)
+		ttl++;
+	len = length_of(ttl);
 	d->reply_ttl = ttl;
 	if (!d->len)
 		d->len = len;
@@ -421,7 +425,7 @@ on_conn(struct traceroute *t, const struct ng_conn *c, int64_t now_us)
 		}
 		d = dest_get(t, c->ipv, c->src, c->sport);
 		if (c->flags & NG_CONN_TTL_SRC)
-			take_ttl(d, c->ttl_src);
+			take_ttl(d, c, c->ttl_src);
 		if (d->pending || now_us < d->due_us)
 			++*t->count[KNOWN];
 		else
@@ -438,7 +442,7 @@ on_conn(struct traceroute *t, const struct ng_conn *c, int64_t now_us)
 	}
 	d = dest_get(t, c->ipv, c->dst, c->dport);
 	if (answered && c->flags & NG_CONN_TTL_DST)
-		take_ttl(d, c->ttl_dst);
+		take_ttl(d, c, c->ttl_dst);
 	consider(t, d, c, timed_out, now_us);
 }
 

@@ -183,7 +183,7 @@ test_first_connection(void **state)
 	assert_int_equal(asked()->method, NG_TRACE_TCP_SYN);
 	assert_int_equal(asked()->trigger, NG_TRACE_ON_CONN);
 	assert_int_equal(asked()->dport, 443);
-	assert_int_equal(asked()->reply_ttl, 55);
+	assert_int_equal(asked()->reply_ttl, 56); /* before it was forwarded */
 	assert_int_equal(asked()->rtt_us, 20000);
 	assert_int_equal(asked()->fresh, 0);
 	assert_int_equal(asked()->flow, 0);
@@ -318,7 +318,7 @@ test_peers(void **state)
 	assert_memory_equal(asked()->dst, c.src, 16); /* the peer, not our server */
 	assert_int_equal(asked()->method, NG_TRACE_TCP_SYN);
 	assert_int_equal(asked()->dport, 40000);
-	assert_int_equal(asked()->reply_ttl, 50);
+	assert_int_equal(asked()->reply_ttl, 51);
 	give(&c);
 	assert_int_equal(fake_n_asked, 1);
 	assert_int_equal(fake_count("known"), 1);
@@ -334,6 +334,7 @@ test_local_connections(void **state)
 	c.hook = NG_HOOK_OUTPUT; /* the router's own */
 	give(&c);
 	assert_int_equal(fake_n_asked, 1);
+	assert_int_equal(asked()->reply_ttl, 55); /* nobody forwarded it here */
 }
 
 static void
@@ -489,7 +490,7 @@ test_length_changes(void **state)
 	assert_int_equal(fake_n_asked, 2);
 	assert_int_equal(asked()->trigger, NG_TRACE_ON_CONN);
 	assert_int_equal(asked()->fresh, 1);
-	assert_int_equal(asked()->reply_ttl, 53);
+	assert_int_equal(asked()->reply_ttl, 54);
 	answer("abc");
 	give_n(&c, 3); /* that is its length now */
 	assert_int_equal(fake_n_asked, 2);
@@ -1186,7 +1187,7 @@ test_targets(void **state)
 	assert_int_equal(fake_n_asked, 2);
 	assert_int_equal(asked()->trigger, NG_TRACE_ON_SCHEDULE);
 	assert_int_equal(asked()->dport, 8443);
-	assert_int_equal(asked()->reply_ttl, 55); /* from its connections */
+	assert_int_equal(asked()->reply_ttl, 56); /* from its connections */
 	answer("abc");
 	now_us += fake_timer_us[0];
 	tick();
