@@ -11,8 +11,10 @@ has one hop, the destination; to what is behind it one hop that answers, wan.
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
+import subprocess
 
 import pytest
 
@@ -301,6 +303,15 @@ def test_older_file(tmp_path):
             assert ng.stop(s.process) == 0
             s.reported(quiet=True)
         r.rtr.run("nft", "delete", "table", "inet", "net_gazer")
+
+
+def test_trace_is_another_program(tmp_path):
+    """`net-gazer trace ...` is net-gazerctl, from beside it; where there is none the path is said."""
+    done = subprocess.run([ng.program("net-gazer"), "trace", "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout.startswith("usage: net-gazerctl trace"), done
+    shutil.copy(ng.program("net-gazer"), tmp_path)
+    done = subprocess.run([tmp_path / "net-gazer", "trace", "20.0.0.1"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and f"{tmp_path}/net-gazerctl: No such file" in done.stderr, done
 
 
 def test_local_ports(tmp_path):
