@@ -11,6 +11,8 @@
 #define WIDTH4 15
 #define WIDTH6 26 /* most; longer ones push the rest of their line */
 
+#define PATHS_MAX 32 /* that have a letter and a bit */
+
 void
 trace_view_title(FILE *f, const char *host, const struct prober_request *q, unsigned flows)
 {
@@ -147,7 +149,7 @@ letter(unsigned group)
 /* A router at one ttl, with what all flows that met it measured. */
 struct branch {
 	struct prober_hop hop;
-	uint32_t groups; /* bits */
+	uint32_t groups; /* bits, one for each path */
 	uint32_t best_us;
 };
 
@@ -167,10 +169,10 @@ branches_at(struct branch *out, const struct trace_path *p, const uint8_t *group
 	for (int silent = 0; silent < 2; silent++) {
 		for (unsigned k = 0; k < n; k++) {
 			const struct prober_hop *h = &p[k].result.hop[i];
-			int is_silent = !(h->flags & PROBER_HOP_ANSWERED);
 			unsigned b = 0;
 
-			if (i >= p[k].result.n_hops || is_silent != silent || (silent && answered >> group[k] & 1))
+			if (group[k] >= PATHS_MAX || i >= p[k].result.n_hops || !(h->flags & PROBER_HOP_ANSWERED) != silent ||
+			    (silent && answered >> group[k] & 1))
 				continue;
 			while (b < count && !same_hop(&out[b].hop, h))
 				b++;

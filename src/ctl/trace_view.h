@@ -18,7 +18,7 @@ void trace_view_hop(FILE *, const struct trace_path *, unsigned i);
 /* One line on how it ended. */
 void trace_view_end(FILE *, const struct trace_path *);
 
-/* All hops of n flows, each once, with the paths that it is on; then the paths, and who took them. */
+/* All hops of n flows (at most 32), each once, with the paths that it is on; then the paths, and who took them. */
 void trace_view_branches(FILE *, const struct trace_path *, unsigned n);
 
 /* Why nothing was traced. */
