@@ -2,7 +2,8 @@
  *
  * anchor - the least that a process can do with an NFLOG group, to measure others against: binds it
  * and counts messages (count), or also walks the attributes with libmnl and reads IP, TCP and the
- * TCP options (parse).  On SIGTERM prints "received=N".
+ * TCP options (parse).  It blocks in recv(), so that each datagram wakes it up; with a third argument
+ * it empties the socket and then sleeps so many microseconds.  On SIGTERM prints "received=N".
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static volatile sig_atomic_t stop;
 static uint64_t received, sink;
@@ -71,9 +73,11 @@ main(int argc, char **argv)
 	struct mnl_socket *s;
 	struct nlmsghdr *nh;
 	int one = 1, bytes = 8 << 20;
+	unsigned rest_us;
 
-	if (argc != 3)
+	if (argc != 3 && argc != 4)
 		return 2;
+	rest_us = argc == 4 ? (unsigned)atoi(argv[3]) : 0;
 	parsing = !strcmp(argv[1], "parse");
 	sigaction(SIGTERM, &sa, NULL);
 	s = mnl_socket_open(NETLINK_NETFILTER);
@@ -95,9 +99,13 @@ main(int argc, char **argv)
 		return 1;
 	}
 	while (!stop) {
-		ssize_t got = recv(mnl_socket_get_fd(s), buf, sizeof buf, 0);
+		ssize_t got = recv(mnl_socket_get_fd(s), buf, sizeof buf, rest_us ? MSG_DONTWAIT : 0);
 		int n = (int)got;
 
+		if (got < 0 && errno == EAGAIN) {
+			usleep(rest_us);
+			continue;
+		}
 		if (got < 0 && errno != EINTR && errno != ENOBUFS) {
 			perror("anchor: recv");
 			return 1;
