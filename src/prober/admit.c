@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define V4(a, b, c, len) { 4, len, { a, b, c } }
-#define V6(a, b, c, d, len) { 6, len, { (a) >> 8, (a) & 0xff, (b) >> 8, (b) & 0xff, (c) >> 8, (c) & 0xff, (d) >> 8, (d) & 0xff } }
+#define V6(a, b, c, d, len) \
+	{ 6, len, { (a) >> 8, (a) & 0xff, (b) >> 8, (b) & 0xff, (c) >> 8, (c) & 0xff, (d) >> 8, (d) & 0xff } }
 
 /* No host's address anywhere, or one that a raw socket cannot aim at without an interface. */
 static const struct addr_prefix never[] = {

@@ -126,7 +126,7 @@ map_file(int fd)
 	struct page *p;
 	int r;
 
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
+	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode))
 		return NULL;
 	/* Room for all of it now: a full disk must not be a SIGBUS later. */
 	r = ftruncate(fd, sizeof *p) ? errno : posix_fallocate(fd, 0, sizeof *p);

@@ -91,11 +91,15 @@ inband_began(unsigned n)
 	return &slots[n].wan;
 }
 
-/* NAT changes the source.  Another destination was not the one that was asked for and checked. */
+/* NAT changes the source, once.  Another destination was not the one that was asked for and checked. */
 static int
-is_usable(const struct prober_request *q, const struct prober_tuple *t)
+is_usable(const struct slot *s, const struct prober_tuple *t)
 {
-	return t->ipv == q->ipv && t->sport && t->dport == q->dport && !memcmp(t->dst, q->dst, 16);
+	const struct prober_request *q = &s->request;
+
+	if (t->ipv != q->ipv || !t->sport || t->dport != q->dport || memcmp(t->dst, q->dst, 16))
+		return 0;
+	return s->state == ASKING || (t->sport == s->wan.sport && !memcmp(t->src, s->wan.src, 16));
 }
 
 void
@@ -111,14 +115,12 @@ inband_found(uint32_t id, int lives, const struct prober_tuple *t, int64_t now_u
 	s = &slots[n];
 	s->id = 0;
 	s->due_us = now_us + INBAND_EVERY_US;
-	if (!lives || !is_usable(&s->request, t)) {
+	if (!lives || !is_usable(s, t)) {
 		end(n);
 	} else if (s->state == ASKING) {
 		s->wan = *t;
 		s->state = LIVES;
 		calls.lives(calls_arg, n);
-	} else if (memcmp(s->wan.src, t->src, 16) || s->wan.sport != t->sport) {
-		end(n); /* another connection with the same inner tuple */
 	}
 }
 

@@ -87,11 +87,9 @@ route_source(uint8_t ipv, const uint8_t dst[16], uint8_t src[16])
 	for (int i = 0; !r && i < 16 && a.type == RTN_UNSPEC; i++) {
 		ssize_t n = recv(route_fd, buf, sizeof buf, MSG_DONTWAIT);
 
-		if (n < 0) {
+		/* The kernel's errors: ENETUNREACH, EACCES (prohibit), EINVAL (blackhole). */
+		if (n < 0 || (mnl_cb_run(buf, (size_t)n, serial, 0, on_route, &a) < 0 && errno != ESRCH))
 			r = -errno;
-		} else if (mnl_cb_run(buf, (size_t)n, serial, 0, on_route, &a) < 0 && errno != ESRCH) {
-			r = -errno; /* the kernel's own: ENETUNREACH, EACCES (prohibit), EINVAL (blackhole) */
-		}
 	}
 	if (r) {
 		log_debug("no route: %s", strerror(-r));

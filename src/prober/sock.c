@@ -114,7 +114,8 @@ packet(const uint8_t *bytes, size_t len, int64_t ts_us)
 
 /* What a raw IPv6 socket tells beside the packet, which begins behind the headers, put back in front. */
 static void
-rebuild_header(uint8_t head[IP6_HEADER], size_t payload, uint8_t next, int hops, const uint8_t *src, const uint8_t *dst)
+rebuild_header(uint8_t head[IP6_HEADER], size_t payload, uint8_t next, int hops, const uint8_t *src,
+	       const uint8_t *dst)
 {
 	memset(head, 0, IP6_HEADER);
 	head[0] = 6 << 4;
