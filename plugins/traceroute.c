@@ -135,11 +135,13 @@ static const struct ng_option options[] = {
 	{ "in-band", NG_OPTION_BOOL, 0, 0, 0, "no",
 	  "probe with ACKs of the connection itself when it is known well enough; needs trace-inband = yes" },
 	{ "timeouts", NG_OPTION_BOOL, 0, 0, 0, "yes", "trace destinations that did not answer, too" },
-	{ "peers", NG_OPTION_BOOL, 0, 0, 0, "no", "trace who connected from outside and completed the handshake, too" },
+	{ "peers", NG_OPTION_BOOL, 0, 0, 0, "no",
+	  "trace who connected from outside and completed the handshake, too" },
 	{ "slow-factor", NG_OPTION_INT, 0, 2, 100, "3", "times its normal RTT that make a handshake slow" },
 	{ "slow-min-ms", NG_OPTION_INT, 0, 1, 60000, "50", "and milliseconds above it, at least" },
 	{ "path-change", NG_OPTION_BOOL, 0, 0, 0, "yes", "look for changes of paths, and report them" },
-	{ "targets", NG_OPTION_STR, 0, 0, 900, "", "ADDR, ADDR:PORT or [ADDR]:PORT, comma-separated: traced on schedule" },
+	{ "targets", NG_OPTION_STR, 0, 0, 900, "",
+	  "ADDR, ADDR:PORT or [ADDR]:PORT, comma-separated: traced on schedule" },
 	{ "targets-interval", NG_OPTION_INT, 0, 1, 31536000, "3600", "seconds between two traces of a target" },
 	{ "rate", NG_OPTION_INT, 0, 1, 1000000, "120", "traces a minute that are asked for, at most" },
 	{ "destinations", NG_OPTION_INT, 0, 16, 1000000, "4096", "destinations that are remembered" },
@@ -741,8 +743,8 @@ parse_targets(struct traceroute *t, const char *list)
 		if (t->n_targets == TARGETS_MAX)
 			snprintf(said, sizeof said, "targets: more than %d", TARGETS_MAX);
 		else if (parse_target(&t->targets[t->n_targets++], word))
-			snprintf(said, sizeof said, "targets: \"%s\" is none of ADDR, ADDR:PORT, [ADDR]:PORT (no name "
-				 "can be resolved here)", shown);
+			snprintf(said, sizeof said, "targets: \"%s\" is none of ADDR, ADDR:PORT, [ADDR]:PORT "
+				 "(no name can be resolved here)", shown);
 		else
 			continue;
 		t->host->log(t->ctx, NG_LOG_ERROR, said);
@@ -853,8 +855,8 @@ start(struct ng_ctx *ctx, const struct ng_host *host, void **self)
 	for (int i = 0; i < COUNTS; i++)
 		t->count[i] = host->counter(ctx, count_names[i]);
 	if (t->peers)
-		host->log(ctx, NG_LOG_WARN, "peers: no rule copies the ACK that ends a handshake yet, so nobody from "
-			  "outside is known to have completed one: none is traced");
+		host->log(ctx, NG_LOG_WARN, "peers: no rule copies the ACK that ends a handshake yet, so nobody "
+			  "from outside is known to have completed one: none is traced");
 	if (t->n_targets)
 		host->timer_set(ctx, 0, 0);
 	*self = t;

@@ -65,8 +65,8 @@ _Static_assert(NG_HOP_ANSWERED == PROBER_HOP_ANSWERED && NG_HOP_CACHED == PROBER
 	       "flags of a hop");
 #define SAME(member) (offsetof(struct ng_trace_hop, member) == offsetof(struct prober_hop, member))
 _Static_assert(sizeof(struct ng_trace_hop) == sizeof(struct prober_hop) && SAME(ttl) && SAME(flags) &&
-	       SAME(icmp_type) && SAME(icmp_code) && SAME(sent) && SAME(n_rtt) && SAME(reply_ttl) && SAME(n_mpls) &&
-	       SAME(addr) && SAME(rtt_us) && SAME(mpls), "a hop is copied as it is");
+	       SAME(icmp_type) && SAME(icmp_code) && SAME(sent) && SAME(n_rtt) && SAME(reply_ttl) &&
+	       SAME(n_mpls) && SAME(addr) && SAME(rtt_us) && SAME(mpls), "a hop is copied as it is");
 
 #define HOP_FLAGS (NG_HOP_ANSWERED | NG_HOP_CACHED | NG_HOP_DST | NG_HOP_NAT | NG_HOP_ICMP)
 
@@ -160,8 +160,8 @@ trace_check(const struct prober_result *r, size_t len, struct ng_trace *out,
 static int
 request_ok(const struct ng_trace_request *q)
 {
-	return q->size >= offsetof(struct ng_trace_request, fresh) + sizeof q->fresh && (q->ipv == 4 || q->ipv == 6) &&
-	       q->method < PROBER_METHODS && q->trigger < PROBER_TRIGGERS && addr_ok(q->ipv, q->dst) &&
+	return q->size >= offsetof(struct ng_trace_request, fresh) + sizeof q->fresh &&
+	       (q->ipv == 4 || q->ipv == 6) && q->method < PROBER_METHODS && q->trigger < PROBER_TRIGGERS && addr_ok(q->ipv, q->dst) &&
 	       addr_ok(q->ipv, q->src) && (q->dport || q->method == NG_TRACE_ICMP);
 }
 
@@ -247,7 +247,8 @@ complain(ssize_t n)
 	unsigned suppressed;
 
 	if (log_allowed(&limit, clock_mono_us(), WARN_US, &suppressed))
-		log_warn("%zd bytes from the prober are no result of a trace: passed over (%u more before)", n, suppressed);
+		log_warn("%zd bytes from the prober are no result of a trace: passed over (%u more before)", n,
+			 suppressed);
 }
 
 static void
@@ -263,7 +264,8 @@ take_result(struct ng_trace *t)
 	/* Of an earlier analyzer, or given up. */
 	if (s->wire_id != t->id)
 		return;
-	if (s->ipv != t->ipv || s->method != t->method || s->trigger != t->trigger || memcmp(s->dst, t->dst, 16)) {
+	if (s->ipv != t->ipv || s->method != t->method || s->trigger != t->trigger ||
+	    memcmp(s->dst, t->dst, 16)) {
 		complain((ssize_t)PROBER_RESULT_SIZE(t->n_hops)); /* an answer to something else */
 		return;
 	}
