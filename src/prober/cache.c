@@ -29,9 +29,13 @@
  * (net.ipv4.icmp_ratelimit); others 10 to 100 a second; most routers as many as we will ever ask for. */
 #define PACE_START_MS 20
 #define PACE_MIN_MS 4
-#define PACE_LOST_MS 100    /* at least this after a loss */
+#define PACE_LOST_MS 150    /* at least this after a loss */
 #define PACE_MAX_MS 1000
 #define PACE_BURST 4
+/* One packet in a hundred gets lost anywhere; a router's limit shows in one of five, of the last few. */
+#define MISSES_MIN 3
+#define MISSES_SHARE 5
+#define PACE_MEMORY 64
 
 #define LENGTHS 1024
 
@@ -48,7 +52,9 @@ struct entry {
 	uint16_t pace_ms;
 	uint16_t lost_ms;     /* the last loss that counted; wraps */
 	uint32_t seen_s;      /* last seen on the wire */
-	uint32_t used_s;
+	uint16_t used_s;      /* wraps */
+	uint8_t hits;         /* of the last probes to it, see below */
+	uint8_t misses;
 };
 
 #define BIT_PRED 1     /* pred, gap are set */
@@ -132,6 +138,7 @@ static struct entry *
 get(struct cache *c, const struct cache_hop *hop, int64_t now_us)
 {
 	struct entry *e = find(c, hop), *set;
+	uint16_t now_s = (uint16_t)seconds(now_us);
 
 	if (e)
 		return e;
@@ -141,7 +148,7 @@ get(struct cache *c, const struct cache_hop *hop, int64_t now_us)
 			e = &set[i];
 			break;
 		}
-		if (set[i].used_s < e->used_s)
+		if ((uint16_t)(now_s - set[i].used_s) > (uint16_t)(now_s - e->used_s))
 			e = &set[i];
 	}
 	if (e->hop.ttl)
@@ -153,7 +160,8 @@ get(struct cache *c, const struct cache_hop *hop, int64_t now_us)
 	e->need = FLOWS_NEEDED;
 	e->pace_ms = PACE_START_MS;
 	e->pace_at_ms = milliseconds(now_us);
-	e->used_s = e->seen_s = seconds(now_us);
+	e->used_s = now_s;
+	e->seen_s = seconds(now_us);
 	return e;
 }
 
@@ -189,7 +197,7 @@ cache_ask(struct cache *c, const struct cache_hop *hop, int64_t now_us)
 
 	if (!e)
 		return edge;
-	e->used_s = now_s;
+	e->used_s = (uint16_t)now_s;
 	expire(e, now_s);
 	if (is_sure(e))
 		edge.trust = now_s - e->seen_s > STALE_S && !pending(e, now_s) ? CACHE_STALE : CACHE_SURE;
@@ -198,6 +206,8 @@ cache_ask(struct cache *c, const struct cache_hop *hop, int64_t now_us)
 	else if (e->bits & BIT_PRED)
 		edge.trust = CACHE_GUESS;
 	edge.branches = !!(e->bits & BIT_DIFFERED);
+	if (!edge.branches && edge.trust < CACHE_STALE)
+		edge.missing = (uint8_t)(e->need - __builtin_popcountll(e->flows));
 	if (!(e->bits & BIT_PRED))
 		return edge;
 	edge.gap = e->gap;
@@ -216,7 +226,7 @@ cache_learn(struct cache *c, const struct cache_hop *hop, const struct cache_hop
 	uint32_t now_s = seconds(now_us);
 	int was_sure = is_sure(e);
 
-	e->used_s = now_s;
+	e->used_s = (uint16_t)now_s;
 	if (e->pending)
 		e->pending--;
 	expire(e, now_s);
@@ -279,13 +289,24 @@ cache_pace(struct cache *c, const struct cache_hop *hop, int64_t now_us)
 	return 0;
 }
 
+static void
+remember(struct entry *e, uint8_t *what)
+{
+	(*what)++;
+	if (e->hits + e->misses > PACE_MEMORY) {
+		e->hits /= 2;
+		e->misses /= 2;
+	}
+}
+
 void
 cache_answered(struct cache *c, const struct cache_hop *hop, int64_t now_us)
 {
 	struct entry *e = get(c, hop, now_us);
 	int step = e->bits & BIT_LOST ? 64 : 8;
 
-	e->used_s = seconds(now_us);
+	e->used_s = (uint16_t)seconds(now_us);
+	remember(e, &e->hits);
 	e->pace_ms = (uint16_t)(e->pace_ms - (e->pace_ms + step - 1) / step);
 	if (e->pace_ms < PACE_MIN_MS)
 		e->pace_ms = PACE_MIN_MS;
@@ -298,11 +319,13 @@ cache_lost(struct cache *c, const struct cache_hop *hop, int64_t now_us)
 	struct entry *e = get(c, hop, now_us);
 	uint16_t now_ms = (uint16_t)milliseconds(now_us);
 
-	if ((e->bits & BIT_LOST) && (uint16_t)(now_ms - e->lost_ms) < 1000)
+	remember(e, &e->misses);
+	if (e->misses < MISSES_MIN || e->misses * MISSES_SHARE < e->hits + e->misses ||
+	    ((e->bits & BIT_LOST) && (uint16_t)(now_ms - e->lost_ms) < 1000))
 		return;
 	e->bits |= BIT_LOST;
 	e->lost_ms = now_ms;
-	e->pace_ms = (uint16_t)(e->pace_ms * 2);
+	e->pace_ms = (uint16_t)(e->pace_ms * 3 / 2);
 	if (e->pace_ms < PACE_LOST_MS)
 		e->pace_ms = PACE_LOST_MS;
 	if (e->pace_ms > PACE_MAX_MS)

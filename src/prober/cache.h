@@ -31,6 +31,7 @@ enum cache_trust {
 struct cache_edge {
 	uint8_t trust;         /* enum cache_trust */
 	uint8_t gap;
+	uint8_t missing;       /* so many more flows must agree */
 	uint8_t branches;      /* it differed: a load balancer, or the path changed */
 	struct cache_hop pred; /* ipv 0: no idea; ttl 0: nothing answers between us and the hop */
 };

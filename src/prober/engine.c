@@ -30,6 +30,10 @@
 
 #define NONE UINT32_MAX
 
+/* A trace that is over may be closing: a SYN of it is on its way that may yet open half a connection at
+ * the far end.  Whoever needs the slot gets it. */
+enum life { FREE, LIVE, CLOSING };
+
 _Static_assert((PORTS & (PORTS - 1)) == 0, "ports are a mask");
 /* Each trace also has a place in the heap and in the list of those that are ready. */
 _Static_assert(sizeof(struct trace) + HOPS_PER_TRACE * (sizeof(struct trace_hop) + sizeof(uint16_t)) +
@@ -206,12 +210,30 @@ slot_free(struct engine *e, uint32_t slot)
 	ready_set(e, slot);
 	heap_remove(e, slot);
 	trace_end(t, &e->pool);
-	t->live = 0;
+	e->live -= t->life == LIVE;
+	t->life = FREE;
 	t->next = e->free;
 	e->free = slot;
-	e->live--;
 	if (e->privileged == slot)
 		e->privileged = NONE;
+}
+
+static void
+slot_close(struct engine *e, uint32_t slot, int64_t now_us)
+{
+	struct trace *t = &e->traces[slot];
+	int64_t until_us = trace_linger(t, &e->pool);
+
+	if (until_us <= now_us) {
+		slot_free(e, slot);
+		return;
+	}
+	t->life = CLOSING;
+	t->want = 0;
+	t->due_us = until_us;
+	ready_set(e, slot);
+	heap_move(e, slot);
+	e->live--;
 }
 
 /* --- begin, end ------------------------------------------------------------------------------------- */
@@ -245,16 +267,21 @@ engine_begin(struct engine *e, uint32_t client, const struct prober_request *r, 
 	struct trace *t;
 
 	for (uint32_t i = *chain; i != NONE; i = e->traces[i].next)
-		if (e->traces[i].sport == sport && is_same(&e->traces[i], r, wan))
+		if (e->traces[i].life == LIVE && e->traces[i].sport == sport && is_same(&e->traces[i], r, wan))
 			return -EALREADY;
-	if (slot == NONE)
+	if (slot == NONE && e->live < e->conf.traces)
+		for (slot = 0; e->traces[slot].life != CLOSING;)
+			slot++;
+	else if (slot == NONE)
 		return -EAGAIN;
 	t = &e->traces[slot];
+	if (t->life == CLOSING)
+		slot_free(e, slot);
 	e->free = t->next;
 	memset(t, 0, sizeof *t);
 	t->client = client;
 	t->sport = sport;
-	t->live = 1;
+	t->life = LIVE;
 	for (size_t half = 0; half < 2; half++) {
 		uint64_t n = ++e->instances, secret = hash_sip(e->conf.key, &n, sizeof n);
 
@@ -284,9 +311,9 @@ finish(struct engine *e, uint32_t slot, int64_t now_us)
 			if ((r->hop[i].flags & PROBER_HOP_CACHED) || (r->hop[i].flags && !r->hop[i].sent))
 				e->calls.hop(e->arg, client, r->id, &r->hop[i]);
 	/* A hop() that fails may have ended in engine_forget(). */
-	if (!t->live)
+	if (t->life != LIVE)
 		return;
-	slot_free(e, slot);
+	slot_close(e, slot, now_us);
 	e->calls.done(e->arg, client, r);
 }
 
@@ -294,7 +321,7 @@ void
 engine_forget(struct engine *e, uint32_t client)
 {
 	for (uint32_t i = 0; i < e->conf.traces; i++)
-		if (e->traces[i].live && e->traces[i].client == client)
+		if (e->traces[i].life == LIVE && e->traces[i].client == client)
 			slot_free(e, i);
 }
 
@@ -338,7 +365,7 @@ engine_answer(struct engine *e, const struct wire_answer *a, int64_t ts_us, int6
 		struct prober_hop hop;
 		uint8_t attempt, ttl;
 
-		if (is_stop(t, a)) {
+		if (t->life == LIVE && is_stop(t, a)) {
 			t->status = PROBER_STOPPED;
 			t->due_us = now_us;
 			heap_move(e, i);
@@ -352,6 +379,11 @@ engine_answer(struct engine *e, const struct wire_answer *a, int64_t ts_us, int6
 		if (!trace_take(t, &e->pool, e->cache, ttl, attempt, a, ts_us, now_us))
 			break; /* a duplicate */
 		e->stat[PROBER_STAT_ANSWERS]++;
+		if (t->life == CLOSING) {
+			t->due_us = trace_linger(t, &e->pool);
+			heap_move(e, i);
+			return 1;
+		}
 		heap_move(e, i);
 		if (t->flags & PROBER_REQ_PROGRESS) {
 			trace_show(t, &e->pool, ttl, &hop);
@@ -365,12 +397,16 @@ engine_answer(struct engine *e, const struct wire_answer *a, int64_t ts_us, int6
 
 /* --- sending ---------------------------------------------------------------------------------------- */
 
-/* 1: the trace is over and gone. */
+/* 1: the trace is over. */
 static int
 plan(struct engine *e, uint32_t slot, int64_t now_us)
 {
 	struct trace *t = &e->traces[slot];
 
+	if (t->life == CLOSING) {
+		slot_free(e, slot);
+		return 1;
+	}
 	if (trace_plan(t, &e->pool, e->cache, now_us)) {
 		finish(e, slot, now_us);
 		return 1;

@@ -219,7 +219,7 @@ ask_for(struct plan *p, unsigned ttl)
 
 /* A hop without an answer: sends the next probe when it is time.  `who` is expected to answer, NULL: no idea. */
 static enum state
-visit(struct plan *p, unsigned ttl, const struct cache_hop *who, int tries)
+visit(struct plan *p, unsigned ttl, const struct cache_hop *who, unsigned missing, int tries)
 {
 	struct trace_hop *h = hop_find(p->t, p->pool, ttl);
 	int64_t until_us = INT64_MAX;
@@ -230,7 +230,7 @@ visit(struct plan *p, unsigned ttl, const struct cache_hop *who, int tries)
 	s = state_of(p->t, h, p->now_us, &until_us);
 	if (s == WAITING || s == OVERDUE)
 		wait_until(p, until_us);
-	if (h && who && (s == RETRY || s == SILENT) && h->losses < h->attempts) {
+	if (h && who && s >= OVERDUE && s <= SILENT && h->losses < h->attempts) {
 		cache_lost(p->cache, who, p->now_us);
 		h->losses = h->attempts;
 	}
@@ -240,7 +240,8 @@ visit(struct plan *p, unsigned ttl, const struct cache_hop *who, int tries)
 		int64_t when_us = who ? cache_pace(p->cache, who, p->now_us) : 0;
 
 		if (when_us) {
-			wait_until(p, when_us);
+			/* Edges that are almost sure go first: that frees most of those who wait. */
+			wait_until(p, when_us + 1000 * missing);
 			return s;
 		}
 		p->t->granted |= bit(ttl);
@@ -269,7 +270,7 @@ plan_up(struct plan *p)
 	if (in_band && t->length)
 		last = t->length > t->top ? t->length : t->top + 1U;
 	for (; ttl <= last && ttl <= t->max_ttl && ahead; ttl++) {
-		switch (visit(p, ttl, NULL, in_band && ttl >= t->length ? 1 : t->tries)) {
+		switch (visit(p, ttl, NULL, 0, in_band && ttl >= t->length ? 1 : t->tries)) {
 		case SILENT:
 			if (++silent >= GAP_LIMIT && ttl > t->length)
 				return;
@@ -441,12 +442,17 @@ walk_probe(struct plan *p, const struct walk *w, const struct cache_edge *e, uns
 
 	for (; ttl > answered; ttl--) {
 		int is_pred = predicted && ttl == e->pred.ttl;
-		int tries = !predicted ? t->tries : is_pred ? t->tries + RETRY_KNOWN : 1;
+		int tries = t->tries;
 		enum state s;
 
 		if (!predicted && !ahead)
 			return 0;
-		s = visit(p, ttl, is_pred ? &e->pred : NULL, tries);
+		/* The far end answered further up: if it is here it would, and would be put too far. */
+		if (is_pred || (t->end && !w->has_key))
+			tries += RETRY_KNOWN;
+		else if (predicted && e->trust >= CACHE_STALE)
+			tries = 1;
+		s = visit(p, ttl, is_pred ? &e->pred : NULL, e->missing, tries);
 		if ((t->want & bit(ttl)) && w->has_key && !(t->charged & bit(w->ttl))) {
 			cache_probing(p->cache, &w->key, p->now_us);
 			t->charged |= bit(w->ttl);
@@ -474,8 +480,8 @@ plan_down(struct plan *p)
 	if (!walk_begin(p, &w))
 		return;
 	if (t->end && t->guess && t->guess < t->end && t->guess > t->top) {
-		enum state at = visit(p, t->guess, NULL, t->tries);
-		enum state below = t->guess > 1 ? visit(p, t->guess - 1U, NULL, t->tries) : SILENT;
+		enum state at = visit(p, t->guess, NULL, 0, t->tries);
+		enum state below = t->guess > 1 ? visit(p, t->guess - 1U, NULL, 0, t->tries) : SILENT;
 
 		if (at != SILENT || below != SILENT)
 			return;
@@ -492,7 +498,7 @@ plan_down(struct plan *p)
 		if (answered < w.ttl - 1 && is_usable(t, p->pool, &e, w.ttl)) {
 			if (!e.pred.ttl)
 				return;
-			if (w.is_stuck && answered != e.pred.ttl && visit(p, e.pred.ttl, &e.pred, t->tries) != SILENT)
+			if (w.is_stuck && answered != e.pred.ttl && visit(p, e.pred.ttl, &e.pred, 0, t->tries) != SILENT)
 				w.is_stuck = 0;
 			walk_to(&w, &e.pred, w.is_real || answered == e.pred.ttl);
 			continue;
@@ -559,6 +565,22 @@ trace_plan(struct trace *t, const struct trace_pool *pool, struct cache *c, int6
 	t->granted &= t->want;
 	t->due_us = p.due_us;
 	return !p.open;
+}
+
+int64_t
+trace_linger(const struct trace *t, const struct trace_pool *pool)
+{
+	int64_t until_us = 0;
+
+	if (t->method != PROBER_TCP_SYN)
+		return 0;
+	for (unsigned ttl = t->end ? t->end : t->top + 1U; ttl <= PROBER_HOPS_MAX; ttl++) {
+		const struct trace_hop *h = hop_find(t, pool, ttl);
+
+		if (h && h->attempts > h->answered && t->begin_us + h->last_us + overdue(t) > until_us)
+			until_us = t->begin_us + h->last_us + overdue(t);
+	}
+	return until_us;
 }
 
 /* --- probes and answers --------------------------------------------------------------------------- */

@@ -86,7 +86,7 @@ struct trace {
 	uint8_t status;       /* enum prober_status, so far */
 	uint8_t resets;
 	uint8_t guess;        /* where the destination is, by the TTL that its answer quoted; 0: no idea */
-	uint8_t live;         /* in use */
+	uint8_t life;         /* the engine's: free, live, closing */
 	uint8_t src[16];
 	uint8_t dst[16];
 	uint16_t hop[PROBER_HOPS_MAX]; /* in the pool */
@@ -101,6 +101,9 @@ void trace_end(struct trace *, struct trace_pool *);
 
 /* Sets want and due_us.  1: the trace is over. */
 int trace_plan(struct trace *, const struct trace_pool *, struct cache *, int64_t now_us);
+
+/* When the last SYN-ACK may still come; 0: none will. */
+int64_t trace_linger(const struct trace *, const struct trace_pool *);
 
 /* The probe for a TTL out of `want`.  -ENOBUFS: the pool has no more than `keep` records. */
 int trace_probe(struct trace *, struct trace_pool *, uint8_t ttl, uint32_t keep, struct wire_probe *);
