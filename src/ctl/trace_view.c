@@ -169,9 +169,10 @@ branches_at(struct branch *out, const struct trace_path *p, const uint8_t *group
 	for (int silent = 0; silent < 2; silent++) {
 		for (unsigned k = 0; k < n; k++) {
 			const struct prober_hop *h = &p[k].result.hop[i];
+			int is_silent = !(h->flags & PROBER_HOP_ANSWERED);
 			unsigned b = 0;
 
-			if (group[k] >= PATHS_MAX || i >= p[k].result.n_hops || !(h->flags & PROBER_HOP_ANSWERED) != silent ||
+			if (group[k] >= PATHS_MAX || i >= p[k].result.n_hops || is_silent != silent ||
 			    (silent && answered >> group[k] & 1))
 				continue;
 			while (b < count && !same_hop(&out[b].hop, h))
