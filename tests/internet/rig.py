@@ -296,6 +296,8 @@ class Internet:
         if node.kind == "leaf":
             four.append(f"route add local {t.net4(node)} dev lo")
             six.append(f"route add local {t.net6(node)} dev lo")
+            # IPv6 answers with an ICMP error from the address that was asked only if it is one, not a prefix.
+            six.append(f"addr add {t.address(node, 6)}/128 dev lo nodad")
         return four, six
 
     @staticmethod

@@ -73,4 +73,4 @@ def of_report(report):
         seen = [{"ttl": hop["ttl"], "addr": hop["ip"], "rtt_ms": us / 1000} for us in hop.get("rtt_us", ())] if "ip" in hop else []
         hops += seen or [{"ttl": hop["ttl"], "addr": hop.get("ip")}]
     return {"dst": report["dst_ip"], "reached": report["reached"], "hops": hops,
-            "flow": [report["proto"], report.get("src_port", 0), report.get("dst_port", 0)]}
+            "flow": ["icmp" if report["proto"] == "icmp6" else report["proto"], report.get("src_port", 0), report.get("dst_port", 0)]}

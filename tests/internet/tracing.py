@@ -37,14 +37,16 @@ def prefix(address):
 def check_exact(inet, report):
     """The one path of its flow, every hop that answers and no other, silent ones in their place, RTTs only
     where a probe was answered."""
-    s = score.score(inet, score.of_report(report), report["proto"], exact=True)
+    trace = score.of_report(report)
+    proto = trace["flow"][0]
+    s = score.score(inet, trace, proto, exact=True)
     said = f"{report}\n{s}"
     assert not s["wrong"] and not s["false_links"], said
     assert s["found"] == s["expected"], said
     assert [h["ttl"] for h in report["hops"]] == list(range(1, len(report["hops"]) + 1)), said
     assert all(h["ttl"] <= len(s["path"]) for h in report["hops"]), said
     for h in report["hops"]:
-        answers = inet.topo.nodes[s["path"][h["ttl"] - 1]].answers(report["proto"])
+        answers = inet.topo.nodes[s["path"][h["ttl"] - 1]].answers(proto)
         assert ("ip" in h) == answers, said
-    assert report["reached"] == inet.topo.nodes[s["path"][-1]].answers(report["proto"]), said
+    assert report["reached"] == inet.topo.nodes[s["path"][-1]].answers(proto), said
     return s["path"]

@@ -6,6 +6,7 @@ r"""Probes inside of users' connections: pure ACKs with the 5-tuple that the gat
 
 Load balancers see the user's own flow, so the path is the one that its packets take.
 """
+import collections
 import socket
 
 import pytest
@@ -42,12 +43,16 @@ def outside(inet, dst):
 
 
 def check(inet, report, src, sport):
-    """Every router of that flow's path, and nothing else; the destination is known from its handshake."""
+    """Every router of that flow's path, and nothing else.  The destination is the last hop, known from its
+    handshake; nothing answers there, so where the way back is longer it seems farther than it is."""
     assert (report["method"], report["proto"]) == ("tcp-ack", "tcp"), report
     path = inet.flow_path("tcp", src, sport, report["dst_ip"], report["dst_port"])
     found = {h["ttl"]: inet.node_of(h["ip"]) for h in report["hops"] if "ip" in h}
     expect = {ttl: name for ttl, name in enumerate(path, 1) if inet.topo.nodes[name].answers("tcp")}
-    assert found == expect, f"{report}\n{path}"
+    if path[-1].startswith("a1"):
+        assert report["hops"][-1]["ttl"] in (len(path), len(path) + 2), report
+        expect[report["hops"][-1]["ttl"]] = expect.pop(len(path))
+    assert found == expect and report["reached"], f"{report}\n{path}"
     return path
 
 
@@ -87,22 +92,26 @@ def test_behind_a_changed_port(inet, tmp_path):
     """Two users with one source port: NAT gives the second another, and its path is that of the new one."""
     dst = inet.topo.address(inet.topo.nodes["b1l0"], 4, 50)
     kept = []
+
+    def user(src):
+        s = inet["lan"].socket(socket.AF_INET, socket.SOCK_STREAM)
+        kept.append(s)
+        s.bind((src, 23456))
+        s.settimeout(ng.DEADLINE_S)
+        s.connect((dst, 443))
+        talk(s, b"before")
+        return next(answers_to for flow, answers_to in inet.conntrack() if flow[1:4] == (src, 23456, dst))
+
     try:
-        with Tracing(inet, tmp_path, trace_inband=True, traceroute={"in_band": True, "interval": 1, "min_gap": 0}) as s:
-            for n, src in enumerate((topo.LAN4_HOST, SECOND4), 1):
-                sock = inet["lan"].socket(socket.AF_INET, socket.SOCK_STREAM)
-                kept.append(sock)
-                sock.bind((src, 23456))
-                sock.settimeout(ng.DEADLINE_S)
-                sock.connect((dst, 443))
-                talk(sock, b"before")
-                r = s.traces(n)[-1]
-                (flow, (wan, sport)), = [row for row in inet.conntrack() if row[0][1:4] == (src, 23456, dst)]
-                assert wan == inet.topo.wan(4) and flow[4] == 443
-                assert (sport == 23456) == (n == 1), "the NAT of this kernel keeps a port that is free, and only that"
-                check(inet, r, None, sport)
-                for other in kept:
-                    talk(other, b"after")
+        assert user(topo.LAN4_HOST) == (inet.topo.wan(4), 23456)
+        with Tracing(inet, tmp_path, trace_inband=True, traceroute={"in_band": True}) as s:
+            wan, sport = user(SECOND4)
+            assert wan == inet.topo.wan(4) and sport != 23456
+            r, = s.traces(1)
+            assert (r["src_port"], r["src_ip"]) == (sport, wan)
+            check(inet, r, None, sport)
+            for sock in kept:
+                talk(sock, b"after")
             s.stop()
     finally:
         for sock in kept:
@@ -127,7 +136,7 @@ def test_not_unless_allowed(inet, tmp_path):
 
 
 def test_ended_connections(inet, tmp_path):
-    """Connections that end while they are traced: probing stops, and no probe ever reached the far end."""
+    """Connections that end while they are traced: probing stops; a far end never saw more than one probe."""
     asked = [inet.topo.address(inet.topo.nodes["b1l1"], 4, host) for host in range(100, 130)]
     with wire.Tcpdump(inet["b1l1"], "to-bu4", tmp_path / "far.pcap") as far, \
             Tracing(inet, tmp_path, trace_inband=True, probe_rate=40, traceroute={"in_band": True}) as s:
@@ -138,5 +147,7 @@ def test_ended_connections(inet, tmp_path):
         after = rig.wait_quiet(inet, seconds=2)
         s.stop()
     print(f"after the end of {len(asked)} connections: {after['inband']} probes")
+    assert after["inband"] < len(asked) * 5, "all traces went on to their end"
     # A user's packet has TTL 52 there; a probe that comes so far has a few left.
-    assert far.so_far() and not [seg for seg in far.so_far() if seg.dst in asked and seg.ttl < 40]
+    probes = collections.Counter(seg.dst for seg in far.so_far() if seg.dst in asked and seg.ttl < 40)
+    assert far.so_far() and max(probes.values(), default=0) <= 1, probes
