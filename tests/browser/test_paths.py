@@ -202,6 +202,7 @@ def test_paths(page):
     shots = ng.BUILD / "screenshots"
     shots.mkdir(exist_ok=True)
     browser.do("away")
+    browser.js("() => document.activeElement.blur()")
     for name, scheme, width, height, chosen in (("paths", "light", 1280, 800, ""), ("paths-dark", "dark", 1280, 800, "&hop=195.12.255.9"),
                                                 ("paths-route", "light", 1280, 1000, "&dst=52.97.183.162"), ("paths-phone", "light", 390, 844, "&dst=52.97.183.162")):
         browser.js("(hash) => { location.hash = hash; }", "p=paths" + chosen)
