@@ -42,7 +42,7 @@
 #define RETRY_KNOWN 1      /* more probes to a hop that was seen to answer before */
 #define CLOCK_SLACK_US 10000
 
-_Static_assert(sizeof(struct trace_hop) == 72, "ten for each trace, see engine.c");
+_Static_assert(sizeof(struct trace_hop) == 72, "some for each trace, see engine.c");
 
 int
 trace_pool_new(struct trace_pool *p, uint32_t n)
@@ -431,6 +431,25 @@ is_late(const struct plan *p, unsigned ttl)
 	       state_of(p->t, hop_find(p->t, p->pool, ttl), p->now_us, &until_us) == SILENT;
 }
 
+/* The far end answered a SYN further up, so it may be at any of these TTLs, and while one SYN is half open
+ * there another is not answered: then the lowest has to come first, each time. */
+static int
+is_before_its_turn(const struct plan *p, unsigned ttl, unsigned answered)
+{
+	const struct trace_hop *h = hop_find(p->t, p->pool, ttl), *low;
+	int64_t until_us;
+
+	if (p->t->method != PROBER_TCP_SYN || !h || !h->attempts)
+		return 0;
+	while (++answered < ttl) {
+		low = hop_find(p->t, p->pool, answered);
+		if (low && low->attempts && low->attempts <= h->attempts &&
+		    state_of(p->t, low, p->now_us, &until_us) != SILENT)
+			return 1;
+	}
+	return 0;
+}
+
 /* Probes the hops between w->ttl and `answered`, those that the edge predicts, or a window of them.
  * 1: all of them are silent. */
 static int
@@ -448,6 +467,10 @@ walk_probe(struct plan *p, const struct walk *w, const struct cache_edge *e, uns
 		if (!predicted && !ahead)
 			return 0;
 		/* The far end answered further up: if it is here it would, and would be put too far. */
+		if (t->end && !w->has_key && is_before_its_turn(p, ttl, answered)) {
+			all_silent = 0;
+			continue;
+		}
 		if (is_pred || (t->end && !w->has_key))
 			tries += RETRY_KNOWN;
 		else if (predicted && e->trust >= CACHE_STALE)
