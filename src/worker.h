@@ -9,7 +9,7 @@
  *   1 /dev/null (analyzer --describe, replay: the text asked for)
  *   2 stderr, for log lines
  *   3 settings: a sealed memfd of "key=value" lines, see below
- *   4 page: a shared memfd of one struct worker_page (analyzer only)
+ *   4 page: a shared memfd of one struct worker_page (analyzer), of one struct worker_forward_page (forwarder)
  *   5 control: SOCK_SEQPACKET, one struct worker_msg a packet (analyzer only)
  *   6 report pipe, writing end, O_NONBLOCK (analyzer only)
  *   7 and up: NFLOG sockets and plugin files, named in the settings
@@ -30,6 +30,8 @@
  *   plugin=FD PATH (*)        a plugin's file, opened and checked by the parent
  *   disabled=NAME (*)         loaded for its name, never started
  *   option=PLUGIN NAME VALUE (*)  VALUE is the rest of the line
+ *
+ * Settings of the forwarder: src/forwarder/settings.c has their table.
  *
  * `analyzer --describe` prints, for each plugin=, one of
  *
@@ -100,6 +102,7 @@ enum worker_msg_type {
 	WORKER_MSG_READY = 1,    /* analyzer -> parent: sandbox closed, reading */
 	WORKER_MSG_COUNTERS = 2, /* parent -> analyzer, every 10 s: named counters of the rules */
 	WORKER_MSG_PLUGIN_BAD = 3, /* analyzer -> parent: start() failed; value[0] = index */
+	WORKER_MSG_FORWARD = 4,  /* parent -> analyzer, with COUNTERS when there is a forwarder: value[] as below */
 };
 
 /* One packet on fd 5; any other size is an error. */
@@ -109,6 +112,68 @@ struct worker_msg {
 	/* COUNTERS: for group i of the group= lines, value[2 i] = seen, value[2 i + 1] = logged
 	 * (packets).  READY: value[0] = posture, WORKER_POSTURE_* ORed. */
 	uint64_t value[2 * WORKER_GROUPS_MAX];
+};
+
+/* FORWARD: for the stat report, out of struct worker_forward_page. */
+enum worker_forward_value {
+	WORKER_FORWARD_SPOOL_BYTES,
+	WORKER_FORWARD_FLASH_WRITTEN_BYTES,
+	WORKER_FORWARD_SENT_BYTES,
+	WORKER_FORWARD_HTTP_2XX,
+	WORKER_FORWARD_HTTP_4XX,
+	WORKER_FORWARD_HTTP_5XX,
+	WORKER_FORWARD_VALUES,
+};
+
+/* What has become of the reports.  Totals since the parent started; a new forwarder adds to them.
+ *
+ *   received + recovered = acknowledged + rejected + quarantined + dropped + waiting */
+struct worker_forward_counts {
+	uint64_t received;     /* whole reports out of the pipe */
+	uint64_t recovered;    /* found in the spool at the start, or dropped from it before that */
+	uint64_t acknowledged;
+	uint64_t rejected;     /* the collector has them, and will not store them */
+	uint64_t quarantined;  /* given up after three refusals, each alone */
+	uint64_t dropped;      /* for room, or lost with a forwarder that was killed */
+	uint64_t spooled;      /* waiting, in the spool directory */
+};
+
+enum worker_forward_state {
+	WORKER_FORWARD_STARTING = 0,
+	WORKER_FORWARD_OK = 1,       /* nothing has failed since the last answer */
+	WORKER_FORWARD_RETRYING = 2, /* no answer, 5xx, 429 */
+	WORKER_FORWARD_HELD = 3,     /* 401, 403, 409: somebody has to act */
+	WORKER_FORWARD_CLOCK = 4,    /* https, and this machine's clock is before the build's date */
+};
+
+/* Shared memory, written by the forwarder, zeroed once by the parent; it outlives the forwarder.  Whoever
+ * shows `why` takes at most its size of it and escapes it: the words are a collector's. */
+struct worker_forward_page {
+	struct worker_forward_counts now;
+	struct worker_forward_counts next; /* while `prepared`: what `now` becomes when the spool has done it */
+	uint64_t waiting;      /* all that wait: open batch, memory, spool */
+	uint64_t queue_bytes;  /* batches in memory */
+	uint64_t queue_limit_bytes;
+	uint64_t spool_bytes;  /* segments in the directory */
+	uint64_t spool_limit_bytes; /* 0: no spool */
+	uint64_t spool_damaged;     /* places in segments that were no record */
+	uint64_t flash_written_bytes; /* into the spool's directory where that is on a disk */
+	uint64_t sent_bytes;   /* bodies of posts */
+	uint64_t posts;
+	uint64_t http_2xx;
+	uint64_t http_4xx;
+	uint64_t http_5xx;
+	int64_t ack_us;        /* CLOCK_BOOTTIME of the last 2xx; 0: none yet */
+	int64_t next_try_us;   /* CLOCK_BOOTTIME; 0: nothing is waited for */
+	uint32_t starts;       /* of forwarders */
+	uint32_t prepared;
+	uint32_t state;        /* enum worker_forward_state */
+	uint32_t tries;        /* failures in a row */
+	uint32_t spool_error;  /* errno of the last write that failed; 0 since one worked */
+	uint32_t spool_tmpfs;  /* 1: the directory is in memory */
+	uint32_t posture;      /* WORKER_POSTURE_* */
+	char why[164];         /* the last failure's words, NUL-terminated; empty: none */
+	uint64_t reserved[8];
 };
 
 #define WORKER_POSTURE_NO_NEW_PRIVS 0x1
