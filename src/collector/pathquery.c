@@ -14,7 +14,6 @@
 #include "lib/hash.h"
 #include "lib/loop.h"
 #include "column.h"
-#include "query.h"
 #include "question.h"
 
 /* Columns of a path, for put_path(). */
@@ -431,7 +430,7 @@ pathquery_graph(struct store *s, struct json *j, int64_t limit)
 {
 	struct graph g = { .sensors = { .width = sizeof ((struct report *)0)->sensor },
 			   .nodes = { .width = sizeof(struct node) }, .links = { .width = sizeof(struct link) } };
-	const int64_t until_us = clock_mono_us() + QUERY_US / 2;
+	const int64_t until_us = clock_mono_us() + QUESTION_US / 2;
 	int64_t shown = 0;
 	size_t names = 0;
 	struct question q, hops;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * query.h - what the API tells, read from the store and written as JSON (docs/API.md).  Nothing here
- * changes anything.  Results: 0, -EBUSY when a query took longer than QUERY_US, or as in store.h.
+ * changes anything.  Results: 0, -EBUSY when it took longer than QUESTION_US (question.h), or as in store.h.
  */
 #ifndef QUERY_H
 #define QUERY_H
@@ -11,8 +11,6 @@
 #include "lib/json.h"
 #include "store.h"
 
-/* One thread serves all: a question may not hold the reports up longer than this. */
-#define QUERY_US 2000000
 /* Rows of failures and of attempts that are looked at, newest first. */
 #define QUERY_ROWS_MAX 100000
 #define QUERY_SERIES_MAX 60

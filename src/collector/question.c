@@ -6,7 +6,6 @@
 
 #include "lib/log.h"
 #include "lib/loop.h"
-#include "query.h"
 
 static int
 too_late(void *arg)
@@ -19,7 +18,7 @@ too_late(void *arg)
 int
 question_open(struct question *q, struct store *s, const char *sql)
 {
-	*q = (struct question){ .db = store_db(s), .until_us = clock_mono_us() + QUERY_US };
+	*q = (struct question){ .db = store_db(s), .until_us = clock_mono_us() + QUESTION_US };
 	q->code = sqlite3_prepare_v2(q->db, sql, -1, &q->stmt, NULL);
 	sqlite3_progress_handler(q->db, 10000, too_late, q);
 	return q->code;

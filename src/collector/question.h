@@ -12,6 +12,9 @@
 #include "lib/json.h"
 #include "store.h"
 
+/* One thread serves all: a question may not hold the reports up longer than this. */
+#define QUESTION_US 2000000
+
 struct question {
 	sqlite3 *db;
 	sqlite3_stmt *stmt; /* bind between open and the first next */
@@ -26,7 +29,7 @@ int question_open(struct question *, struct store *, const char *sql);
 int question_next(struct question *);
 /* For the next turn with other values. */
 void question_again(struct question *);
-/* 0, -EBUSY when it took longer than QUERY_US, or another error of store.h. */
+/* 0, -EBUSY when it took longer than QUESTION_US, or another error of store.h. */
 int question_close(struct question *);
 
 /* A word of a list of report.h; nothing when i is below 0. */
