@@ -4,6 +4,7 @@
  * reads their counters, starts and restarts the others.  Parses nothing that a stranger wrote.
  */
 #include <errno.h>
+#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -74,18 +75,17 @@ say_hello(const struct plan *p)
 static void
 become_ctl(char **argv)
 {
-	char path[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof path - sizeof "net-gazerctl");
-	char *slash;
+	char self[PATH_MAX], path[PATH_MAX + sizeof "/net-gazerctl"] = SBINDIR "/net-gazerctl";
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 
-	path[n > 0 ? n : 0] = 0;
-	slash = strrchr(path, '/');
-	strcpy(slash ? slash + 1 : path, "net-gazerctl");
 	argv[0] = (char *)"net-gazerctl";
-	if (slash)
+	if (n > 0) {
+		self[n] = 0;
+		snprintf(path, sizeof path, "%s/net-gazerctl", dirname(self));
 		execv(path, argv);
+	}
 	execv(SBINDIR "/net-gazerctl", argv);
-	fatal("%s: %s", slash ? path : SBINDIR "/net-gazerctl", strerror(errno));
+	fatal("%s: %s", path, strerror(errno));
 }
 
 int

@@ -49,7 +49,7 @@ struct probing {
 	pid_t pid;                /* 0: none */
 	int pair[2];              /* the analyzer's end, the prober's end */
 	int control;
-	char *print;              /* what the running one was made of */
+	char *print;              /* what the plan makes of it */
 	struct rundir dir;
 	struct conntrack *conntrack;
 	struct loop_fd control_watch;
@@ -355,8 +355,6 @@ start(struct probing *p)
 		start_later(p, backoff_next(&p->backoff, 0));
 		return;
 	}
-	free(p->print);
-	p->print = print_of(p);
 	p->state = PROBING_STARTING;
 	p->started_us = loop_now_us(p->loop);
 	p->missed = p->hung = p->lookups = 0;
@@ -429,7 +427,8 @@ probing_plan(struct probing *p, const struct plan *plan, const struct bind_group
 	open_dir(p);
 	print = print_of(p);
 	same = print && p->print && !strcmp(print, p->print);
-	free(print);
+	free(p->print);
+	p->print = print;
 	if (same && (p->state == PROBING_STARTING || p->state == PROBING_READY))
 		return;
 	p->backoff = (struct backoff){ 0 };

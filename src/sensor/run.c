@@ -9,6 +9,7 @@
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -52,14 +53,20 @@ static void
 check_ports(void)
 {
 	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
-	unsigned first, last;
+	char line[40] = "", *end;
+	unsigned long last;
 
-	if (f && fscanf(f, "%u %u", &first, &last) == 2 && last >= PROBER_PORT_FIRST)
-		log_warn("net.ipv4.ip_local_port_range goes up to %u: this machine's own connections from ports %d and up "
-			 "are taken for probes and not reported; end it at %d or below", last, PROBER_PORT_FIRST,
-			 PROBER_PORT_FIRST - 1);
-	if (f)
-		fclose(f);
+	if (!f)
+		return;
+	if (fgets(line, sizeof line, f)) {
+		(void)strtoul(line, &end, 10);
+		last = strtoul(end, NULL, 10);
+		if (last >= PROBER_PORT_FIRST)
+			log_warn("net.ipv4.ip_local_port_range goes up to %lu: this machine's own connections from ports %d "
+				 "and up are taken for probes and not reported; end it at %d or below", last,
+				 PROBER_PORT_FIRST, PROBER_PORT_FIRST - 1);
+	}
+	fclose(f);
 }
 
 /* Before there is known to be any need: the right to open them goes with run_drop(). */
