@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """net-gazer on the gateway, tracing with its limits opened (a test closes the one that it is about)."""
 import ipaddress
+import socket
+import struct
 
 from internet import score, topo
+from lib import wire
 from lib.sensor import Sensor
+
+# What captured_rtts() reads: SYN probes over IPv4, and what comes back.
+CAPTURE = "ip and (icmp or tcp portrange 64512-65535)"
 
 
 class Tracing(Sensor):
@@ -32,6 +38,34 @@ class Tracing(Sensor):
 def prefix(address):
     """What budgets are kept for: the /24 or /48."""
     return str(ipaddress.ip_network(f"{address}/{48 if ':' in address else 24}", strict=False))
+
+
+def captured_rtts(path):
+    """{(destination, TTL): us} of the probes in a capture of CAPTURE: from the wire to the wire."""
+    sent, rtts = {}, {}
+    for ts_us, packet in wire.pcap_packets(path):
+        head = packet[20:]
+        if packet[9] == socket.IPPROTO_ICMP and head[0] == 11:
+            quoted = head[8:]
+            key = (quoted[16:20], *struct.unpack("!HHI", quoted[20:28]))
+        elif packet[9] == socket.IPPROTO_TCP and head[13] == wire.SYN:
+            sent[(packet[16:20], *struct.unpack("!HHI", head[:8]))] = (ts_us, packet[8])
+            continue
+        elif packet[9] == socket.IPPROTO_TCP and head[13] & wire.ACK:
+            sport, dport, _, ack = struct.unpack("!HHII", head[:12])
+            key = (packet[12:16], dport, sport, (ack - 1) & 0xFFFFFFFF)
+        else:
+            continue
+        if key in sent:
+            rtts.setdefault((socket.inet_ntoa(key[0]), sent[key][1]), ts_us - sent[key][0])
+    return rtts
+
+
+def rtt_errors(reports, path):
+    """us between each RTT that was reported and the one that was captured."""
+    rtts = captured_rtts(path)
+    return [h["rtt_us"][0] - rtts[r["dst_ip"], h["ttl"]] for r in reports for h in r["hops"]
+            if h.get("rtt_us") and h["sent"] == 1]
 
 
 def check_exact(inet, report):

@@ -107,19 +107,20 @@ def segment(packet, ts_us=0):
                    wscale, opts)
 
 
-def pcap_segments(path):
-    """The TCP segments of a little-endian microsecond pcap file of Ethernet frames."""
+def pcap_packets(path):
+    """(microseconds, IP packet) of a little-endian microsecond pcap file of Ethernet frames."""
     data = path.read_bytes()
     assert data[:4] == b"\xd4\xc3\xb2\xa1" and struct.unpack("<I", data[20:24])[0] == 1, path
-    at, found = 24, []
+    at = 24
     while at + 16 <= len(data):
         sec, usec, cap, _ = struct.unpack("<IIII", data[at:at + 16])
-        frame = data[at + 16:at + 16 + cap]
+        yield sec * 1000000 + usec, data[at + 16 + 14:at + 16 + cap]
         at += 16 + cap
-        s = segment(frame[14:], sec * 1000000 + usec)
-        if s:
-            found.append(s)
-    return found
+
+
+def pcap_segments(path):
+    """The TCP segments among them."""
+    return [s for s in (segment(packet, ts_us) for ts_us, packet in pcap_packets(path)) if s]
 
 
 class Tcpdump:

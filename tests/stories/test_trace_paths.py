@@ -19,7 +19,7 @@ import threading
 import pytest
 
 from internet import load, rig, score, topo
-from internet.tracing import Tracing, check_exact
+from internet.tracing import CAPTURE, Tracing, check_exact, rtt_errors
 from lib import net, ng, wire
 
 METHODS = {"tcp": "tcp-syn", "udp": "udp", "icmp": "icmp"}
@@ -98,6 +98,21 @@ def test_diamonds(inet, tmp_path):
         seen = {inet.node_of(h["ip"]) for r in found for h in r["hops"] if "ip" in h}
         assert {"b1", "b2", "b3", "b4", "bu1", "bu2", "bu3"} <= seen
         s.stop()
+
+
+def test_times(inet, tmp_path):
+    """RTTs are the wire's: the kernel's time of arrival, and that of leaving, as a capture on the gateway has
+    them.  What comes late into our hands is not late."""
+    asked = inet.topo.destinations(40, 4)
+    path = tmp_path / "wire.pcap"
+    with wire.Tcpdump(inet["gw"], "to-r1", path, CAPTURE), Tracing(inet, tmp_path) as s, load.Connections(inet, asked):
+        found = s.traces(len(asked))
+        s.stop()
+    errors = rtt_errors(found, path)
+    told = f"{len(errors)} RTTs, error median {score.percentile(errors, 0.5)} us, p90 {score.percentile(errors, 0.9)} us"
+    print(told)
+    # The time of leaving is taken before the call: on a loaded machine a few are preempted in between.
+    assert len(errors) > 40 and min(errors) >= -1 and score.percentile(errors, 0.5) < 1000, told
 
 
 def test_silent_and_limited_routers(inet, tmp_path):
