@@ -19,7 +19,7 @@
 
 #define EDGES 4096
 #define PORTS (PROBER_PORT_LAST - PROBER_PORT_FIRST + 1)
-#define HOPS_PER_TRACE 9     /* on average, probed ones; cold and long traces take more */
+#define HOPS_PER_TRACE 7     /* on average, probed ones; cold and long traces take more */
 #define TRACES_MAX 4096
 #define BURST_US 10000
 #define BURST_PROBES 4

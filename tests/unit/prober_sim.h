@@ -202,7 +202,8 @@ sim_topology(struct sim *s, unsigned subs, unsigned per_sub)
 	sim_range(s, 0);
 }
 
-/* Every level of it balances over two or three routers, which meet again. */
+/* Every level of it balances over up to three ways of different lengths, which meet again; some routers
+ * are silent, also on one way of several. */
 static void
 sim_random_topology(struct sim *s, unsigned regions, unsigned depth, unsigned leaves)
 {
@@ -213,10 +214,14 @@ sim_random_topology(struct sim *s, unsigned regions, unsigned depth, unsigned le
 
 		for (unsigned d = 0; d < depth; d++) {
 			unsigned ways = 1 + sim_draw(s, 3), length = 1 + sim_draw(s, 2), longer = sim_draw(s, 2);
-			uint32_t meet = sim_node(s, sim_chain(s, at, length), 0);
+			uint32_t way = sim_chain(s, at, length), meet = sim_node(s, way, 0);
 
-			for (unsigned w = 1; w < ways; w++)
-				sim_link(s, sim_chain(s, at, length + (w == 1 && longer)), meet);
+			s->nodes[way].silent = sim_draw(s, 8) == 0;
+			for (unsigned w = 1; w < ways; w++) {
+				way = sim_chain(s, at, length + (w == 1 && longer));
+				s->nodes[way].silent = sim_draw(s, 8) == 0;
+				sim_link(s, way, meet);
+			}
 			at = meet;
 			s->nodes[at].silent = sim_draw(s, 12) == 0;
 		}
