@@ -11,8 +11,8 @@ import signal
 
 import pytest
 
-from internet import load, rig
-from internet.tracing import Tracing, check_exact, prefix
+from internet import load, rig, score
+from internet.tracing import Tracing, prefix
 from lib import ng, wire
 
 # No resets: they end what a SYN-ACK began, and are not probes.
@@ -54,8 +54,9 @@ def test_probe_rate(inet, tmp_path):
 
     with Tracing(inet, tmp_path, probe_rate=50) as s:
         probes = captured(inet, tmp_path / "probes.pcap", trace_all)
-        for r in s.traces():
-            check_exact(inet, r)
+        # At so slow a pace some run out of time: parts of paths, then, but true ones.
+        summary = score.summary(inet, [score.of_report(r) for r in s.traces()], exact=True)
+        assert (summary["wrong"], summary["false"]) == (0, 0), summary["faults"]
         s.stop()
     times = [p.ts_us for p in probes]
     over = most_above(times, 50)
