@@ -451,10 +451,11 @@ probing_exited(struct probing *p, pid_t pid, int status)
 	loop_timer_clear(&p->beat);
 	loop_timer_clear(&p->timer);
 	close_control(p);
-	log_debug("prober: %llu requests, %llu traces, %llu refused, %llu probes, %llu answers",
+	log_debug("prober: %llu requests, %llu traces, %llu refused, %llu probes, %llu answers, %llu foreign",
 		  (unsigned long long)p->stat[PROBER_STAT_REQUESTS], (unsigned long long)p->stat[PROBER_STAT_TRACES],
 		  (unsigned long long)p->stat[PROBER_STAT_REFUSED], (unsigned long long)p->stat[PROBER_STAT_PROBES],
-		  (unsigned long long)p->stat[PROBER_STAT_ANSWERS]);
+		  (unsigned long long)p->stat[PROBER_STAT_ANSWERS],
+		  (unsigned long long)p->stat[PROBER_STAT_FOREIGN]);
 	if (state == PROBING_STOPPING) {
 		p->state = PROBING_OFF;
 		return 1;
