@@ -11,6 +11,7 @@ r"""Paths that net-gazer on a gateway finds, held against an internet that knows
                     leaves: l0 l1 open, l2 refuses, l3 drops (b0, a0, c0, d0) or filters (the others)
 """
 import random
+import re
 import socket
 import struct
 import subprocess
@@ -194,9 +195,10 @@ class Forger:
 def test_forged_answers(inet, tmp_path):
     """Time Exceeded, SYN-ACKs, RSTs and echo replies that a stranger guesses: never a hop, never an end."""
     asked = addresses(inet, ("b1l0", "c1l1", "d1l0"), range(100, 110), (4,))
+    inet.reset_counters()
     foreign_ping = inet["gw"].popen(["ping", "-n", "-q", "-i", "0.05", "-e", "65000", asked[0]], stdout=subprocess.DEVNULL)
     try:
-        with Tracing(inet, tmp_path, probe_limit=100000) as s, Forger(inet, asked, seed=7) as forger:
+        with Tracing(inet, tmp_path, arguments=["-v"], probe_limit=100000) as s, Forger(inet, asked, seed=7) as forger:
             ng.wait_for("forged answers", lambda: s.counters().get("probe_logged", 0) > 1000)
             with load.Connections(inet, asked, rate=20):
                 found = s.traces(len(asked))
@@ -204,6 +206,9 @@ def test_forged_answers(inet, tmp_path):
                 check_exact(inet, r)
             assert forger.sent > 1000
             s.stop(quiet=False)
+            answers, foreign = map(int, re.search(r"prober: .* (\d+) answers, (\d+) foreign", s.log()).groups())
+            print(f"{forger.sent} forged: {foreign} counted as foreign beside {answers} answers")
+            assert foreign > 500 and answers <= inet.counters()["own"]
     finally:
         ng.stop(foreign_ping)
 
