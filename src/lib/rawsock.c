@@ -27,6 +27,8 @@
 #define TAKE BPF_STMT(BPF_RET | BPF_K, 0xffffffff)
 #define LEAVE BPF_STMT(BPF_RET | BPF_K, 0)
 
+#define UNUSED4 0x7ffffffe /* 127.255.255.254 */
+
 #define TCP_FLAGS_ASKED 0x17 /* FIN, SYN, RST, ACK */
 
 static const struct {
@@ -112,13 +114,19 @@ filter_icmp(int fd, int v4, const struct rawsock_conf *conf)
 }
 
 static int
+hears_nothing(enum rawsock_kind kind, const struct rawsock_conf *conf)
+{
+	return conf->deaf || kinds[kind].transparent || kinds[kind].proto == IPPROTO_UDP;
+}
+
+static int
 filter(int fd, enum rawsock_kind kind, const struct rawsock_conf *conf)
 {
 	struct sock_filter none[] = { LEAVE };
 	int v4 = kinds[kind].family == AF_INET, proto = kinds[kind].proto, r;
 	uint8_t drain[1];
 
-	if (conf->deaf || kinds[kind].transparent || proto == IPPROTO_UDP)
+	if (hears_nothing(kind, conf))
 		r = attach(fd, none, 1);
 	else if (proto == IPPROTO_TCP)
 		r = filter_tcp(fd, v4, conf);
@@ -169,6 +177,19 @@ set_up(int fd, enum rawsock_kind kind, const struct rawsock_conf *conf, const ch
 	return r;
 }
 
+/* The kernel copies each packet for this machine to each raw socket of its protocol before it asks the
+ * filter; an address that no packet comes to spares it that.  Senders name their source with each packet.
+ * Where it cannot be had (lo is down) the filter alone will do. */
+static void
+turn_away(int fd, int family)
+{
+	struct sockaddr_in a4 = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(UNUSED4) };
+	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+
+	(void)!bind(fd, family == AF_INET ? (struct sockaddr *)&a4 : (struct sockaddr *)&a6,
+		    family == AF_INET ? sizeof a4 : sizeof a6);
+}
+
 static int
 open_one(enum rawsock_kind kind, const struct rawsock_conf *conf, char *err, size_t size)
 {
@@ -179,6 +200,8 @@ open_one(enum rawsock_kind kind, const struct rawsock_conf *conf, char *err, siz
 		r = -errno;
 	else
 		r = set_up(fd, kind, conf, &what);
+	if (!r && hears_nothing(kind, conf))
+		turn_away(fd, kinds[kind].family);
 	if (!r)
 		return fd;
 	if (fd >= 0)
