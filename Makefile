@@ -81,7 +81,7 @@ $O/replay: $(analyzer_stages) $(call objs,replay)
 $O/replay: libs = $(call pc,libs,libpcap libmnl libseccomp) -ldl
 $O/prober: $(call objs,prober) $O/obj/analyzer/batch.o
 $O/prober: libs = $(call pc,libs,libmnl libseccomp)
-$O/net-gazerctl: $(call objs,ctl) $O/obj/sensor/child.o $O/obj/sensor/settings.o
+$O/net-gazerctl: $(call objs,ctl) $(patsubst %,$O/obj/sensor/%.o,child settings control rundir)
 $O/net-gazerctl: libs = $(call pc,libs,libmnl yajl libseccomp)
 $O/forwarder: $(call objs,forwarder)
 $O/forwarder: libs = $(call pc,libs,libcurl yajl libseccomp)

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ctl/plugins.h"
+#include "ctl/reload.h"
+#include "ctl/status.h"
 #include "ctl/trace.h"
 #include "lib/log.h"
 
@@ -14,6 +17,9 @@ static const struct {
 	int (*fn)(int argc, char **argv); /* the exit status */
 	const char *help;
 } commands[] = {
+	{ "status", status_main, "say how a running net-gazer is doing" },
+	{ "plugins", plugins_main, "list its plugins, and how each is doing" },
+	{ "reload", reload_main, "have it read its configuration again" },
 	{ "trace", trace_main, "show the path to a host" },
 };
 

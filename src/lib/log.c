@@ -14,6 +14,7 @@
 static const char *log_program = "net-gazer";
 static enum log_level log_level = LOG_L_INFO;
 static int log_journal;
+static void (*log_listener)(enum log_level, const char *text);
 
 void
 log_init(const char *program, enum log_level level)
@@ -35,6 +36,12 @@ log_get_level(void)
 	return log_level;
 }
 
+void
+log_listen(void (*fn)(enum log_level, const char *text))
+{
+	log_listener = fn;
+}
+
 static void __attribute__((format(printf, 2, 0)))
 log_v(enum log_level level, const char *fmt, va_list ap)
 {
@@ -47,6 +54,8 @@ log_v(enum log_level level, const char *fmt, va_list ap)
 	if (level > log_level)
 		return;
 	vsnprintf(text, sizeof text, fmt, ap);
+	if (log_listener)
+		log_listener(level, text);
 	if (log_journal)
 		n = (size_t)snprintf(line, sizeof line, "<%d>", syslog_priority[level]);
 	n += (size_t)snprintf(line + n, sizeof line - n, "%s: %s", log_program, name[level]);

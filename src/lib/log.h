@@ -21,6 +21,9 @@ void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* Also hands each line that is shown to fn, without the program's name; NULL: no more. */
+void log_listen(void (*fn)(enum log_level, const char *text));
+
 /* Start-up only: says why, and exits 1. */
 void fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 

@@ -29,6 +29,15 @@ void child_init(struct child *, uid_t uid, gid_t gid);
 /* Gives the child one more descriptor; its number there. */
 int child_give(struct child *, int fd);
 
+/* What is known of one, for a person who asks. */
+struct child_status {
+	pid_t pid;                /* 0: none */
+	const char *state;
+	unsigned starts;
+	uint64_t posture;         /* WORKER_POSTURE_*; 0: it did not say */
+	const char *ended;        /* how the last one did, if nobody told it to; "": none did */
+};
+
 /* The pid, or -errno when any step failed in the child: nothing is left then. */
 pid_t child_start(const struct child *);
 

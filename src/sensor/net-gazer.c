@@ -14,6 +14,7 @@
 #include "plugin.h"
 #include "sensor/child.h"
 #include "sensor/run.h"
+#include "sensor/status.h"
 #include "worker.h"
 
 /* -r: no root, no kernel; we become `replay`.  Returns when that failed. */
@@ -95,6 +96,7 @@ main(int argc, char **argv)
 	char err[2048];
 
 	log_init("net-gazer", LOG_L_INFO);
+	status_remember();
 	if (argc > 1 && !strcmp(argv[1], "trace"))
 		become_ctl(argv);
 	run.plan = plan_load(argc, argv, err, sizeof err);
@@ -116,6 +118,7 @@ main(int argc, char **argv)
 
 	if (run_open(&run) || run_start_output(&run))
 		goto out;
+	status_answer(&run);
 	run_start_prober(&run);
 	if (run_start_analyzer(&run) || run_install_rules(&run) || run_drop())
 		goto out;

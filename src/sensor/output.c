@@ -16,7 +16,6 @@
 
 #include "lib/log.h"
 #include "sensor/backoff.h"
-#include "sensor/child.h"
 #include "sensor/writer.h"
 #include "worker.h"
 
@@ -34,6 +33,8 @@ struct output {
 	int64_t started_us;
 	char *print; /* what the running forwarder was made of */
 	struct backoff backoff;
+	unsigned starts;
+	char last_end[80]; /* how the last one did, unasked */
 	struct loop_timer timer; /* start again, or kill */
 	void (*closed)(void *);
 	void (*ended)(void *);
@@ -184,6 +185,7 @@ output_start(struct output *o, const struct plan *p)
 	o->print = print_of(p);
 	o->pid = pid;
 	o->state = OUTPUT_RUNNING;
+	o->starts++;
 	o->started_us = loop_now_us(o->loop);
 	return 0;
 }
@@ -247,7 +249,6 @@ output_stop(struct output *o)
 int
 output_exited(struct output *o, pid_t pid, int status)
 {
-	char text[80];
 	int64_t wait_us;
 
 	if (!o->pid || pid != o->pid)
@@ -269,8 +270,16 @@ output_exited(struct output *o, pid_t pid, int status)
 		return 1;
 	}
 	wait_us = backoff_next(&o->backoff, loop_now_us(o->loop) - o->started_us);
-	log_warn("%s ended (%s); restarting in %lld ms", name(o), child_status_text(status, text, sizeof text),
+	log_warn("%s ended (%s); restarting in %lld ms", name(o), child_status_text(status, o->last_end, sizeof o->last_end),
 		 (long long)wait_us / 1000);
 	loop_timer_set(o->loop, &o->timer, wait_us, on_restart, o);
 	return 1;
+}
+
+void
+output_status(const struct output *o, struct child_status *s)
+{
+	static const char *const names[] = { "down", "running", "changing", "stopping" };
+
+	*s = (struct child_status){ o->pid, names[o->state], o->starts, 0, o->last_end };
 }

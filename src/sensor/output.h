@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "lib/loop.h"
+#include "sensor/child.h"
 #include "sensor/plan.h"
 
 struct output;
@@ -30,6 +31,9 @@ void output_restart(struct output *, const struct plan *);
 
 /* No more reports will come: `ended` is called when those in the pipe are out, or at a deadline. */
 void output_stop(struct output *);
+
+/* A writer has no posture: it is a copy of the parent. */
+void output_status(const struct output *, struct child_status *);
 
 /* True when it was this child. */
 int output_exited(struct output *, pid_t, int status);

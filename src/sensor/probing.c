@@ -20,7 +20,6 @@
 #include "lib/log.h"
 #include "prober.h"
 #include "sensor/backoff.h"
-#include "sensor/child.h"
 #include "sensor/conntrack.h"
 #include "sensor/rundir.h"
 #include "sensor/settings.h"
@@ -61,6 +60,9 @@ struct probing {
 	int lookups;              /* in this second */
 	struct backoff backoff;
 	uint64_t stat[PROBER_STATS];
+	unsigned starts;
+	uint64_t posture;
+	char ended[80];           /* how the last one did, unasked */
 };
 
 static void start(struct probing *);
@@ -280,6 +282,7 @@ on_control(struct loop_fd *watch, uint32_t events)
 	} else if (m.type == PROBER_CTL_READY && p->state == PROBING_STARTING) {
 		p->state = PROBING_READY;
 		p->missed = 0;
+		p->posture = m.value;
 		child_posture("prober", p->pid, m.value);
 	} else if (m.type == PROBER_CTL_STATS && p->state == PROBING_READY) {
 		p->missed = 0;
@@ -356,6 +359,7 @@ start(struct probing *p)
 		return;
 	}
 	p->state = PROBING_STARTING;
+	p->starts++;
 	p->started_us = loop_now_us(p->loop);
 	p->missed = p->hung = p->lookups = 0;
 	memset(p->stat, 0, sizeof p->stat);
@@ -443,7 +447,6 @@ probing_exited(struct probing *p, pid_t pid, int status)
 {
 	enum probing_state state = p->state;
 	int64_t wait_us;
-	char how[80];
 
 	if (!p->pid || pid != p->pid)
 		return 0;
@@ -466,7 +469,16 @@ probing_exited(struct probing *p, pid_t pid, int status)
 	}
 	wait_us = backoff_next(&p->backoff, loop_now_us(p->loop) - p->started_us);
 	log_warn("prober %s (%s); restarting in %lld ms", p->hung ? "hung" : "ended",
-		 child_status_text(status, how, sizeof how), (long long)wait_us / 1000);
+		 child_status_text(status, p->ended, sizeof p->ended), (long long)wait_us / 1000);
 	start_later(p, wait_us);
 	return 1;
+}
+
+void
+probing_status(const struct probing *p, struct probing_status *s)
+{
+	static const char *const names[] = { "off", "down", "starting", "running", "changing", "stopping" };
+
+	*s = (struct probing_status){ .stat = p->stat };
+	s->child = (struct child_status){ p->pid, names[p->state], p->starts, p->posture, p->ended };
 }

@@ -12,6 +12,7 @@
 #include "lib/loop.h"
 #include "lib/rawsock.h"
 #include "sensor/bind.h"
+#include "sensor/child.h"
 #include "sensor/plan.h"
 
 /* Opened once, at the start: later there is no right to. */
@@ -39,6 +40,12 @@ void probing_plan(struct probing *, const struct plan *, const struct bind_group
 /* The analyzer's end of the socket between it and the prober; -1: there is no prober.  It stays the same
  * whoever of the two is started again. */
 int probing_fd(const struct probing *);
+
+struct probing_status {
+	struct child_status child;
+	const uint64_t *stat;        /* by enum prober_stat, of this process */
+};
+void probing_status(const struct probing *, struct probing_status *);
 
 /* Ends it; it is not started again. */
 void probing_stop(struct probing *);

@@ -54,6 +54,7 @@ fail:
 	plan_free(next);
 	log_set_level(level);
 	log_error("configuration not reloaded, the old one stays: %s", err);
+	snprintf(r->reload_why, sizeof r->reload_why, "%s", err);
 	return NULL;
 }
 
@@ -65,6 +66,7 @@ run_reload(struct run *r)
 		return;
 	}
 	r->reload_again = 0;
+	r->reload_why[0] = 0;
 	r->next = prepare(r);
 	if (!r->next)
 		return;
@@ -107,6 +109,7 @@ run_reload_ready(struct run *r)
 	if (r->plan->own_rules && ruleset_install(r->ruleset, &r->plan->rules, err, sizeof err))
 		log_error("the old rules stay: %s", err);
 	r->state = RUN_RUNNING;
+	r->reloads++;
 	run_read_counters(r);
 	log_info("configuration reloaded%s%s", r->plan->file ? " from " : "", r->plan->file ? r->plan->file : "");
 	if (r->reload_again)

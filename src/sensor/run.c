@@ -274,7 +274,7 @@ mend_rules(struct run *r)
 }
 
 void
-run_read_counters(struct run *r)
+run_look(struct run *r)
 {
 	struct observe_counters now;
 	int e = observe_counters(ruleset_nft(r->ruleset), &now);
@@ -289,6 +289,13 @@ run_read_counters(struct run *r)
 		r->rules_gone = 0;
 		ledger_add(&r->ledger, &now);
 	}
+	r->counters_us = loop_now_us(r->loop);
+}
+
+void
+run_read_counters(struct run *r)
+{
+	run_look(r);
 	supervise_counters(r->analyzer, r->ledger.total.seen, r->ledger.total.logged);
 }
 
@@ -375,6 +382,7 @@ run_stop(struct run *r, int result)
 void
 run_close(struct run *r)
 {
+	control_free(r->control);
 	ruleset_close(r->ruleset);
 	probing_free(r->prober);
 	probing_sockets_close(&r->sockets);

@@ -8,6 +8,7 @@
 
 #include "lib/loop.h"
 #include "sensor/bind.h"
+#include "sensor/control.h"
 #include "sensor/ledger.h"
 #include "sensor/output.h"
 #include "sensor/plan.h"
@@ -34,6 +35,10 @@ struct run {
 	struct supervise *analyzer;
 	struct probing_sockets sockets; /* for the prober, opened at the start if ever */
 	struct probing *prober;
+	struct control *control;      /* NULL: nobody can ask */
+	unsigned reloads;             /* that were carried out */
+	char reload_why[2048];        /* the last one was refused for this; "": it was not */
+	int64_t counters_us;          /* when they were last read */
 	struct loop_timer counters;
 	struct loop_timer deadline;   /* of the start */
 };
@@ -59,6 +64,8 @@ void run_reload_ready(struct run *);  /* the new one reads */
 /* For both: binds what `plan` wants and `groups` has not; 0, or -1 with a message and nothing new. */
 int run_bind(struct bind_group groups[CLASSES_ROWS], const struct plan *, char *err, size_t size);
 void run_read_counters(struct run *);
+/* Reads them without a word to the analyzer. */
+void run_look(struct run *);
 
 /* Where the plan wants a prober and there can be none: says why, and the plan wants none. */
 void run_check_prober(struct run *, struct plan *);

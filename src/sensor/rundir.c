@@ -26,30 +26,44 @@ rundir_init(struct rundir *r)
 	*r = (struct rundir){ .dir = -1, .budgets = -1, .listen = -1 };
 }
 
-/* 0 or -errno with a message. */
-static int
-open_dir(struct rundir *r, const char *dir, char *err, size_t size)
+int
+rundir_make(const char *dir, char *err, size_t size)
 {
 	struct stat st;
-	int made = !mkdir(dir, 0755), e;
+	int made = !mkdir(dir, 0755), fd, e;
 
-	r->dir = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (r->dir < 0 || fstat(r->dir, &st)) {
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st)) {
 		e = -errno;
 		snprintf(err, size, "runtime-dir %s: %s", dir, strerror(-e));
-		return e;
+		goto fail;
 	}
 	if ((st.st_uid != 0 && st.st_uid != geteuid()) || st.st_mode & (S_IWGRP | S_IWOTH)) {
 		snprintf(err, size, "runtime-dir %s can be written by others; run: chown root %s && chmod 755 %s", dir,
 			 dir, dir);
-		return -EPERM;
+		e = -EPERM;
+		goto fail;
 	}
 	/* Whatever our umask is: people have to get to the socket. */
-	if (made && fchmod(r->dir, 0755)) {
-		e = -errno;
-		snprintf(err, size, "runtime-dir %s: %s", dir, strerror(-e));
-		return e;
-	}
+	if (!made || !fchmod(fd, 0755))
+		return fd;
+	e = -errno;
+	snprintf(err, size, "runtime-dir %s: %s", dir, strerror(-e));
+fail:
+	if (fd >= 0)
+		close(fd);
+	return e;
+}
+
+/* 0 or -errno with a message. */
+static int
+open_dir(struct rundir *r, const char *dir, char *err, size_t size)
+{
+	int e;
+
+	r->dir = rundir_make(dir, err, size);
+	if (r->dir < 0)
+		return r->dir;
 	if (flock(r->dir, LOCK_EX | LOCK_NB)) {
 		e = -errno;
 		snprintf(err, size, "runtime-dir %s: %s", dir, e == -EWOULDBLOCK ?
@@ -81,36 +95,48 @@ fail:
 }
 
 int
-rundir_listen(struct rundir *r, gid_t gid, char *err, size_t size)
+rundir_socket(const char *path, gid_t gid, char *err, size_t size)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	gid_t was;
 	mode_t mask;
-	int e;
+	int fd, e;
 
-	if (r->listen >= 0)
-		return 0;
-	memcpy(at.sun_path, r->path, sizeof at.sun_path);
-	r->listen = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (r->listen < 0) {
+	snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0) {
 		e = -errno;
-		goto out;
+		goto fail;
 	}
-	/* The lock is ours: whoever made the socket that is there has ended. */
-	unlink(r->path);
+	unlink(path);
 	/* Born with its group and mode: there is no moment in which somebody else could connect, and no
 	 * right to change owners is needed. */
 	mask = umask(0117);
 	was = (gid_t)setfsgid(gid);
-	e = bind(r->listen, (const struct sockaddr *)&at, sizeof at) || listen(r->listen, RUNDIR_BACKLOG) ? -errno : 0;
+	e = bind(fd, (const struct sockaddr *)&at, sizeof at) || listen(fd, RUNDIR_BACKLOG) ? -errno : 0;
 	setfsgid(was);
 	umask(mask);
-out:
-	if (e) {
-		snprintf(err, size, "%s: %s", r->path, strerror(-e));
-		rundir_unlisten(r);
-	}
+	if (!e)
+		return fd;
+	close(fd);
+fail:
+	snprintf(err, size, "%s: %s", path, strerror(-e));
 	return e;
+}
+
+int
+rundir_listen(struct rundir *r, gid_t gid, char *err, size_t size)
+{
+	int fd;
+
+	if (r->listen >= 0)
+		return 0;
+	/* The lock is ours: whoever made the socket that is there has ended. */
+	fd = rundir_socket(r->path, gid, err, size);
+	if (fd < 0)
+		return fd;
+	r->listen = fd;
+	return 0;
 }
 
 void

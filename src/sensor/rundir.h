@@ -29,6 +29,14 @@ int rundir_listen(struct rundir *, gid_t gid, char *err, size_t size);
 /* Nobody can connect any more. */
 void rundir_unlisten(struct rundir *);
 
+/* For others that live there.  Makes the folder if it is not there, and sees to it that nobody else can write
+ * to it.  A descriptor, not locked; or -errno with a message. */
+int rundir_make(const char *dir, char *err, size_t size);
+
+/* A listening socket (SOCK_SEQPACKET) at a path in such a folder, in place of what is there: only root and
+ * members of `gid` can connect.  A descriptor, or -errno with a message. */
+int rundir_socket(const char *path, gid_t gid, char *err, size_t size);
+
 /* Removes the socket; the budgets stay for the next one. */
 void rundir_close(struct rundir *);
 

@@ -19,8 +19,6 @@
 
 #include "lib/log.h"
 #include "sensor/backoff.h"
-#include "sensor/child.h"
-#include "sensor/classes.h"
 #include "worker.h"
 
 #define SUPERVISE_BEAT_US 1000000
@@ -57,6 +55,10 @@ struct supervise {
 	struct backoff backoff;
 	struct backoff_crashes crashes[WORKER_PLUGINS_MAX];
 	uint32_t disabled;       /* bit for each plugin */
+	uint32_t failed;         /* the same: did not start */
+	unsigned starts;
+	uint64_t posture;
+	char ended[80];          /* how the last one did, unasked */
 
 	/* The group= lines of the last start: the page's next_seq is by these. */
 	enum classes_row line_row[WORKER_GROUPS_MAX];
@@ -130,7 +132,7 @@ supervise_plan(struct supervise *w, const struct plan *p, const struct bind_grou
 	w->groups = groups;
 	w->report_fd = report_fd;
 	w->prober_fd = prober_fd;
-	w->disabled = 0;
+	w->disabled = w->failed = 0;
 	w->was_ready = w->gave_up = 0;
 	w->backoff = (struct backoff){ 0 };
 	memset(w->crashes, 0, sizeof w->crashes);
@@ -193,6 +195,7 @@ on_ready(struct supervise *w, uint64_t posture)
 	w->missed = 0;
 	w->last_beat = __atomic_load_n(&w->page->heartbeat, __ATOMIC_RELAXED);
 	loop_timer_set(w->loop, &w->beat, SUPERVISE_BEAT_US, on_beat, w);
+	w->posture = posture;
 	child_posture("analyzer", w->pid, posture);
 	w->calls->ready(w->arg);
 }
@@ -217,6 +220,7 @@ on_control(struct loop_fd *watch, uint32_t events)
 	} else if (m.type == WORKER_MSG_READY) {
 		on_ready(w, m.value[0]);
 	} else if (m.type == WORKER_MSG_PLUGIN_BAD && m.value[0] < w->plan->plugins.n) {
+		w->failed |= 1u << m.value[0];
 		log_warn("plugin %s did not start; the others go on", w->plan->plugins.item[m.value[0]]->name);
 	}
 }
@@ -260,6 +264,8 @@ supervise_start(struct supervise *w, char *err, size_t size)
 	w->pid = pid;
 	w->state = SUPERVISE_STARTING;
 	w->hung = 0;
+	w->failed = 0;
+	w->starts++;
 	w->started_us = loop_now_us(w->loop);
 	w->control = control[0];
 	control[0] = -1;
@@ -401,6 +407,7 @@ supervise_exited(struct supervise *w, pid_t pid, int status)
 		w->calls->ended(w->arg);
 		return 1;
 	}
+	child_status_text(status, w->ended, sizeof w->ended);
 	/* It said why on stderr: settings that it cannot use, a kernel without something. */
 	if (!w->was_ready && WIFEXITED(status) && !w->page->plugin && ++w->gave_up == SUPERVISE_HOPELESS) {
 		snprintf(why, sizeof why, "the analyzer does not start (%s)",
@@ -432,4 +439,17 @@ supervise_counters(struct supervise *w, const uint64_t *seen, const uint64_t *lo
 	m.n = (uint32_t)(2 * w->n_lines);
 	if (send(w->control, &m, sizeof m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		log_debug("counters not sent to the analyzer: %s", strerror(errno));
+}
+
+void
+supervise_status(const struct supervise *w, struct supervise_status *s)
+{
+	static const char *const names[] = { "down", "starting", "running", "stopping" };
+
+	*s = (struct supervise_status){ .page = w->page, .disabled = w->disabled, .failed = w->failed };
+	s->child = (struct child_status){ w->pid, names[w->state], w->starts, w->posture, w->ended };
+	for (enum classes_row row = 0; row < CLASSES_ROWS; row++)
+		s->line[row] = -1;
+	for (size_t i = 0; i < w->n_lines; i++)
+		s->line[w->line_row[i]] = (int)i;
 }

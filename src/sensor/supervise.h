@@ -12,9 +12,12 @@
 
 #include "lib/loop.h"
 #include "sensor/bind.h"
+#include "sensor/child.h"
+#include "sensor/classes.h"
 #include "sensor/plan.h"
 
 struct supervise;
+struct worker_page;
 
 struct supervise_calls {
 	void (*ready)(void *arg);                    /* it reads; each time it was started */
@@ -43,6 +46,15 @@ void supervise_stop(struct supervise *);
 
 /* The rules' counters, by row. */
 void supervise_counters(struct supervise *, const uint64_t *seen, const uint64_t *logged);
+
+struct supervise_status {
+	struct child_status child;
+	const struct worker_page *page;
+	uint32_t disabled;           /* bit for each plugin of the plan */
+	uint32_t failed;             /* the same: it did not start */
+	int line[CLASSES_ROWS];      /* of the row's group in the page; -1: none */
+};
+void supervise_status(const struct supervise *, struct supervise_status *);
 
 /* True when it was this child. */
 int supervise_exited(struct supervise *, pid_t, int status);

@@ -2,6 +2,7 @@
 """net-gazer in a namespace: written configuration, start, reports as they come, and an end that
 proves its promises: exit 0, no table, no group, no process left, every identity of the ledger exact.
 """
+import itertools
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import subprocess
 
 from lib import ng, report
 
+_serial = itertools.count(1)
 TABLE = ("nft", "list", "table", "inet", "net_gazer")
 
 
@@ -49,7 +51,9 @@ class Sensor:
     def __init__(self, ns, folder, arguments=(), plugin_dir=None, start=True, **options):
         self.ns, self.folder, self.arguments, self.start_now = ns, folder, arguments, start
         self.plugin_dir = plugin_dir or ng.BUILD / "plugins"
-        self.options = {"sensor": "story", "user": "nobody", **{n.replace("_", "-"): v for n, v in options.items()}}
+        # Each its own, and near the root: a socket's path is short.
+        near = next((p for p in folder.resolve().parents if p.name.startswith("pytest-of-")), folder)
+        self.options = {"sensor": "story", "user": "nobody", "runtime-dir": near / f"run{next(_serial)}", **{n.replace("_", "-"): v for n, v in options.items()}}
         self.config_path = folder / "net-gazer.conf"
         self.out_path, self.err_path = folder / "reports.ndjson", folder / "log"
         self.process = None
