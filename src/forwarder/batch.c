@@ -44,6 +44,26 @@ batch_free(struct batch *b)
 	free(b);
 }
 
+void
+batch_free_list(struct batch *b)
+{
+	while (b) {
+		struct batch *next = b->next;
+
+		batch_free(b);
+		b = next;
+	}
+}
+
+/* Inside a string the quotes would be escaped. */
+int
+batch_is_conn(const char *line, size_t len)
+{
+	static const char type[] = "\"type\":\"conn\"";
+
+	return memmem(line, len, type, sizeof type - 1) != NULL;
+}
+
 size_t
 batch_size(const struct batch *b)
 {
@@ -191,6 +211,72 @@ batch_counts(const struct batch_maker *m)
 	return &m->counts;
 }
 
+static void
+batch_inherit(struct batch *to, const struct batch *from)
+{
+	to->refused = from->refused;
+	to->segment = from->segment;
+	to->apart = from->apart;
+	to->backlog = from->backlog;
+	to->thinned = from->thinned;
+	memcpy(to->boot, from->boot, sizeof to->boot);
+}
+
+int
+batch_thin(const struct batch *b, struct batch **front_out, struct batch **rest_out, uint32_t *removed)
+{
+	struct batch *part[2] = { NULL, NULL };
+	struct line *line = line_new();
+	char *bytes = malloc(b->len);
+	uint64_t first = 0, last = 0, seq;
+	uint32_t len = 0, n = 0, at = 0, line_len;
+	int behind = 0, r = -ENOMEM;
+
+	*removed = 0;
+	if (!line || !bytes)
+		goto out;
+	for (;; at += line_len) {
+		const char *p = b->bytes + at;
+		int end = at == b->len;
+
+		line_len = end ? 0 : (uint32_t)((const char *)memchr(p, '\n', b->len - at) - p) + 1;
+		if (end || (batch_is_conn(p, line_len) && !behind)) {
+			if (n && !(part[behind] = batch_new(bytes, len, n, first, last)))
+				goto out;
+			len = n = 0;
+			behind = 1;
+		}
+		if (end)
+			break;
+		if (batch_is_conn(p, line_len)) {
+			++*removed;
+			continue;
+		}
+		/* It was checked when it came in, so this is -ENOMEM or nothing. */
+		if (line_seq(line, p, line_len, &seq))
+			goto out;
+		memcpy(bytes + len, p, line_len);
+		len += line_len;
+		first = n++ ? first : seq;
+		last = seq;
+	}
+	for (int i = 0; i < 2; i++) {
+		if (part[i]) {
+			batch_inherit(part[i], b);
+			part[i]->thinned = 1;
+		}
+	}
+	r = 0;
+	*front_out = part[0];
+	*rest_out = part[1];
+out:
+	if (r)
+		batch_free(part[0]);
+	free(bytes);
+	line_free(line);
+	return r;
+}
+
 int
 batch_halve(const struct batch *b, struct batch **one_out, struct batch **two_out)
 {
@@ -223,7 +309,9 @@ batch_halve(const struct batch *b, struct batch **one_out, struct batch **two_ou
 		batch_free(two);
 		goto out;
 	}
-	one->refused = two->refused = b->refused;
+	batch_inherit(one, b);
+	batch_inherit(two, b);
+	two->apart = 0;
 	*one_out = one;
 	*two_out = two;
 	r = 0;

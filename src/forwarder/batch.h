@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define BATCH_BOOT 8 /* characters of a boot's name */
+
 struct batch {
 	struct batch *next; /* the queue's */
 	uint64_t first;     /* seq of the first and of the last line */
@@ -17,6 +19,12 @@ struct batch {
 	uint32_t n;         /* lines, at least one */
 	uint32_t len;       /* bytes */
 	uint32_t refused;   /* how often it, or what it was halved from, was called wrong */
+	/* The queue's too. */
+	uint64_t segment;   /* of the spool, that holds its lines as well; 0: none */
+	uint8_t apart;      /* of the one in front of it in the segment: something between them is gone */
+	uint8_t backlog;    /* it waited while the collector was away */
+	uint8_t thinned;    /* there is no `conn` report in it (any more) */
+	char boot[BATCH_BOOT + 1];
 	char bytes[];
 };
 
@@ -65,6 +73,14 @@ const struct batch_counts *batch_counts(const struct batch_maker *);
 /* A lone batch: bytes are n lines, first and last as found by the caller.  NULL: out of memory. */
 struct batch *batch_new(const char *bytes, size_t len, uint32_t n, uint64_t first, uint64_t last);
 void batch_free(struct batch *);
+void batch_free_list(struct batch *); /* linked by `next` */
+
+/* Whether a line is one of the reports that go first when there is no room. */
+int batch_is_conn(const char *line, size_t len);
+
+/* A batch without its `conn` reports, *removed of them: what was in front of the first one, and what
+ * was behind it; NULL where nothing is left.  0: the caller frees all three; -ENOMEM. */
+int batch_thin(const struct batch *, struct batch **front, struct batch **rest, uint32_t *removed);
 
 /* Halves a batch of two lines or more.  0: *one_out and *two_out are new, the caller
  * frees all three; -ENOMEM. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * deliver.c - decides.  Takes the queue's head, has upload send it, does what the verdict says.
+ * deliver.c - decides.  Holds one of the queue's batches, has upload send it, does what the verdict says.
  * The back-off belongs to the collector, not to a batch: one that is dropped while we wait does not
  * make the next one hurry.
  */
@@ -19,6 +19,7 @@
 #define DELIVER_CLOCK_US 10000000
 #define DELIVER_STEP_US 50000        /* between the steps of a search for a bad line */
 #define DELIVER_SAY_AGAIN_US 300000000
+#define DELIVER_PACE_US 50000        /* between two batches of the backlog */
 /* 2026-11-01: no certificate of today is valid on a router that believes it is 1970. */
 #define DELIVER_CLOCK_SANE_US 1793491200000000
 
@@ -29,9 +30,11 @@ struct deliver {
 	struct upload *upload;
 	deliver_shrink_fn *shrink;
 	void *shrink_arg;
-	struct deliver_counts counts;
+	struct worker_forward_page *page;
 	int sending;
 	int waiting;
+	int pacing;              /* waiting for the backlog's turn: a live batch does not */
+	int64_t backlog_at_us;   /* when it has its turn */
 	int may_hurry;           /* waiting for nothing but the back-off */
 	unsigned tries;          /* failures in a row */
 	uint32_t limit_bytes;    /* of a batch, as the collector taught us */
@@ -74,7 +77,9 @@ static void
 deliver_wait(struct deliver *d, int64_t us, int may_hurry)
 {
 	d->waiting = 1;
+	d->pacing = 0;
 	d->may_hurry = may_hurry;
+	d->page->next_try_us = clock_boot_us() + us;
 	loop_timer_set(d->loop, &d->timer, us, deliver_on_timer, d);
 	if (d->draining && d->timer.at_us > d->drain_at_us)
 		deliver_finish(d);
@@ -104,11 +109,21 @@ deliver_backoff(struct deliver *d)
 	return backoff_us(++d->tries, random);
 }
 
+/* The collector does not take anything, for this reason. */
+static void
+deliver_away(struct deliver *d, enum worker_forward_state state, const char *why)
+{
+	d->page->state = state;
+	snprintf(d->page->why, sizeof d->page->why, "%.*s", (int)sizeof d->page->why - 1, why);
+	queue_away(d->queue, 1);
+}
+
 static void
 deliver_retry(struct deliver *d, const char *why)
 {
 	int64_t us = deliver_backoff(d);
 
+	deliver_away(d, WORKER_FORWARD_RETRYING, why);
 	deliver_say(d, why, us, "");
 	deliver_wait(d, us, 1);
 }
@@ -116,32 +131,36 @@ deliver_retry(struct deliver *d, const char *why)
 static void
 deliver_quarantine(struct deliver *d, const char *what)
 {
-	const struct batch *b = queue_head(d->queue);
+	const struct batch *b = queue_held(d->queue);
+	struct tally_change end = { .quarantined = b->n };
 	unsigned before;
 
-	d->counts.quarantined += b->n;
 	if (log_allowed(&d->say_quarantined, loop_now_us(d->loop), DELIVER_SAY_AGAIN_US, &before))
 		log_warn("%s: report %llu is given up: %s; %u more since the last such message",
 			 d->settings->url, (unsigned long long)b->first, what, before);
-	queue_forget(d->queue);
+	queue_settle(d->queue, &end);
 }
 
 static void
 deliver_forget(struct deliver *d, const struct reply_verdict *v)
 {
-	const struct batch *b = queue_head(d->queue);
+	const struct batch *b = queue_held(d->queue);
+	struct tally_change end = { .acknowledged = b->n - v->rejected, .rejected = v->rejected };
 	unsigned before;
 
-	d->counts.batches++;
-	d->counts.rejected += v->rejected;
-	d->counts.acknowledged += b->n - v->rejected;
 	if (v->rejected && log_allowed(&d->say_rejected, loop_now_us(d->loop), DELIVER_SAY_AGAIN_US, &before))
 		log_warn("%s: %u of %u reports rejected, the first is %llu: %s; %u more batches since the last "
 			 "such message", d->settings->url, v->rejected, b->n,
 			 (unsigned long long)v->rejected_seq, v->why, before);
 	if (v->mismatch && log_allowed(&d->say_mismatch, loop_now_us(d->loop), DELIVER_SAY_AGAIN_US, &before))
 		log_warn("%s: the answer's counts do not add up to the %u reports sent", d->settings->url, b->n);
-	queue_forget(d->queue);
+	queue_settle(d->queue, &end);
+	queue_told(d->queue);
+	queue_away(d->queue, 0);
+	d->page->state = WORKER_FORWARD_OK;
+	d->page->ack_us = clock_boot_us();
+	d->page->next_try_us = 0;
+	d->page->why[0] = 0;
 	if (d->tries)
 		log_info("%s answers again after %u tries; %llu reports wait", d->settings->url, d->tries,
 			 (unsigned long long)queue_counts(d->queue)->records);
@@ -155,7 +174,7 @@ deliver_refused(struct deliver *d, const char *what)
 {
 	uint32_t refused = queue_refused(d->queue);
 
-	if (queue_head(d->queue)->n > 1) {
+	if (queue_held(d->queue)->n > 1) {
 		if (queue_halve(d->queue))
 			deliver_retry(d, "out of memory");
 		else
@@ -172,7 +191,7 @@ deliver_refused(struct deliver *d, const char *what)
 static void
 deliver_too_large(struct deliver *d, const char *what)
 {
-	const struct batch *b = queue_head(d->queue);
+	const struct batch *b = queue_held(d->queue);
 
 	if (b->n > 1) {
 		d->limit_bytes = b->len / 2;
@@ -193,7 +212,9 @@ deliver_on_verdict(void *arg, const struct reply_verdict *v)
 	int64_t us;
 
 	d->sending = 0;
-	queue_unpin(d->queue);
+	d->page->http_2xx += v->status / 100 == 2;
+	d->page->http_4xx += v->status / 100 == 4;
+	d->page->http_5xx += v->status / 100 == 5;
 	if (v->status)
 		snprintf(what, sizeof what, "status %ld%s%s", v->status, v->why[0] ? ", " : "", v->why);
 	else
@@ -201,7 +222,6 @@ deliver_on_verdict(void *arg, const struct reply_verdict *v)
 	switch (v->action) {
 	case REPLY_FORGET:
 		deliver_forget(d, v);
-		deliver_next(d);
 		break;
 	case REPLY_HALVE:
 		deliver_refused(d, what);
@@ -211,6 +231,7 @@ deliver_on_verdict(void *arg, const struct reply_verdict *v)
 		break;
 	case REPLY_HOLD:
 		d->tries++;
+		deliver_away(d, WORKER_FORWARD_HELD, what);
 		deliver_say(d, what, DELIVER_HOLD_US, v->status == 409 ? "; is another sensor using this name?" :
 									 "; is the token right?");
 		deliver_wait(d, DELIVER_HOLD_US, 0);
@@ -218,6 +239,7 @@ deliver_on_verdict(void *arg, const struct reply_verdict *v)
 	case REPLY_WAIT:
 		/* A tenth more at random, or all who were told the same come back together. */
 		us = v->wait_us + deliver_backoff(d) % (v->wait_us / 10 + 1);
+		deliver_away(d, WORKER_FORWARD_RETRYING, what);
 		deliver_say(d, what, us, "");
 		deliver_wait(d, us, 0);
 		break;
@@ -225,17 +247,24 @@ deliver_on_verdict(void *arg, const struct reply_verdict *v)
 		deliver_retry(d, what);
 		break;
 	}
+	d->page->tries = d->tries;
+	queue_release(d->queue);
+	if (v->action == REPLY_FORGET)
+		deliver_next(d);
 }
 
-/* Halves the head until the collector takes it.  0 or -ENOMEM. */
+/* The batch to send; halved until the collector takes it.  NULL: there is none now.  0 or -ENOMEM. */
 static int
-deliver_fit(struct deliver *d)
+deliver_hold(struct deliver *d, const struct batch **b)
 {
+	/* While the collector is away all is backlog, and the newest of it is what we ask with. */
+	int backlog = d->draining || d->tries || loop_now_us(d->loop) >= d->backlog_at_us;
+
 	for (;;) {
-		const struct batch *b = queue_head(d->queue);
 		int r;
 
-		if (b->len <= d->limit_bytes || b->n == 1)
+		*b = queue_hold(d->queue, backlog);
+		if (!*b || (*b)->len <= d->limit_bytes || (*b)->n == 1)
 			return 0;
 		r = queue_halve(d->queue);
 		if (r)
@@ -243,37 +272,59 @@ deliver_fit(struct deliver *d)
 	}
 }
 
-/* Sends the head, unless there is a reason to wait. */
+static int
+deliver_post(struct deliver *d, const struct batch *b)
+{
+	int r = upload_post(d->upload, b, d->page->now.dropped, deliver_on_verdict, d);
+
+	if (r)
+		return r;
+	if (b->backlog)
+		d->backlog_at_us = loop_now_us(d->loop) + DELIVER_PACE_US;
+	d->sending = 1;
+	d->page->posts++;
+	d->page->sent_bytes += b->len;
+	return 0;
+}
+
+/* Sends the next one, unless there is a reason to wait. */
 static void
 deliver_next(struct deliver *d)
 {
-	if (!queue_head(d->queue)) {
+	const struct batch *b;
+
+	if (!queue_counts(d->queue)->records) {
 		if (d->draining)
 			deliver_finish(d);
 		return;
 	}
 	if (d->settings->tls && loop_wall_us(d->loop) < DELIVER_CLOCK_SANE_US) {
-		deliver_say(d, "this machine's clock is wrong (before November 2026), no certificate can be checked",
-			    DELIVER_CLOCK_US, "");
+		static const char why[] = "this machine's clock is wrong (before November 2026), no certificate can be checked";
+
+		deliver_away(d, WORKER_FORWARD_CLOCK, why);
+		deliver_say(d, why, DELIVER_CLOCK_US, "");
 		deliver_wait(d, DELIVER_CLOCK_US, 0);
 		return;
 	}
-	if (deliver_fit(d))
-		goto no_memory;
-	queue_pin(d->queue);
-	if (upload_post(d->upload, queue_head(d->queue), queue_counts(d->queue)->dropped, deliver_on_verdict, d))
-		goto no_memory;
-	d->sending = 1;
-	d->counts.posts++;
-	return;
-no_memory:
-	queue_unpin(d->queue);
-	deliver_retry(d, "out of memory");
+	if (deliver_hold(d, &b) || (b && deliver_post(d, b))) {
+		queue_release(d->queue);
+		deliver_retry(d, "out of memory");
+	} else if (!b) {
+		int64_t us = d->backlog_at_us - loop_now_us(d->loop);
+
+		deliver_wait(d, us > 0 ? us : DELIVER_PACE_US, 1);
+		d->page->next_try_us = 0;
+		d->pacing = 1;
+	}
 }
 
 void
 deliver_kick(struct deliver *d)
 {
+	if (d->waiting && d->pacing) {
+		loop_timer_clear(&d->timer);
+		d->waiting = 0;
+	}
 	if (!d->sending && !d->waiting)
 		deliver_next(d);
 }
@@ -303,7 +354,7 @@ deliver_drain(struct deliver *d, int64_t drain_us, void (*finished)(void *arg), 
 
 struct deliver *
 deliver_new(struct loop *loop, const struct settings *settings, struct queue *queue, struct upload *upload,
-	    deliver_shrink_fn *shrink, void *arg)
+	    struct worker_forward_page *page, deliver_shrink_fn *shrink, void *arg)
 {
 	struct deliver *d = calloc(1, sizeof *d);
 
@@ -313,6 +364,7 @@ deliver_new(struct loop *loop, const struct settings *settings, struct queue *qu
 	d->settings = settings;
 	d->queue = queue;
 	d->upload = upload;
+	d->page = page;
 	d->shrink = shrink;
 	d->shrink_arg = arg;
 	d->limit_bytes = UINT32_MAX;
@@ -327,10 +379,4 @@ deliver_free(struct deliver *d)
 	loop_timer_clear(&d->timer);
 	loop_timer_clear(&d->drain_timer);
 	free(d);
-}
-
-const struct deliver_counts *
-deliver_counts(const struct deliver *d)
-{
-	return &d->counts;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * deliver.h - empties the queue into the collector, one batch at a time, at least once each.
+ * deliver.h - empties the queue into the collector, one batch at a time, at least once each.  What
+ * waited while the collector was away comes after what is new, 20 batches a second at most.
  *
  *   answer                    what happens
  *   2xx                       the batch is forgotten; records called rejected are counted, logged once
@@ -22,20 +23,12 @@
 
 struct deliver;
 
-struct deliver_counts {
-	uint64_t posts;        /* attempts */
-	uint64_t batches;      /* acknowledged */
-	uint64_t acknowledged; /* records */
-	uint64_t rejected;     /* records that the collector has, and will not store */
-	uint64_t quarantined;  /* records that were given up */
-};
-
 /* Told when the collector wants smaller batches. */
 typedef void deliver_shrink_fn(void *arg, uint32_t bytes);
 
-/* settings, queue and upload are lent.  NULL: out of memory. */
+/* settings, queue, upload and page (which learns how it goes) are lent.  NULL: out of memory. */
 struct deliver *deliver_new(struct loop *, const struct settings *, struct queue *, struct upload *,
-			    deliver_shrink_fn *, void *arg);
+			    struct worker_forward_page *, deliver_shrink_fn *, void *arg);
 void deliver_free(struct deliver *);
 
 /* The queue has got something. */
@@ -44,7 +37,5 @@ void deliver_kick(struct deliver *);
 /* Calls finished once: when the queue is empty, when what it waits for lies beyond drain_us, or
  * after drain_us. */
 void deliver_drain(struct deliver *, int64_t drain_us, void (*finished)(void *arg), void *arg);
-
-const struct deliver_counts *deliver_counts(const struct deliver *);
 
 #endif

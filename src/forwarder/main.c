@@ -4,25 +4,32 @@
  * with its settings on fd 3 (worker.h); by hand: forwarder -f SETTINGS < LINES.
  *
  *   pipe -> batch -> queue -> deliver -> upload -> reply -> deliver
+ *                      |
+ *                    spool
  */
 #include "batch.h"
 #include "deliver.h"
 #include "lean.h"
 #include "lib/log.h"
 #include "lib/loop.h"
+#include "lib/spool.h"
 #include "queue.h"
 #include "sandbox.h"
 #include "settings.h"
+#include "tally.h"
 #include "upload.h"
 #include "worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 _Static_assert(BATCH_LINE_MAX == WORKER_REPORT_MAX, "a report is one line");
@@ -40,6 +47,10 @@ _Static_assert(BATCH_LINE_MAX == WORKER_REPORT_MAX, "a report is one line");
 struct forwarder {
 	struct settings settings;
 	struct loop *loop;
+	struct worker_forward_page *page;
+	uint64_t received;          /* by the forwarders before */
+	uint64_t unsealed;          /* dropped for want of memory, and counted */
+	struct spool *spool;        /* NULL: none */
 	struct batch_maker *maker;
 	struct queue *queue;
 	struct upload *upload;
@@ -59,32 +70,37 @@ static void
 log_counters(const struct forwarder *f, enum log_level level)
 {
 	const struct batch_counts *b = batch_counts(f->maker);
-	const struct queue_counts *q = queue_counts(f->queue);
-	const struct deliver_counts *d = deliver_counts(f->deliver);
+	const struct worker_forward_counts *c = &f->page->now;
 
-	log_at(level, "counters: received=%llu batches=%llu acknowledged=%llu rejected=%llu dropped=%llu "
-	       "quarantined=%llu queued=%llu torn=%llu overlong=%llu posts=%llu",
-	       (unsigned long long)b->received, (unsigned long long)b->sealed,
-	       (unsigned long long)d->acknowledged, (unsigned long long)d->rejected,
-	       (unsigned long long)(b->dropped + q->dropped), (unsigned long long)d->quarantined,
-	       (unsigned long long)(b->open + q->records), (unsigned long long)b->torn,
-	       (unsigned long long)b->overlong, (unsigned long long)d->posts);
+	log_at(level, "counters: received=%llu recovered=%llu batches=%llu acknowledged=%llu rejected=%llu dropped=%llu "
+	       "quarantined=%llu queued=%llu spooled=%llu torn=%llu overlong=%llu posts=%llu flash=%llu damaged=%llu",
+	       (unsigned long long)c->received, (unsigned long long)c->recovered, (unsigned long long)b->sealed,
+	       (unsigned long long)c->acknowledged, (unsigned long long)c->rejected,
+	       (unsigned long long)c->dropped, (unsigned long long)c->quarantined,
+	       (unsigned long long)(b->open + queue_counts(f->queue)->records), (unsigned long long)c->spooled,
+	       (unsigned long long)b->torn, (unsigned long long)b->overlong, (unsigned long long)f->page->posts,
+	       (unsigned long long)f->page->flash_written_bytes, (unsigned long long)f->page->spool_damaged);
+}
+
+/* What came in, before anything can become of it. */
+static void
+count_received(struct forwarder *f)
+{
+	struct tally_change x = { .dropped = batch_counts(f->maker)->dropped - f->unsealed };
+
+	f->unsealed += x.dropped;
+	f->page->now.received = f->received + batch_counts(f->maker)->received;
+	tally_add(f->page, &x);
 }
 
 static void
 on_sealed(void *arg, struct batch *b)
 {
 	struct forwarder *f = arg;
-	uint64_t dropped = queue_counts(f->queue)->dropped;
-	static struct log_limit limit;
-	unsigned before;
 
 	loop_timer_clear(&f->age);
+	count_received(f);
 	queue_put(f->queue, b);
-	if (queue_counts(f->queue)->dropped > dropped &&
-	    log_allowed(&limit, loop_now_us(f->loop), COUNTERS_US, &before))
-		log_warn("the queue is full (%lld bytes): the oldest reports make room, %llu dropped so far",
-			 (long long)f->settings.queue_bytes, (unsigned long long)queue_counts(f->queue)->dropped);
 	deliver_kick(f->deliver);
 }
 
@@ -140,6 +156,7 @@ read_lines(struct forwarder *f)
 		return 2;
 	}
 	batch_feed(f->maker, bytes, (size_t)n);
+	count_received(f);
 	if (f->stopping && !batch_inside_line(f->maker)) {
 		end(f, STOP_DRAIN_US);
 		return 2;
@@ -232,7 +249,8 @@ usage(FILE *to)
 	fputs("usage: forwarder [-f SETTINGS] [-hV] < REPORTS\n"
 	      "  net-gazer starts it with its settings on descriptor 3.  SETTINGS holds the same lines:\n"
 	      "  url= sensor= boot= version= token-fd= ca-file= verbose= batch-lines= batch-bytes= batch-ms= "
-	      "queue-bytes=\n", to);
+	      "queue-bytes= "
+	      "page-fd= spool-fd= spool-bytes= spool-day-bytes=\n", to);
 }
 
 /* Exits when something is wrong. */
@@ -275,12 +293,52 @@ read_settings(int argc, char **argv, struct settings *s)
 	close(fd);
 }
 
+/* The parent's, or one of our own. */
+static struct worker_forward_page *
+open_page(int fd)
+{
+	struct worker_forward_page *page = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE,
+						fd > 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, fd > 0 ? fd : -1, 0);
+
+	if (page == MAP_FAILED)
+		fatal("page-fd=%d: %s", fd, strerror(errno));
+	if (fd > 0)
+		close(fd);
+	return page;
+}
+
+/* Without one we go on: reports then wait in memory alone. */
+static struct spool *
+open_spool(const struct settings *s, int *tmpfs)
+{
+	struct spool_limits limits = { (uint64_t)s->spool_bytes, (uint64_t)s->spool_day_bytes };
+	struct spool *spool = NULL;
+	struct statfs fs;
+	int r;
+
+	*tmpfs = 0;
+	if (!s->spool_fd)
+		return NULL;
+	if (!fstatfs((int)s->spool_fd, &fs))
+		*tmpfs = fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC;
+	if (*tmpfs)
+		limits.day_bytes = 0;
+	r = spool_open(&spool, (int)s->spool_fd, &limits);
+	if (r)
+		log_error("the spool cannot be used, reports wait in memory alone: %s", r == -EWOULDBLOCK ?
+			  "another process has the directory (spool-dir)" : strerror(-r));
+	return spool;
+}
+
 int
 main(int argc, char **argv)
 {
 	static const int signals[] = { SIGTERM, SIGINT, 0 };
 	struct batch_limits limits;
+	struct queue_settings queue;
 	struct forwarder f = { 0 };
+	struct tally_change end = { 0 };
+	uint64_t lost;
 	char err[512];
 	int r;
 
@@ -291,12 +349,17 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	limits = (struct batch_limits){ (uint32_t)f.settings.batch_lines, (uint32_t)f.settings.batch_bytes };
 
+	f.page = open_page((int)f.settings.page_fd);
+	f.received = f.page->now.received;
+	queue = (struct queue_settings){ .bytes = (size_t)f.settings.queue_bytes, .boot = f.settings.boot, .page = f.page };
+	queue.spool = f.spool = open_spool(&f.settings, &queue.tmpfs);
+	f.page->spool_limit_bytes = f.spool ? (uint64_t)f.settings.spool_bytes : 0;
 	if (!(f.loop = loop_new()) || !(f.maker = batch_maker_new(&limits, on_sealed, &f)) ||
-	    !(f.queue = queue_new((size_t)f.settings.queue_bytes)))
+	    !(f.queue = queue_new(&queue)))
 		fatal("starting: %s", strerror(errno));
 	if (!(f.upload = upload_new(f.loop, &f.settings, err, sizeof err)))
 		fatal("%s", err);
-	f.deliver = deliver_new(f.loop, &f.settings, f.queue, f.upload, on_shrink, &f);
+	f.deliver = deliver_new(f.loop, &f.settings, f.queue, f.upload, f.page, on_shrink, &f);
 	if (!f.deliver)
 		fatal("starting: %s", strerror(errno));
 	if ((r = loop_signals(f.loop, signals, on_signal, &f)) || (r = start_reading(&f)))
@@ -311,16 +374,23 @@ main(int argc, char **argv)
 	log_info("sending reports to %s", f.settings.url);
 	loop_timer_set(f.loop, &f.counters, COUNTERS_US, on_counters, &f);
 	loop_timer_set(f.loop, &f.lean, LEAN_US, on_lean, &f);
+	deliver_kick(f.deliver); /* what the spool holds */
 	r = loop_run(f.loop);
 
+	upload_cancel(f.upload);
+	queue_save(f.queue);
 	log_counters(&f, LOG_L_INFO);
-	if (queue_counts(f.queue)->records)
-		log_warn("%llu reports could not be delivered and are lost",
-			 (unsigned long long)queue_counts(f.queue)->records);
+	if (f.page->now.spooled)
+		log_info("%llu reports wait in the spool", (unsigned long long)f.page->now.spooled);
+	end.dropped = lost = queue_counts(f.queue)->records - f.page->now.spooled;
+	tally_add(f.page, &end);
+	if (lost)
+		log_warn("%llu reports could not be delivered and are lost", (unsigned long long)lost);
 	loop_fd_del(&f.pipe);
 	deliver_free(f.deliver);
 	upload_free(f.upload);
 	queue_free(f.queue);
+	spool_close(f.spool);
 	batch_maker_free(f.maker);
 	settings_wipe(&f.settings);
 	loop_free(f.loop);

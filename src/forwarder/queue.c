@@ -1,52 +1,53 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * queue.c - a list with a bound.  Receives from batch, deliver takes from its head.
+ * queue.c - a list with a bound, and the spool behind it.  Receives from batch, deliver holds one of
+ * its batches at a time.
+ *
+ * A batch in the list with a segment is a copy of what the spool holds: it can be let go at any time.
+ * The tag of a segment is how many records it holds; 0: only gap records.
  */
 #include "queue.h"
 
+#include "lib/log.h"
+#include "lib/loop.h"
+#include "segment.h"
+
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define QUEUE_SAY_AGAIN_US 300000000
 
 struct queue {
-	size_t limit;
-	struct batch *head;
+	struct queue_settings settings;
+	struct spool *spool;
+	struct worker_forward_page *page;
+	struct line *line;
+	struct batch *head;   /* oldest first */
 	struct batch **tail;
-	int pinned;
+	struct batch *held;   /* in the list */
+	uint64_t thin_from;   /* segments below it hold no `conn` reports any more */
+	uint64_t spooled;     /* records: the tags' sum */
+	uint64_t copied;      /* records that are in the list and in the spool */
+	int away;
 	struct queue_counts counts;
+	struct log_limit say_full;
+	struct log_limit say_failed;
+	struct log_limit say_damaged;
 };
 
-struct queue *
-queue_new(size_t limit_bytes)
-{
-	struct queue *q = calloc(1, sizeof *q);
-
-	if (!q)
-		return NULL;
-	q->limit = limit_bytes;
-	q->tail = &q->head;
-	return q;
-}
-
-void
-queue_free(struct queue *q)
-{
-	if (!q)
-		return;
-	while (q->head) {
-		struct batch *b = q->head;
-
-		q->head = b->next;
-		batch_free(b);
-	}
-	free(q);
-}
+/* ---- the list ---- */
 
 static void
 queue_count(struct queue *q, const struct batch *b, int sign)
 {
-	q->counts.records += (uint64_t)(sign * (int64_t)b->n);
+	if (b->segment)
+		q->copied += (uint64_t)(sign * (int64_t)b->n);
+	else
+		q->counts.records += (uint64_t)(sign * (int64_t)b->n);
 	q->counts.batches += (uint64_t)(int64_t)sign;
 	q->counts.bytes += (uint64_t)(sign * (int64_t)batch_size(b));
+	q->page->queue_bytes = q->counts.bytes;
 }
 
 /* Takes out the batch that *p points to. */
@@ -62,82 +63,630 @@ queue_take(struct queue *q, struct batch **p)
 	return b;
 }
 
+/* Puts a list of batches where *p points to. */
 static void
-queue_drop(struct queue *q, struct batch *b)
+queue_insert(struct queue *q, struct batch **p, struct batch *list)
 {
-	q->counts.dropped += b->n;
-	q->counts.dropped_batches++;
-	batch_free(b);
+	struct batch *behind = *p;
+
+	*p = list;
+	for (; list; list = list->next) {
+		queue_count(q, list, 1);
+		p = &list->next;
+	}
+	*p = behind;
+	if (!behind)
+		q->tail = p;
+}
+
+static struct batch **
+queue_place(struct queue *q, const struct batch *b)
+{
+	struct batch **p = &q->head;
+
+	while (*p != b)
+		p = &(*p)->next;
+	return p;
+}
+
+/* Lets go of all copies of a segment but the held one's. */
+static void
+queue_evict(struct queue *q, uint64_t segment)
+{
+	for (struct batch **p = &q->head; *p;) {
+		if ((*p)->segment == segment && *p != q->held)
+			batch_free(queue_take(q, p));
+		else
+			p = &(*p)->next;
+	}
+}
+
+static int
+queue_is_held(const struct queue *q, uint64_t segment)
+{
+	return q->held && q->held->segment == segment;
+}
+
+static int
+queue_has_copy(const struct queue *q, uint64_t segment)
+{
+	for (const struct batch *b = q->head; b; b = b->next) {
+		if (b->segment == segment)
+			return 1;
+	}
+	return 0;
+}
+
+static void
+queue_dropped(struct queue *q, uint64_t n)
+{
+	struct tally_change x = { .dropped = n };
+
+	tally_add(q->page, &x);
+}
+
+static void
+say_full(struct queue *q)
+{
+	unsigned before;
+
+	if (log_allowed(&q->say_full, clock_mono_us(), QUEUE_SAY_AGAIN_US, &before))
+		log_warn("the queue is full (%zu bytes of memory%s): the oldest reports make room, connections first; "
+			 "%llu dropped so far", q->settings.bytes, q->spool ? ", and the spool" : "",
+			 (unsigned long long)q->page->now.dropped);
+}
+
+/* ---- the spool ---- */
+
+/* How many records it holds has changed. */
+static void
+queue_spooled(struct queue *q, uint64_t segment, uint64_t had, uint64_t has)
+{
+	q->spooled += has - had;
+	q->counts.records += has - had;
+	spool_tag(q->spool, segment, has);
+	q->page->spool_bytes = spool_bytes(q->spool);
+	q->page->flash_written_bytes = q->settings.tmpfs ? 0 : spool_written(q->spool);
+}
+
+static void
+say_failed(struct queue *q, const char *what, int e)
+{
+	unsigned before;
+
+	q->page->spool_error = (uint32_t)-e;
+	if (log_allowed(&q->say_failed, clock_mono_us(), QUEUE_SAY_AGAIN_US, &before))
+		log_warn("spool: %s: %s%s; reports wait in memory (%u times before)", what, strerror(-e),
+			 e == -EDQUOT ? " (spool-day-bytes)" : "", before);
+}
+
+/* One step of the spool and what it means for the counts: replaces the segment by the image, or drops
+ * it when there is none or when that cannot be written.  0 or -errno: nothing has changed. */
+static int
+queue_step(struct queue *q, const struct spool_segment *s, const uint8_t *image, size_t size, uint64_t has,
+	   struct tally_change *x)
+{
+	int r = -ENOENT;
+
+	x->spooled = (int64_t)(has - s->tag);
+	tally_prepare(q->page, x);
+	if (image)
+		r = spool_replace(q->spool, s->number, image, size, clock_boot_us());
+	if (!image || (r && !has))
+		r = spool_drop(q->spool, s->number);
+	if (r) {
+		tally_abandon(q->page);
+		return r;
+	}
+	tally_commit(q->page);
+	queue_spooled(q, s->number, s->tag, has);
+	return 0;
+}
+
+/* Removes the `conn` reports of a segment.  True when that made room. */
+static int
+queue_thin_segment(struct queue *q, const struct spool_segment *s)
+{
+	uint8_t *image = NULL, *thin = NULL;
+	struct tally_change x = { 0 };
+	uint64_t removed = 0;
+	size_t size, thin_size;
+	int r = spool_load(q->spool, s->number, &image, &size);
+
+	if (!r)
+		r = segment_thin(image, size, &thin, &thin_size, &removed);
+	if (!r && removed && removed <= s->tag) {
+		x.dropped = removed;
+		queue_evict(q, s->number);
+		r = queue_step(q, s, thin, thin_size, s->tag - removed, &x);
+		if (r)
+			say_failed(q, "making room", r);
+	} else {
+		r = -ENOENT;
+	}
+	free(image);
+	free(thin);
+	return !r;
+}
+
+/* The gap record of the segment in front of it, if that is all there is in it. */
+static int
+queue_gap_below(const struct queue *q, uint64_t number, const char *boot, struct spool_segment *s,
+		struct segment_facts *facts)
+{
+	uint8_t *image;
+	size_t size;
+	int same;
+
+	if (!spool_find_below(q->spool, number, s) || s->tag || spool_load(q->spool, s->number, &image, &size))
+		return 0;
+	same = !segment_read(q->line, image, size, boot, facts, NULL) && facts->gaps && !strcmp(facts->boot, boot);
+	free(image);
+	return same;
+}
+
+/* Drops the reports of a segment; a gap record stays.  True when that made room. */
+static int
+queue_drop_segment(struct queue *q, const struct spool_segment *s)
+{
+	uint8_t *image, gap[SEGMENT_GAP];
+	struct segment_facts facts, below_facts;
+	struct spool_segment below;
+	struct tally_change x = { .dropped = s->tag };
+	size_t size, n = 0;
+	int merged = 0, r;
+
+	if (!spool_load(q->spool, s->number, &image, &size)) {
+		if (!segment_read(q->line, image, size, q->settings.boot, &facts, NULL) && facts.boot[0]) {
+			merged = queue_gap_below(q, s->number, facts.boot, &below, &below_facts);
+			if (merged) {
+				facts.first = below_facts.first;
+				facts.gaps += below_facts.gaps;
+			}
+			n = segment_gap(gap, facts.boot, facts.first, facts.last, facts.gaps + s->tag);
+		}
+		free(image);
+	}
+	queue_evict(q, s->number);
+	r = queue_step(q, s, n ? gap : NULL, n, 0, &x);
+	if (r) {
+		say_failed(q, "making room", r);
+		return 0;
+	}
+	if (merged)
+		spool_drop(q->spool, below.number);
+	return 1;
+}
+
+/* Makes some room in the spool; 0 when there is nothing left to go. */
+static int
+queue_make_room(struct queue *q)
+{
+	struct spool_segment s;
+
+	say_full(q);
+	while (spool_find(q->spool, q->thin_from, &s)) {
+		q->thin_from = s.number + 1;
+		if (s.tag && !queue_is_held(q, s.number) && queue_thin_segment(q, &s))
+			return 1;
+	}
+	for (uint64_t from = 0; spool_find(q->spool, from, &s); from = s.number + 1) {
+		if (s.tag && !queue_is_held(q, s.number) && queue_drop_segment(q, &s))
+			return 1;
+	}
+	/* Their counts are in the page, at least. */
+	return spool_find(q->spool, 0, &s) && !s.tag && !spool_drop(q->spool, s.number);
+}
+
+/* Writes the batch as a segment; from then on it is a copy of that.  0 or -errno. */
+static int
+queue_spool(struct queue *q, struct batch *b)
+{
+	const struct batch *list[] = { b };
+	struct tally_change x = { .spooled = b->n };
+	uint8_t *image;
+	size_t size;
+	int64_t number = segment_image(q->line, list, 1, &image, &size);
+
+	if (number) {
+		say_failed(q, "writing", (int)number);
+		return (int)number;
+	}
+	do {
+		tally_prepare(q->page, &x);
+		number = spool_write(q->spool, image, size, clock_boot_us());
+		if (number < 0)
+			tally_abandon(q->page);
+	} while (number == -ENOSPC && queue_make_room(q));
+	free(image);
+	if (number < 0) {
+		/* Full is what a spool may be; say_full() has said it. */
+		q->page->spool_error = (uint32_t)-number;
+		if (number != -ENOSPC)
+			say_failed(q, "writing", (int)number);
+		return (int)number;
+	}
+	tally_commit(q->page);
+	q->page->spool_error = 0;
+	queue_count(q, b, -1);
+	b->segment = (uint64_t)number;
+	queue_count(q, b, 1);
+	queue_spooled(q, b->segment, 0, b->n);
+	return 0;
+}
+
+static void
+say_damaged(struct queue *q, uint64_t number, uint64_t damaged, uint64_t lost)
+{
+	unsigned before;
+
+	q->page->spool_damaged += damaged;
+	if (log_allowed(&q->say_damaged, clock_mono_us(), QUEUE_SAY_AGAIN_US, &before))
+		log_warn("spool: segment %016llx is damaged in %llu places, %llu reports are lost; the rest is delivered "
+			 "(%u such segments before)", (unsigned long long)number, (unsigned long long)damaged,
+			 (unsigned long long)lost, before);
+}
+
+/* The batches of a segment into the list.  0; or -errno, then it is not there any more, or there is no
+ * memory (-ENOMEM). */
+static int
+queue_load(struct queue *q, const struct spool_segment *s)
+{
+	struct segment_facts facts = { 0 };
+	struct batch *list = NULL;
+	struct tally_change x = { 0 };
+	uint8_t *image = NULL;
+	size_t size;
+	int r = spool_load(q->spool, s->number, &image, &size);
+
+	if (!r)
+		r = segment_read(q->line, image, size, q->settings.boot, &facts, &list);
+	free(image);
+	if (r == -ENOMEM)
+		return r;
+	if (facts.records < s->tag) {
+		/* A disk, or a hand, since we started. */
+		x.dropped = s->tag - facts.records;
+		x.spooled = -(int64_t)x.dropped;
+		tally_add(q->page, &x);
+		queue_spooled(q, s->number, s->tag, facts.records);
+		say_damaged(q, s->number, facts.damaged, x.dropped);
+	}
+	if (!list) {
+		spool_drop(q->spool, s->number);
+		return -EBADMSG;
+	}
+	for (struct batch *b = list; b; b = b->next) {
+		b->segment = s->number;
+		b->backlog = 1;
+	}
+	queue_insert(q, &q->head, list);
+	return 0;
+}
+
+/* The newest segment of which there is no copy in the list; it has one then.  True when there is one. */
+static int
+queue_load_newest(struct queue *q)
+{
+	struct spool_segment s = { .number = UINT64_MAX };
+
+	if (!q->spool || q->spooled == q->copied)
+		return 0;
+	while (spool_find_below(q->spool, s.number, &s)) {
+		int r;
+
+		if (!s.tag || queue_has_copy(q, s.number))
+			continue;
+		r = queue_load(q, &s);
+		if (!r || r == -ENOMEM)
+			return !r;
+	}
+	return 0;
+}
+
+/* What is there at the start. */
+static int
+queue_read_spool(struct queue *q)
+{
+	uint64_t gaps = 0, lost, first = UINT64_MAX, last = 0, n = 0, number = 0;
+	struct spool_segment s;
+	int held_gap = 0, r;
+
+	for (uint64_t from = 0; q->spool && spool_find(q->spool, from, &s); from = s.number + 1) {
+		struct segment_facts facts;
+		uint8_t *image;
+		size_t size;
+
+		r = spool_load(q->spool, s.number, &image, &size);
+		if (!r) {
+			r = segment_read(q->line, image, size, q->settings.boot, &facts, NULL);
+			free(image);
+		}
+		if (r == -ENOMEM)
+			return r;
+		if (r || (!facts.records && !facts.gaps)) {
+			say_damaged(q, s.number, r ? 1 : facts.damaged, 0);
+			spool_drop(q->spool, s.number);
+			continue;
+		}
+		if (facts.damaged)
+			say_damaged(q, s.number, facts.damaged, facts.damaged);
+		/* A gap that was merged into the next one's, by a process that was killed then. */
+		if (held_gap && facts.gaps > n && facts.first <= first && facts.last >= last) {
+			spool_drop(q->spool, number);
+			gaps -= n;
+		}
+		held_gap = !facts.records;
+		first = facts.first;
+		last = facts.last;
+		n = facts.gaps;
+		number = s.number;
+		gaps += n;
+		q->spooled += facts.records;
+		spool_tag(q->spool, s.number, facts.records);
+	}
+	q->counts.records = q->spooled;
+	lost = tally_start(q->page, q->spooled, gaps);
+	if (lost)
+		log_warn("%llu reports are lost with the forwarder that ended", (unsigned long long)lost);
+	if (q->spooled)
+		log_info("the spool holds %llu reports that were not delivered", (unsigned long long)q->spooled);
+	return 0;
+}
+
+/* ---- both ---- */
+
+struct queue *
+queue_new(const struct queue_settings *settings)
+{
+	struct queue *q = calloc(1, sizeof *q);
+
+	if (!q)
+		return NULL;
+	q->settings = *settings;
+	q->spool = settings->spool;
+	q->page = settings->page;
+	q->tail = &q->head;
+	q->line = line_new();
+	if (!q->line || queue_read_spool(q)) {
+		queue_free(q);
+		return NULL;
+	}
+	q->page->queue_limit_bytes = settings->bytes;
+	q->page->queue_bytes = 0;
+	q->page->spool_bytes = q->spool ? spool_bytes(q->spool) : 0;
+	q->page->spool_tmpfs = (uint32_t)settings->tmpfs;
+	return q;
+}
+
+void
+queue_free(struct queue *q)
+{
+	if (!q)
+		return;
+	batch_free_list(q->head);
+	line_free(q->line);
+	free(q);
+}
+
+/* Thins the oldest batch that can be and lives in memory only.  True when that made room. */
+static int
+queue_thin(struct queue *q)
+{
+	for (struct batch **p = &q->head; *p; p = &(*p)->next) {
+		struct batch *b = *p, *front, *rest;
+		uint32_t removed;
+
+		if (b == q->held || b->segment || b->thinned)
+			continue;
+		if (batch_thin(b, &front, &rest, &removed))
+			return 0;
+		b->thinned = 1;
+		if (!removed) {
+			batch_free(front);
+			continue;
+		}
+		batch_free(queue_take(q, p));
+		if (rest)
+			queue_insert(q, p, rest);
+		if (front)
+			queue_insert(q, p, front);
+		queue_dropped(q, removed);
+		return 1;
+	}
+	return 0;
+}
+
+/* One step towards room in memory; 0 when there is nothing left to go. */
+static int
+queue_shed(struct queue *q)
+{
+	struct batch *b = q->head;
+
+	/* The other parts of the segment that is being sent are what will be left of it. */
+	while (b && (b == q->held || (b->segment && queue_is_held(q, b->segment))))
+		b = b->next;
+	if (!b)
+		return 0;
+	if (!b->segment && q->spool)
+		queue_spool(q, b);
+	if (b->segment) {
+		queue_evict(q, b->segment);
+		return 1;
+	}
+	say_full(q);
+	if (queue_thin(q))
+		return 1;
+	queue_dropped(q, b->n);
+	batch_free(queue_take(q, queue_place(q, b)));
+	return 1;
 }
 
 void
 queue_put(struct queue *q, struct batch *b)
 {
-	while (q->counts.bytes + batch_size(b) > q->limit) {
-		struct batch **oldest = q->pinned ? &q->head->next : &q->head;
-
-		if (!*oldest) {
-			queue_drop(q, b);
-			return;
-		}
-		queue_drop(q, queue_take(q, oldest));
-	}
+	if (!b->boot[0])
+		memcpy(b->boot, q->settings.boot, sizeof b->boot);
+	b->backlog = (uint8_t)q->away;
 	b->next = NULL;
-	*q->tail = b;
-	q->tail = &b->next;
-	queue_count(q, b, 1);
+	queue_insert(q, q->tail, b);
+	if (q->spool && q->settings.tmpfs)
+		queue_spool(q, b);
+	while (q->counts.bytes > q->settings.bytes && queue_shed(q))
+		;
 }
 
 const struct batch *
-queue_head(const struct queue *q)
+queue_hold(struct queue *q, int backlog)
 {
-	return q->head;
+	struct batch *newest = NULL;
+
+	for (struct batch *b = q->head; b && !q->held; b = b->next) {
+		if (!b->backlog)
+			q->held = b;
+		else
+			newest = b;
+	}
+	if (!q->held && backlog) {
+		if (!newest && queue_load_newest(q)) {
+			for (newest = q->head; newest->next; newest = newest->next)
+				;
+		}
+		q->held = newest;
+	}
+	return q->held;
+}
+
+const struct batch *
+queue_held(const struct queue *q)
+{
+	return q->held;
 }
 
 void
-queue_pin(struct queue *q)
+queue_release(struct queue *q)
 {
-	q->pinned = q->head != NULL;
+	q->held = NULL;
+}
+
+/* The copies of a segment without the held batch.  0 or -ENOMEM. */
+static int
+queue_rest(struct queue *q, uint8_t **image, size_t *size, uint64_t *records)
+{
+	const struct batch **list = malloc(q->counts.batches * sizeof *list);
+	int behind = 0, r = 0;
+	size_t n = 0;
+
+	*image = NULL;
+	*records = 0;
+	if (!list)
+		return -ENOMEM;
+	for (struct batch *b = q->head; b; b = b->next) {
+		if (b == q->held) {
+			behind = 1;
+		} else if (b->segment == q->held->segment) {
+			b->apart |= (uint8_t)behind;
+			behind = 0;
+			list[n++] = b;
+			*records += b->n;
+		}
+	}
+	if (n)
+		r = segment_image(q->line, list, n, image, size);
+	free(list);
+	return r;
 }
 
 void
-queue_unpin(struct queue *q)
+queue_settle(struct queue *q, const struct tally_change *end)
 {
-	q->pinned = 0;
-}
+	struct batch *b = q->held;
+	struct tally_change x = *end;
+	uint8_t *image = NULL;
+	uint64_t records = 0;
+	size_t size = 0;
+	struct spool_segment s;
+	int r = 0;
 
-void
-queue_forget(struct queue *q)
-{
-	q->pinned = 0;
-	if (q->head)
-		batch_free(queue_take(q, &q->head));
+	if (!b->segment || !spool_find(q->spool, b->segment, &s) || s.number != b->segment) {
+		tally_add(q->page, &x);
+	} else {
+		r = queue_rest(q, &image, &size, &records);
+		if (!r)
+			r = queue_step(q, &s, image, size, records, &x);
+		if (r) {
+			/* The file stays, and is delivered again, to no effect, by the next forwarder. */
+			say_failed(q, "forgetting what is delivered", r);
+			x.spooled = (int64_t)(records - s.tag);
+			tally_add(q->page, &x);
+			queue_spooled(q, s.number, s.tag, records);
+		}
+		free(image);
+	}
+	q->held = NULL;
+	batch_free(queue_take(q, queue_place(q, b)));
 }
 
 int
 queue_halve(struct queue *q)
 {
-	struct batch *a, *b;
-	int r = batch_halve(q->head, &a, &b);
+	struct batch *a, *b, **p = queue_place(q, q->held);
+	int r = batch_halve(q->held, &a, &b);
 
 	if (r)
 		return r;
-	batch_free(queue_take(q, &q->head));
+	q->held = NULL;
+	batch_free(queue_take(q, p));
 	/* A header more than before: the next queue_put() sees to the bound. */
 	a->next = b;
-	b->next = q->head;
-	if (!q->head)
-		q->tail = &b->next;
-	q->head = a;
-	queue_count(q, a, 1);
-	queue_count(q, b, 1);
+	b->next = NULL;
+	queue_insert(q, p, a);
 	return 0;
 }
 
 uint32_t
 queue_refused(struct queue *q)
 {
-	return ++q->head->refused;
+	return ++q->held->refused;
+}
+
+void
+queue_away(struct queue *q, int away)
+{
+	q->away = away;
+	for (struct batch *b = away ? q->head : NULL; b; b = b->next)
+		b->backlog = 1;
+}
+
+void
+queue_told(struct queue *q)
+{
+	struct spool_segment s;
+
+	if (!q->spool || spool_segments(q->spool) == 0)
+		return;
+	for (uint64_t from = 0; spool_find(q->spool, from, &s); from = s.number + 1) {
+		if (!s.tag)
+			spool_drop(q->spool, s.number);
+	}
+	q->page->spool_bytes = spool_bytes(q->spool);
+}
+
+void
+queue_save(struct queue *q)
+{
+	q->held = NULL;
+	if (!q->spool)
+		return;
+	for (struct batch **p = &q->head; *p;) {
+		if ((*p)->segment)
+			batch_free(queue_take(q, p));
+		else
+			p = &(*p)->next;
+	}
+	/* Room is made of copies only: those behind us. */
+	for (struct batch *b = q->head; b; b = b->next)
+		queue_spool(q, b);
 }
 
 const struct queue_counts *

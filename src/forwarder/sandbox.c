@@ -33,6 +33,8 @@ static const char *const sandbox_calls[] = {
 	"open", "openat", "stat", "stat64", "lstat", "lstat64", "fstat", "fstat64", "fstatat64",
 	"newfstatat", "statx", "statfs", "fstatfs", "access", "faccessat", "faccessat2", "lseek",
 	"_llseek", "pread64", "readlink", "readlinkat", "getdents64", "getcwd",
+	/* the spool, in a directory that the parent opened */
+	"fsync", "fdatasync", "renameat", "renameat2", "unlinkat",
 	/* who are we */
 	"getpid", "getppid", "getuid", "getuid32", "geteuid", "geteuid32", "getgid", "getgid32",
 	"getegid", "getegid32", "uname", "sysinfo", "prlimit64", "ugetrlimit",

@@ -40,6 +40,10 @@ static const struct row {
 	{ "batch-bytes", KEY_NUMBER, 16384, 1 << 20, 65536, offsetof(struct settings, batch_bytes), 0 },
 	{ "batch-ms", KEY_NUMBER, 10, 60000, 1000, offsetof(struct settings, batch_ms), 0 },
 	{ "queue-bytes", KEY_NUMBER, 65536, 64 << 20, 1 << 20, offsetof(struct settings, queue_bytes), 0 },
+	{ "page-fd", KEY_NUMBER, 3, 1023, 0, offsetof(struct settings, page_fd), 0 },
+	{ "spool-fd", KEY_NUMBER, 3, 1023, 0, offsetof(struct settings, spool_fd), 0 },
+	{ "spool-bytes", KEY_NUMBER, 65536, 1 << 30, 4 << 20, offsetof(struct settings, spool_bytes), 0 },
+	{ "spool-day-bytes", KEY_NUMBER, 0, 1LL << 40, 32 << 20, offsetof(struct settings, spool_day_bytes), 0 },
 };
 #define ROWS (sizeof rows / sizeof rows[0])
 
@@ -294,7 +298,7 @@ parse_line(const struct where *w, char *line, struct settings *s, uint32_t *give
 		i++;
 	if (i == ROWS)
 		return wrong(w, "unknown key `%s'; known are url sensor boot version token-fd ca-file verbose "
-				"batch-lines batch-bytes batch-ms queue-bytes", line);
+				"batch-lines batch-bytes batch-ms queue-bytes page-fd spool-fd spool-bytes spool-day-bytes", line);
 	if (*given >> i & 1)
 		return wrong(w, "`%s' is given twice", line);
 	*given |= 1U << i;
@@ -337,6 +341,10 @@ settings_parse(struct settings *s, char *text, const char *origin, char *err, si
 	if (s->queue_bytes < 4 * s->batch_bytes)
 		return wrong(&w, "queue-bytes=%lld: at least 4 times batch-bytes is needed (%lld)",
 			     (long long)s->queue_bytes, (long long)(4 * s->batch_bytes));
+	/* A segment has at most three bytes for one of its batch. */
+	if (s->spool_fd && s->spool_bytes < 4 * s->batch_bytes)
+		return wrong(&w, "spool-bytes=%lld: at least 4 times batch-bytes is needed (%lld)",
+			     (long long)s->spool_bytes, (long long)(4 * s->batch_bytes));
 	return token_fd >= 0 ? token(&w, token_fd, s) : 0;
 }
 

@@ -28,6 +28,10 @@ struct settings {
 	int64_t batch_bytes;
 	int64_t batch_ms;
 	int64_t queue_bytes;
+	int64_t page_fd;        /* 0: none */
+	int64_t spool_fd;       /* a directory; 0: none */
+	int64_t spool_bytes;
+	int64_t spool_day_bytes; /* 0: no limit */
 };
 
 /* Reads fd to its end, and the token's descriptor, which it closes.  `origin` names fd in

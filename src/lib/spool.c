@@ -206,7 +206,7 @@ insert(struct spool *s, uint64_t number, uint64_t bytes)
 		s->segment = bigger;
 		s->room = room;
 	}
-	s->segment[s->n++] = (struct spool_segment){ number, bytes };
+	s->segment[s->n++] = (struct spool_segment){ .number = number, .bytes = bytes };
 	s->bytes += bytes;
 	if (number >= s->next)
 		s->next = number + 1;
@@ -410,6 +410,26 @@ spool_find(const struct spool *s, uint64_t from, struct spool_segment *out)
 		return 0;
 	*out = s->segment[i];
 	return 1;
+}
+
+int
+spool_find_below(const struct spool *s, uint64_t below, struct spool_segment *out)
+{
+	size_t i = index_of(s, below);
+
+	if (!i)
+		return 0;
+	*out = s->segment[i - 1];
+	return 1;
+}
+
+void
+spool_tag(struct spool *s, uint64_t number, uint64_t tag)
+{
+	size_t i = index_of(s, number);
+
+	if (i < s->n && s->segment[i].number == number)
+		s->segment[i].tag = tag;
 }
 
 int

@@ -74,6 +74,7 @@ struct spool_limits {
 struct spool_segment {
 	uint64_t number;
 	uint64_t bytes;
+	uint64_t tag;             /* the caller's, see spool_tag() */
 };
 
 /* Takes dirfd over, also on failure.  Sweeps unfinished files.  0 or -errno; -EWOULDBLOCK: another
@@ -92,6 +93,12 @@ int spool_replace(struct spool *, uint64_t number, const void *image, size_t siz
 
 /* Segments in order: the first one numbered `from` or later; 0 when there is none. */
 int spool_find(const struct spool *, uint64_t from, struct spool_segment *);
+
+/* The last one numbered lower than `below`; 0 when there is none. */
+int spool_find_below(const struct spool *, uint64_t below, struct spool_segment *);
+
+/* A word of the caller's that goes with a segment while the spool is open; 0 at first. */
+void spool_tag(struct spool *, uint64_t number, uint64_t tag);
 
 /* The bytes of a segment, to be freed by the caller.  0 or -errno. */
 int spool_load(const struct spool *, uint64_t number, uint8_t **image, size_t *size);

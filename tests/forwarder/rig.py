@@ -219,7 +219,7 @@ class Forwarder:
     def counters(self):
         c = dict(pair.split("=") for pair in COUNTERS.findall(self.log())[-1].split())
         c = {k: int(v) for k, v in c.items()}
-        assert c["received"] == sum(c[k] for k in ("acknowledged", "rejected", "queued", "dropped", "quarantined")), c
+        assert c["received"] + c["recovered"] == sum(c[k] for k in ("acknowledged", "rejected", "queued", "dropped", "quarantined")), c
         return c
 
     def __enter__(self):

@@ -35,7 +35,7 @@ def test_everything_arrives_once():
         assert b"".join(p.body for p in c.posts) == lines(5000), "not the same bytes in the same order"
         assert counters == {"received": 5000, "batches": len(c.posts), "acknowledged": 5000, "rejected": 0,
                             "dropped": 0, "quarantined": 0, "queued": 0, "torn": 0, "overlong": 0,
-                            "posts": len(c.posts)}
+                            "posts": len(c.posts), "recovered": 0, "spooled": 0, "flash": 0, "damaged": 0}
         c.assert_honest_keys()
         assert max(len(p.body) for p in c.posts) <= 65536 and max(len(p.seqs) for p in c.posts) <= 700
 

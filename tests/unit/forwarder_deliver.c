@@ -53,6 +53,7 @@ static struct settings settings;
 static uint32_t shrunk;
 static unsigned finished;
 static uint64_t put; /* records */
+static struct worker_forward_page page;
 
 static void
 on_shrink(void *arg, uint32_t bytes)
@@ -77,6 +78,7 @@ add(uint64_t first, uint32_t n)
 	for (uint32_t i = 0; i < n; i++)
 		len += (size_t)snprintf(text + len, sizeof text - len, "{\"seq\":%llu}\n", (unsigned long long)(first + i));
 	put += n;
+	page.now.received += n;
 	queue_put(queue, batch_new(text, len, n, first, first + n - 1));
 	deliver_kick(d);
 }
@@ -84,8 +86,8 @@ add(uint64_t first, uint32_t n)
 static void
 identity(void)
 {
-	assert_int_equal(put, d->counts.acknowledged + d->counts.rejected + d->counts.quarantined +
-				      queue_counts(queue)->records + queue_counts(queue)->dropped);
+	assert_int_equal(put, page.now.acknowledged + page.now.rejected + page.now.quarantined +
+				      queue_counts(queue)->records + page.now.dropped);
 }
 
 /* How long it waits now; then that time is over. */
@@ -111,8 +113,9 @@ setup(void **state)
 	posts = finished = shrunk = 0;
 	put = 0;
 	loop = loop_new();
-	queue = queue_new(1 << 20);
-	d = deliver_new(loop, &settings, queue, NULL, on_shrink, NULL);
+	memset(&page, 0, sizeof page);
+	queue = queue_new(&(struct queue_settings){ .bytes = 1 << 20, .boot = "9f1c2ab0", .page = &page });
+	d = deliver_new(loop, &settings, queue, NULL, &page, on_shrink, NULL);
 	return !loop || !queue || !d;
 }
 
@@ -139,7 +142,7 @@ test_one_after_the_other(void **state)
 	assert_int_equal(sent->first, 11);
 	answer(REPLY_FORGET);
 	assert_null(sent);
-	assert_int_equal(d->counts.acknowledged, 20);
+	assert_int_equal(page.now.acknowledged, 20);
 	add(21, 1);
 	assert_int_equal(sent->first, 21);
 	identity();
@@ -154,8 +157,8 @@ test_rejected(void **state)
 	add(1, 10);
 	sent = NULL;
 	sent_done(sent_arg, &v);
-	assert_int_equal(d->counts.acknowledged, 7);
-	assert_int_equal(d->counts.rejected, 3);
+	assert_int_equal(page.now.acknowledged, 7);
+	assert_int_equal(page.now.rejected, 3);
 	identity();
 }
 
@@ -175,12 +178,20 @@ test_backs_off(void **state)
 		assert_in_range(us, BACKOFF_MIN_US, BACKOFF_MAX_US);
 		if (us > most)
 			most = us;
-		assert_int_equal(sent->first, 1);
-		assert_int_equal(sent->n, 10);
+		/* It is asked with the newest. */
+		assert_int_equal(sent->first, 100 + i);
+		assert_int_equal(page.state, WORKER_FORWARD_RETRYING);
+		assert_int_equal(page.tries, i + 1);
+		assert_string_equal(page.why, "status 999, told so");
 	}
 	assert_true(most > 30000000); /* 30 draws from up to 5 minutes: (1/10)^30 that not */
 	answer(REPLY_FORGET);
 	assert_int_equal(d->tries, 0);
+	assert_int_equal(page.state, WORKER_FORWARD_OK);
+	assert_string_equal(page.why, "");
+	wait_over();
+	d->backlog_at_us = 0;
+	wait_over();
 	answer(REPLY_RETRY);
 	assert_true(wait_over() <= BACKOFF_FIRST_US);
 	identity();
@@ -217,7 +228,7 @@ test_poison(void **state)
 	(void)state;
 	add(1, 100);
 	add(101, 1);
-	while (queue_head(queue)) {
+	while (queue_counts(queue)->records) {
 		int bad = 0;
 
 		if (!sent) {
@@ -229,8 +240,8 @@ test_poison(void **state)
 		answer(bad ? REPLY_HALVE : REPLY_FORGET);
 		identity();
 	}
-	assert_int_equal(d->counts.quarantined, 5);
-	assert_int_equal(d->counts.acknowledged, 96);
+	assert_int_equal(page.now.quarantined, 5);
+	assert_int_equal(page.now.acknowledged, 96);
 }
 
 static void
@@ -239,13 +250,13 @@ test_a_lone_line_has_three_chances(void **state)
 	(void)state;
 	add(1, 1);
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(d->counts.quarantined, 0);
+		assert_int_equal(page.now.quarantined, 0);
 		answer(REPLY_HALVE);
 		if (i < 2)
 			wait_over();
 	}
-	assert_int_equal(d->counts.quarantined, 1);
-	assert_null(queue_head(queue));
+	assert_int_equal(page.now.quarantined, 1);
+	assert_int_equal(queue_counts(queue)->records, 0);
 	identity();
 }
 
@@ -262,17 +273,17 @@ test_too_large(void **state)
 	assert_int_equal(shrunk, len / 2);
 	wait_over();
 	assert_true(sent->len <= len / 2);
-	while (queue_head(queue)) {
+	while (queue_counts(queue)->records) {
 		if (!sent)
 			wait_over();
 		assert_true(sent->len <= len / 2); /* those that were sealed before too */
 		answer(REPLY_FORGET);
 		identity();
 	}
-	assert_int_equal(d->counts.acknowledged, 2000);
+	assert_int_equal(page.now.acknowledged, 2000);
 	add(3000, 1);
 	answer(REPLY_TOO_LARGE);
-	assert_int_equal(d->counts.quarantined, 1);
+	assert_int_equal(page.now.quarantined, 1);
 	identity();
 }
 
@@ -284,17 +295,49 @@ test_dropped_while_waiting(void **state)
 	answer(REPLY_RETRY);
 	for (uint64_t i = 2; i < 200; i++)
 		add(i * 1000, 1000);
-	assert_true(queue_counts(queue)->dropped > 0);
+	assert_true(page.now.dropped > 0);
 	wait_over();
-	assert_int_equal(sent->first, queue_head(queue)->first);
-	assert_int_equal(sent_dropped, queue_counts(queue)->dropped);
+	assert_int_equal(sent->first, 199000);
+	assert_int_equal(sent_dropped, page.now.dropped);
 	for (uint64_t i = 200; i < 400; i++) {
 		add(i * 1000, 1000);
-		assert_ptr_equal(queue_head(queue), sent); /* what is being sent stays */
+		assert_ptr_equal(queue_held(queue), sent); /* what is being sent stays */
 	}
 	answer(REPLY_FORGET);
-	assert_int_equal(d->counts.acknowledged, 1000);
+	assert_int_equal(page.now.acknowledged, 1000);
 	identity();
+}
+
+/* What waited comes newest first, 20 a second, and behind what is new. */
+static void
+test_backlog(void **state)
+{
+	(void)state;
+	add(1, 10);
+	answer(REPLY_RETRY);
+	for (uint64_t i = 2; i <= 5; i++)
+		add(100 * i, 10);
+	wait_over();
+	assert_int_equal(sent->first, 500);
+	answer(REPLY_FORGET);
+	for (uint64_t i = 4; i >= 1; i--) {
+		int64_t us;
+
+		assert_null(sent);
+		add(1000 * i, 10); /* not kept waiting */
+		assert_int_equal(sent->first, 1000 * i);
+		answer(REPLY_FORGET);
+		us = wait_over();
+		assert_true(us > 0 && us <= DELIVER_PACE_US);
+		assert_null(sent); /* the clock of the loop has not moved */
+		d->backlog_at_us = 0;
+		wait_over();
+		assert_int_equal(sent->first, i > 1 ? 100 * i : 1);
+		answer(REPLY_FORGET);
+		identity();
+	}
+	assert_int_equal(queue_counts(queue)->records, 0);
+	assert_null(d->timer.loop);
 }
 
 static void
@@ -391,7 +434,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_one_after_the_other), TEST(test_rejected), TEST(test_backs_off), TEST(test_holds),
 		TEST(test_retry_after), TEST(test_poison), TEST(test_a_lone_line_has_three_chances),
-		TEST(test_too_large), TEST(test_dropped_while_waiting), TEST(test_wrong_clock), TEST(test_drain),
+		TEST(test_too_large), TEST(test_dropped_while_waiting), TEST(test_backlog), TEST(test_wrong_clock), TEST(test_drain),
 		TEST(test_drain_sends_the_rest), TEST(test_drain_does_not_wait_out_the_backoff),
 		TEST(test_drain_ends_where_waiting_is_in_vain), TEST(test_drain_ends_on_a_refusal),
 		TEST(test_drain_deadline),

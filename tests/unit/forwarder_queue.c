@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The queue against a naive array, random operations; its bound, its counts, what is pinned.
+ * The queue without a spool, with one in memory and with one on a disk, random operations: every
+ * report that went in comes out once or is counted as dropped, wherever the process is killed.
  */
 #include "../../src/forwarder/queue.c"
 
+#include <fcntl.h>
+#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-#define MODEL_MAX 512
+#define SEQS 400000
 
 static uint64_t rng;
 
@@ -25,174 +29,444 @@ pick(uint32_t n)
 	return (uint32_t)(rng >> 20) % n;
 }
 
+/* Every third is a `conn`, if any is. */
 static struct batch *
-make(uint64_t first, uint32_t n)
+make(uint64_t first, uint32_t n, int conns)
 {
-	static char text[64 * 1024];
+	static char text[256 * 1024];
 	size_t len = 0;
 
 	for (uint32_t i = 0; i < n; i++)
-		len += (size_t)sprintf(text + len, "{\"seq\":%llu}\n", (unsigned long long)(first + i));
+		len += (size_t)sprintf(text + len, "{\"type\":\"%s\",\"seq\":%llu}\n", conns && (first + i) % 3 ? "attempt" : "conn",
+				       (unsigned long long)(first + i));
 	return batch_new(text, len, n, first, first + n - 1);
 }
 
-struct entry {
-	uint64_t first;
-	uint32_t n;
-	size_t size;
-};
+enum mode { NONE, TMPFS, DISK };
 
-static struct entry model[MODEL_MAX];
-static unsigned n_model;
+static char dir[64];
+static struct worker_forward_page page;
+static struct spool *spool;
+static struct queue *queue;
+static struct spool_limits limits;
+static size_t memory;
 
 static void
-model_remove(unsigned i)
+open_queue(enum mode mode, const char *boot)
 {
-	memmove(&model[i], &model[i + 1], (--n_model - i) * sizeof model[0]);
+	struct queue_settings s = { .bytes = memory, .boot = boot, .page = &page, .tmpfs = mode == TMPFS };
+
+	spool = NULL;
+	if (mode != NONE)
+		assert_int_equal(spool_open(&spool, open(dir, O_RDONLY | O_DIRECTORY), &limits), 0);
+	s.spool = spool;
+	queue = queue_new(&s);
+	assert_non_null(queue);
+}
+
+/* As when the process is killed: nothing is written any more. */
+static void
+close_queue(void)
+{
+	queue_free(queue);
+	spool_close(spool);
 }
 
 static void
-model_compare(const struct queue *q, size_t limit, size_t slack, uint64_t dropped, uint64_t dropped_batches)
+put(struct batch *b)
 {
-	const struct queue_counts *c = queue_counts(q);
-	uint64_t records = 0, bytes = 0;
+	page.now.received += b->n;
+	queue_put(queue, b);
+}
 
-	for (unsigned i = 0; i < n_model; i++) {
-		records += model[i].n;
-		bytes += model[i].size;
+static void
+identity(void)
+{
+	const struct queue_counts *c = queue_counts(queue);
+	uint64_t in_memory = 0, copies = 0, bytes = 0, n = 0;
+
+	assert_int_equal(tally_waiting(&page.now), c->records);
+	assert_int_equal(page.now.received + page.now.recovered, page.now.acknowledged + page.now.rejected +
+			 page.now.quarantined + page.now.dropped + c->records);
+	for (const struct batch *b = queue->head; b; b = b->next) {
+		*(b->segment ? &copies : &in_memory) += b->n;
+		bytes += batch_size(b);
+		n++;
 	}
-	assert_int_equal(c->records, records);
-	assert_int_equal(c->batches, n_model);
+	assert_int_equal(c->batches, n);
 	assert_int_equal(c->bytes, bytes);
-	assert_int_equal(c->dropped, dropped);
-	assert_int_equal(c->dropped_batches, dropped_batches);
-	assert_true(c->bytes <= limit + slack);
-	if (n_model) {
-		assert_int_equal(queue_head(q)->first, model[0].first);
-		assert_int_equal(queue_head(q)->n, model[0].n);
-	} else {
-		assert_null(queue_head(q));
+	assert_int_equal(queue->copied, copies);
+	assert_int_equal(c->records, in_memory + queue->spooled);
+	assert_int_equal(page.now.spooled, queue->spooled);
+	assert_false(page.prepared);
+	if (spool)
+		assert_true(spool_bytes(spool) <= limits.bytes);
+}
+
+static uint8_t fate[SEQS]; /* 1: put, 2: has found its end */
+
+static void
+settle(int quarantine)
+{
+	const struct batch *b = queue_held(queue);
+	struct tally_change end = { .acknowledged = quarantine ? 0 : b->n, .quarantined = quarantine ? b->n : 0 };
+	struct line *line = line_new();
+	uint32_t n = 0;
+	size_t len;
+
+	for (const char *p = b->bytes; p < b->bytes + b->len; p += len) {
+		uint64_t seq;
+
+		len = (size_t)((const char *)memchr(p, '\n', (size_t)(b->bytes + b->len - p)) - p) + 1;
+		assert_int_equal(line_seq(line, p, len, &seq), 0);
+		assert_in_range(seq, b->first, b->last);
+		assert_int_equal(fate[seq], 1);
+		fate[seq] = 2;
+		n++;
 	}
+	assert_int_equal(n, b->n);
+	line_free(line);
+	queue_settle(queue, &end);
 }
 
 static void
 test_random(void **state)
 {
-	uint64_t seed = (uint64_t)time(NULL), seq = 1, dropped = 0, dropped_batches = 0;
-	const size_t limit = 20000;
-	struct queue *q = queue_new(limit);
-	size_t slack = 0;
-	int pinned = 0;
+	enum mode mode = (enum mode)(uintptr_t)*state;
+	uint64_t seed = (uint64_t)time(NULL) ^ (uint64_t)getpid(), seq = 1, ended = 0, early_dropped = 0;
+	unsigned kills = 0, starts = 0;
 
-	(void)state;
 	printf("seed %llu\n", (unsigned long long)seed);
 	rng = seed | 1;
-	for (int i = 0; i < 200000; i++) {
-		struct batch *b;
+	memset(fate, 0, sizeof fate);
+	memset(&page, 0, sizeof page);
+	memory = 30000;
+	limits = (struct spool_limits){ mode == DISK ? 150000 : 100000, 0 };
+	open_queue(mode, "9f1c2ab0");
+	for (int i = 0; i < 12000 && seq < SEQS - 3000; i++) {
+		uint32_t n;
 
-		switch (pick(8)) {
-		case 0:
-		case 1:
-		case 2:
-		case 3:
-			b = make(seq, 1 + pick(pick(40) ? 60 : 2000));
-			seq += b->n;
-			slack = 0;
-			for (;;) {
-				size_t bytes = batch_size(b);
-				unsigned oldest = pinned ? 1 : 0;
-
-				for (unsigned k = 0; k < n_model; k++)
-					bytes += model[k].size;
-				if (bytes <= limit) {
-					model[n_model++] = (struct entry){ b->first, b->n, batch_size(b) };
-					break;
-				}
-				dropped_batches++;
-				if (oldest >= n_model) {
-					dropped += b->n;
-					break;
-				}
-				dropped += model[oldest].n;
-				model_remove(oldest);
-			}
-			queue_put(q, b);
+		switch (pick(16)) {
+		case 0: case 1: case 2: case 3: case 4: case 5: case 6:
+			n = 1 + pick(pick(40) ? 60 : 600);
+			memset(fate + seq, 1, n);
+			put(make(seq, n, pick(4) > 0));
+			seq += n;
 			break;
-		case 4:
-			queue_pin(q);
-			pinned = n_model > 0;
+		case 7: case 8: case 9: case 10:
+			if (queue_hold(queue, pick(4) > 0))
+				settle(!pick(20));
 			break;
-		case 5:
-			queue_unpin(q);
-			pinned = 0;
+		case 11:
+			queue_hold(queue, 1);
 			break;
-		case 6:
-			queue_forget(q);
-			pinned = 0;
-			if (n_model)
-				model_remove(0);
+		case 12:
+			queue_release(queue);
 			break;
-		case 7:
-			if (!n_model || pinned || model[0].n < 2)
+		case 13:
+			queue_away(queue, pick(2));
+			queue_told(queue);
+			break;
+		case 14:
+			if (queue_hold(queue, 1) && queue_held(queue)->n > 1)
+				assert_int_equal(queue_halve(queue), 0);
+			break;
+		case 15:
+			if (pick(30))
 				break;
-			assert_int_equal(queue_halve(q), 0);
-			memmove(&model[1], &model[0], n_model++ * sizeof model[0]);
-			model[0].n /= 2;
-			model[1].n -= model[0].n;
-			model[1].first += model[0].n;
-			model[0].size = batch_size(q->head);
-			model[1].size = batch_size(q->head->next);
-			slack += sizeof *b;
+			if (pick(2))
+				queue_save(queue);
+			close_queue();
+			/* Another forwarder under the same parent, or another parent. */
+			if (mode != NONE && !pick(3)) {
+				ended += page.now.acknowledged + page.now.quarantined;
+				early_dropped += tally_waiting(&page.now) - page.now.spooled + page.now.dropped;
+				memset(&page, 0, sizeof page);
+				open_queue(mode, "00000001");
+				/* What the gap records say was dropped, was counted before. */
+				early_dropped -= page.now.dropped;
+				starts++;
+			} else {
+				uint64_t recovered = page.now.recovered;
+
+				open_queue(mode, "9f1c2ab0");
+				assert_int_equal(page.now.recovered, recovered);
+			}
+			kills++;
 			break;
 		}
-		assert_true(n_model < MODEL_MAX - 1);
-		model_compare(q, limit, slack, dropped, dropped_batches);
+		identity();
 	}
-	assert_true(dropped > 0);
-	queue_free(q);
-	queue_free(NULL);
+	while (queue_hold(queue, 1)) {
+		settle(0);
+		identity();
+	}
+	assert_int_equal(queue_counts(queue)->records, 0);
+	ended += page.now.acknowledged + page.now.quarantined;
+	for (uint64_t i = 1; i < seq; i++)
+		ended -= fate[i] == 2;
+	assert_int_equal(ended, 0);
+	for (uint64_t i = 1; i < seq; i++)
+		ended += fate[i] == 1;
+	assert_int_equal(ended, page.now.dropped + early_dropped);
+	queue_told(queue);
+	if (spool)
+		assert_int_equal(spool_segments(spool), 0);
+	printf("%llu reports, %llu dropped, %u ends, %u parents\n", (unsigned long long)seq - 1, (unsigned long long)ended, kills,
+	       starts + 1);
+	assert_true(ended > 0 && kills > 0);
+	close_queue();
 }
 
 static void
-test_the_pinned_head_stays(void **state)
+fresh(size_t bytes, uint64_t spool_limit, enum mode mode)
 {
-	struct queue *q = queue_new(3 * (sizeof(struct batch) + 1000));
+	memset(&page, 0, sizeof page);
+	memory = bytes;
+	limits = (struct spool_limits){ spool_limit, 0 };
+	open_queue(mode, "9f1c2ab0");
+}
 
+static void
+test_the_held_one_stays(void **state)
+{
 	(void)state;
+	fresh(4 * (sizeof(struct batch) + 2000), 0, NONE);
 	for (uint64_t i = 0; i < 100; i++) {
-		queue_put(q, make(1000 * i, 50));
-		if (!i)
-			queue_pin(q);
-		assert_int_equal(queue_head(q)->first, 0);
+		put(make(1000 * i, 50, 0));
+		assert_int_equal(queue_hold(queue, 0)->first, 0);
 	}
-	assert_true(queue_counts(q)->dropped > 4000);
-	queue_unpin(q);
-	queue_put(q, make(1000000, 50));
-	assert_int_not_equal(queue_head(q)->first, 0);
-	queue_free(q);
+	assert_true(page.now.dropped > 4000);
+	queue_release(queue);
+	put(make(1000000, 50, 0));
+	assert_int_not_equal(queue_hold(queue, 0)->first, 0);
+	close_queue();
+}
+
+static int
+sends_next(uint64_t first, int backlog)
+{
+	const struct batch *b = queue_hold(queue, backlog);
+	int same = b && b->first == first;
+
+	if (b) {
+		struct tally_change end = { .acknowledged = b->n };
+
+		queue_settle(queue, &end);
+	}
+	return same;
+}
+
+static void
+test_connections_make_room_first(void **state)
+{
+	enum mode mode = (enum mode)(uintptr_t)*state;
+	uint64_t others = 0;
+
+	/* Without a third of the reports there is room. */
+	fresh(mode == NONE ? 55000 : 5000, 80000, mode);
+	for (uint64_t i = 0; i < 40; i++) {
+		put(make(100 * i, 60, 1));
+		identity();
+	}
+	assert_true(page.now.dropped > 0 && page.now.dropped <= 40 * 20);
+	while (queue_hold(queue, 1)) {
+		others += queue_held(queue)->n;
+		sends_next(queue_held(queue)->first, 1);
+	}
+	assert_true(others >= 40 * 40);
+	close_queue();
+}
+
+static void
+test_order(void **state)
+{
+	enum mode mode = (enum mode)(uintptr_t)*state;
+
+	fresh(mode == NONE ? 100000 : 3000, 1 << 20, mode);
+	queue_away(queue, 1);
+	for (uint64_t i = 1; i <= 20; i++)
+		put(make(100 * i, 30, 1));
+	queue_away(queue, 0);
+	put(make(5000, 30, 1));
+	put(make(5100, 30, 1));
+	assert_true(sends_next(5000, 1));
+	assert_true(sends_next(5100, 0));
+	assert_null(queue_hold(queue, 0));
+	for (uint64_t i = 20; i > 10; i--)
+		assert_true(sends_next(100 * i, 1));
+	put(make(6000, 30, 1));
+	assert_true(sends_next(6000, 1));
+	for (uint64_t i = 10; i > 0; i--)
+		assert_true(sends_next(100 * i, 1));
+	assert_null(queue_hold(queue, 1));
+	assert_int_equal(page.now.dropped, 0);
+	close_queue();
 }
 
 static void
 test_refused(void **state)
 {
-	struct queue *q = queue_new(100000);
+	fresh(100000, 100000, (enum mode)(uintptr_t)*state);
+	put(make(1, 4, 0));
+	queue_hold(queue, 0);
+	assert_int_equal(queue_refused(queue), 1);
+	assert_int_equal(queue_halve(queue), 0);
+	assert_int_equal(queue_hold(queue, 0)->n, 2);
+	assert_int_equal(queue_refused(queue), 2);
+	assert_true(sends_next(1, 0));
+	identity();
+	assert_int_equal(queue_hold(queue, 0)->first, 3);
+	assert_int_equal(queue_refused(queue), 2); /* the other half has its own */
+	if (spool) {
+		/* Half of it is delivered: the other half is what the next process finds. */
+		close_queue();
+		open_queue(TMPFS, "00000001");
+		assert_true(sends_next(3, 1));
+		assert_null(queue_hold(queue, 1));
+	}
+	close_queue();
+}
+
+/* Killed between the spool's step and the counts, or in front of the step. */
+static void
+test_killed_in_a_step(void **state)
+{
+	(void)state;
+	for (int done = 0; done < 2; done++) {
+		struct tally_change end = { .acknowledged = 30, .spooled = -30 };
+
+		fresh(100000, 100000, TMPFS);
+		put(make(1, 30, 0));
+		put(make(100, 30, 0));
+		tally_prepare(&page, &end);
+		if (done)
+			spool_drop(spool, queue->head->segment);
+		close_queue();
+		open_queue(TMPFS, "9f1c2ab0");
+		assert_int_equal(page.now.acknowledged, done ? 30 : 0);
+		assert_int_equal(page.now.dropped, 0);
+		identity();
+		while (queue_hold(queue, 1))
+			sends_next(queue_held(queue)->first, 1);
+		assert_int_equal(page.now.acknowledged, 60);
+		close_queue();
+	}
+}
+
+static void
+test_another_boot(void **state)
+{
+	(void)state;
+	fresh(100000, 100000, TMPFS);
+	put(make(1, 30, 0));
+	close_queue();
+	memset(&page, 0, sizeof page);
+	open_queue(TMPFS, "00000001");
+	assert_int_equal(page.now.recovered, 30);
+	assert_string_equal(queue_hold(queue, 1)->boot, "9f1c2ab0");
+	assert_true(sends_next(1, 1));
+	put(make(1, 30, 0));
+	assert_string_equal(queue_hold(queue, 1)->boot, "00000001");
+	assert_true(sends_next(1, 1));
+	close_queue();
+}
+
+/* A day's bytes are written, then no more; nothing is lost by that alone. */
+static void
+test_day(void **state)
+{
+	(void)state;
+	memset(&page, 0, sizeof page);
+	memory = 3000;
+	limits = (struct spool_limits){ 1 << 20, 10000 };
+	open_queue(DISK, "9f1c2ab0");
+	for (uint64_t i = 1; i <= 100; i++) {
+		put(make(100 * i, 30, 0));
+		identity();
+	}
+	assert_true(page.flash_written_bytes > 5000 && page.flash_written_bytes <= 10000);
+	assert_int_equal(page.spool_error, EDQUOT);
+	assert_true(page.now.dropped > 0);
+	assert_true(page.now.spooled > 90);
+	while (queue_hold(queue, 1))
+		sends_next(queue_held(queue)->first, 1);
+	identity();
+	close_queue();
+}
+
+static void
+test_damage(void **state)
+{
+	struct spool_segment s;
+	uint8_t *image;
+	size_t size, n = 0;
+	char path[128];
+	FILE *f;
 
 	(void)state;
-	queue_put(q, make(1, 4));
-	assert_int_equal(queue_refused(q), 1);
-	assert_int_equal(queue_halve(q), 0);
-	assert_int_equal(queue_refused(q), 2);
-	queue_forget(q);
-	assert_int_equal(queue_refused(q), 2); /* the other half has its own */
-	queue_free(q);
+	fresh(100000, 100000, TMPFS);
+	put(make(1, 100, 0));
+	assert_int_equal(spool_find(spool, 0, &s), 1);
+	assert_int_equal(spool_load(spool, s.number, &image, &size), 0);
+	image[size / 2] ^= 1;
+	snprintf(path, sizeof path, "%s/%016llx.seg", dir, (unsigned long long)s.number);
+	f = fopen(path, "r+");
+	assert_true(f && fwrite(image, 1, size, f) == size && !fclose(f));
+	free(image);
+	close_queue();
+	open_queue(TMPFS, "9f1c2ab0");
+	assert_int_equal(page.now.spooled, 99);
+	assert_int_equal(page.now.dropped, 1); /* it was received under this parent */
+	assert_true(page.spool_damaged > 0);
+	while (queue_hold(queue, 1)) {
+		/* No key says 1-100 again. */
+		assert_true(queue_held(queue)->n < 99);
+		n += queue_held(queue)->n;
+		sends_next(queue_held(queue)->first, 1);
+	}
+	assert_int_equal(n, 99);
+	close_queue();
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	log_init("test", LOG_L_ERROR);
+	snprintf(dir, sizeof dir, "/dev/shm/ng-queue-XXXXXX");
+	return !mkdtemp(dir);
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	return remove(path);
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 int
 main(void)
 {
+#define IN(fn, mode) { #fn " " #mode, fn, setup, teardown, (void *)(uintptr_t)(mode) }
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random), cmocka_unit_test(test_the_pinned_head_stays),
-		cmocka_unit_test(test_refused),
+		IN(test_random, NONE), IN(test_random, TMPFS), IN(test_random, DISK),
+		IN(test_the_held_one_stays, NONE),
+		IN(test_connections_make_room_first, NONE), IN(test_connections_make_room_first, TMPFS),
+		IN(test_connections_make_room_first, DISK),
+		IN(test_order, NONE), IN(test_order, TMPFS), IN(test_order, DISK),
+		IN(test_refused, NONE), IN(test_refused, TMPFS),
+		IN(test_killed_in_a_step, TMPFS), IN(test_another_boot, TMPFS), IN(test_day, DISK),
+		IN(test_damage, TMPFS),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

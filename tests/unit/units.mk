@@ -3,10 +3,13 @@ omit_conf = src/lib/conf.c
 omit_addr = src/lib/addr.c
 omit_spool = src/lib/spool.c
 libs_forwarder_batch = -lyajl
-extra_forwarder_queue = src/forwarder/batch.c src/forwarder/line.c
+extra_forwarder_queue = src/forwarder/batch.c src/forwarder/line.c src/forwarder/segment.c src/forwarder/tally.c
+$O/unit/forwarder_queue: $(extra_forwarder_queue) src/forwarder/queue.c
 libs_forwarder_queue = -lyajl
 libs_forwarder_reply = -lyajl
-extra_forwarder_deliver = src/forwarder/queue.c src/forwarder/batch.c src/forwarder/line.c src/forwarder/backoff.c
+extra_forwarder_deliver = src/forwarder/queue.c src/forwarder/batch.c src/forwarder/line.c src/forwarder/backoff.c \
+	src/forwarder/segment.c src/forwarder/tally.c
+$O/unit/forwarder_deliver: $(extra_forwarder_deliver) src/forwarder/deliver.c
 libs_forwarder_deliver = -lyajl
 libs_forwarder_settings = -lcurl
 libs_collector_seqs = -lsqlite3
