@@ -8,7 +8,8 @@
  *
  * A silent hop is learned like one that answers.  Silence where somebody answered before is no
  * contradiction, it may be a lost packet or a rate limit; but the edge must then earn its trust anew, from
- * twice as many flows, so that a balancer with one silent branch is not taken for a plain link.
+ * twice as many flows, so that a balancer with one silent branch is not taken for a plain link.  Silence
+ * takes seconds to be noticed and an answer does not: no edge becomes sure while a probe is on its way.
  */
 #include "prober/cache.h"
 
@@ -23,7 +24,7 @@
 #define STALE_S 240
 #define EXPIRE_S 600
 #define DIFFERED_S 3600     /* so long an edge that differed is remembered as such */
-#define PENDING_S 3         /* probes that are still not answered then are forgotten */
+#define PENDING_S 5         /* probes that are still not answered then are forgotten */
 
 /* Pace, in ms between two probes.  Linux sends one error a second to each address, six in a burst
  * (net.ipv4.icmp_ratelimit); others 10 to 100 a second; most routers as many as we will ever ask for. */
@@ -46,7 +47,8 @@ struct entry {
 	uint8_t pred[16];
 	uint8_t need;         /* flows */
 	uint8_t pending;      /* probes on their way */
-	uint16_t pending_s;   /* when the last of them left; wraps */
+	uint8_t pending_s;    /* when the last of them left; wraps */
+	uint8_t agreed_s;     /* when enough flows had agreed; wraps */
 	uint64_t flows;       /* that agreed, a bit each */
 	uint32_t pace_at_ms;  /* when all of the burst is there again; wraps */
 	uint16_t pace_ms;
@@ -60,6 +62,10 @@ struct entry {
 #define BIT_PRED 1     /* pred, gap are set */
 #define BIT_DIFFERED 2
 #define BIT_LOST 4     /* a loss at lost_ms */
+#define BIT_SURE 8
+#define BIT_AGREED 64  /* enough flows; sure when the probes that are on their way have told */
+#define BIT_MIXED 16   /* silence as well as answers */
+#define BIT_PROVEN 32  /* it answered the second probe after the first was lost */
 
 _Static_assert(sizeof(struct entry) == 64, "a cache line; 4096 of them are 256 KiB");
 
@@ -165,19 +171,13 @@ get(struct cache *c, const struct cache_hop *hop, int64_t now_us)
 	return e;
 }
 
-static int
-is_sure(const struct entry *e)
-{
-	return !(e->bits & BIT_DIFFERED) && __builtin_popcountll(e->flows) >= e->need;
-}
-
 /* What was not seen for a while has to be learned again. */
 static void
 expire(struct entry *e, uint32_t now_s)
 {
 	if (now_s - e->seen_s <= (e->bits & BIT_DIFFERED ? DIFFERED_S : EXPIRE_S))
 		return;
-	e->bits &= (uint8_t)~(BIT_PRED | BIT_DIFFERED);
+	e->bits &= (uint8_t)~(BIT_PRED | BIT_DIFFERED | BIT_MIXED | BIT_SURE | BIT_AGREED);
 	e->flows = 0;
 	e->need = FLOWS_NEEDED;
 }
@@ -185,7 +185,60 @@ expire(struct entry *e, uint32_t now_s)
 static unsigned
 pending(const struct entry *e, uint32_t now_s)
 {
-	return (uint16_t)(now_s - e->pending_s) > PENDING_S ? 0 : e->pending;
+	return (uint8_t)(now_s - e->pending_s) > PENDING_S ? 0 : e->pending;
+}
+
+static unsigned
+agreed(const struct entry *e)
+{
+	return (unsigned)__builtin_popcountll(e->flows);
+}
+
+static void
+doubt(struct entry *e)
+{
+	e->bits &= (uint8_t)~(BIT_SURE | BIT_AGREED);
+	e->flows = 0;
+}
+
+/* Some flows got an answer and some did not. */
+static void
+mix(struct entry *e)
+{
+	doubt(e);
+	e->bits |= BIT_MIXED;
+	e->need = e->need * 2 > FLOWS_NEEDED_MAX ? FLOWS_NEEDED_MAX : (uint8_t)(e->need * 2);
+}
+
+/* Flows that take a silent branch were blamed on the router of the other one. */
+static void
+acquit(struct cache *c, const struct entry *e)
+{
+	struct cache_hop pred = { .ttl = (uint8_t)(e->hop.ttl - 1 - e->gap), .ipv = e->hop.ipv };
+	struct entry *p;
+
+	memcpy(pred.addr, e->pred, 16);
+	p = find(c, &pred);
+	if (!p || (p->bits & BIT_PROVEN))
+		return;
+	p->bits &= (uint8_t)~BIT_LOST;
+	p->misses = 0;
+	if (p->pace_ms > PACE_START_MS)
+		p->pace_ms = PACE_START_MS;
+}
+
+static void
+settle(struct cache *c, struct entry *e, uint32_t now_s)
+{
+	if ((e->bits & (BIT_SURE | BIT_DIFFERED)) || agreed(e) < e->need)
+		return;
+	if (!(e->bits & BIT_AGREED))
+		e->agreed_s = (uint8_t)now_s;
+	e->bits |= BIT_AGREED;
+	if (pending(e, now_s) && (uint8_t)(now_s - e->agreed_s) <= PENDING_S)
+		return;
+	e->bits |= BIT_SURE;
+	c->version++;
 }
 
 struct cache_edge
@@ -199,15 +252,17 @@ cache_ask(struct cache *c, const struct cache_hop *hop, int64_t now_us)
 		return edge;
 	e->used_s = (uint16_t)now_s;
 	expire(e, now_s);
-	if (is_sure(e))
+	settle(c, e, now_s);
+	if (e->bits & BIT_SURE)
 		edge.trust = now_s - e->seen_s > STALE_S && !pending(e, now_s) ? CACHE_STALE : CACHE_SURE;
-	else if (!(e->bits & BIT_DIFFERED) && __builtin_popcountll(e->flows) + pending(e, now_s) >= e->need)
+	else if (!(e->bits & BIT_DIFFERED) && agreed(e) + pending(e, now_s) >= e->need)
 		edge.trust = CACHE_ENOUGH;
 	else if (e->bits & BIT_PRED)
 		edge.trust = CACHE_GUESS;
 	edge.branches = !!(e->bits & BIT_DIFFERED);
-	if (!edge.branches && edge.trust < CACHE_STALE)
-		edge.missing = (uint8_t)(e->need - __builtin_popcountll(e->flows));
+	edge.mixed = !!(e->bits & BIT_MIXED);
+	if (!edge.branches && agreed(e) < e->need)
+		edge.missing = (uint8_t)(e->need - agreed(e));
 	if (!(e->bits & BIT_PRED))
 		return edge;
 	edge.gap = e->gap;
@@ -224,26 +279,22 @@ cache_learn(struct cache *c, const struct cache_hop *hop, const struct cache_hop
 	uint8_t gap = (uint8_t)(hop->ttl - 1 - pred->ttl);
 	uint64_t bit = 1ULL << (flow & 63);
 	uint32_t now_s = seconds(now_us);
-	int was_sure = is_sure(e);
 
 	e->used_s = (uint16_t)now_s;
-	if (e->pending)
-		e->pending--;
 	expire(e, now_s);
 	if ((e->bits & BIT_PRED) && gap == e->gap && !memcmp(pred->addr, e->pred, 16)) {
 		e->flows |= bit;
 	} else if ((e->bits & BIT_PRED) && gap > e->gap) {
-		e->flows = 0; /* silent this time: see above */
-		e->need = e->need * 2 > FLOWS_NEEDED_MAX ? FLOWS_NEEDED_MAX : (uint8_t)(e->need * 2);
+		mix(e); /* silent this time */
+		acquit(c, e);
 		return;
 	} else {
-		if (e->bits & BIT_PRED) {
-			if (gap == e->gap) {
-				e->bits |= BIT_DIFFERED;
-				c->stats.differed++;
-			} else {
-				e->need = e->need * 2 > FLOWS_NEEDED_MAX ? FLOWS_NEEDED_MAX : (uint8_t)(e->need * 2);
-			}
+		if ((e->bits & BIT_PRED) && gap < e->gap) {
+			mix(e);
+		} else if (e->bits & BIT_PRED) {
+			doubt(e);
+			e->bits |= BIT_DIFFERED;
+			c->stats.differed++;
 		}
 		e->bits |= BIT_PRED;
 		e->gap = gap;
@@ -254,7 +305,7 @@ cache_learn(struct cache *c, const struct cache_hop *hop, const struct cache_hop
 	 * balancer: from its difference on, time runs. */
 	if (!(e->bits & BIT_DIFFERED) || e->flows == bit)
 		e->seen_s = now_s;
-	c->version += !was_sure && is_sure(e);
+	settle(c, e, now_s);
 }
 
 void
@@ -266,7 +317,16 @@ cache_probing(struct cache *c, const struct cache_hop *hop, int64_t now_us)
 	e->pending = (uint8_t)pending(e, now_s);
 	if (e->pending < UINT8_MAX)
 		e->pending++;
-	e->pending_s = (uint16_t)now_s;
+	e->pending_s = (uint8_t)now_s;
+}
+
+void
+cache_probed(struct cache *c, const struct cache_hop *hop)
+{
+	struct entry *e = find(c, hop);
+
+	if (e && e->pending)
+		e->pending--;
 }
 
 /* The virtual schedule of RFC 2697's kind: pace_at moves on by one interval a probe and may be a
@@ -303,7 +363,7 @@ void
 cache_answered(struct cache *c, const struct cache_hop *hop, int64_t now_us)
 {
 	struct entry *e = get(c, hop, now_us);
-	int step = e->bits & BIT_LOST ? 64 : 8;
+	int step = e->bits & BIT_LOST ? 32 : 8;
 
 	e->used_s = (uint16_t)seconds(now_us);
 	remember(e, &e->hits);
@@ -314,18 +374,21 @@ cache_answered(struct cache *c, const struct cache_hop *hop, int64_t now_us)
 
 /* Losses of one second count once: they were sent before anything could be learned from the first. */
 void
-cache_lost(struct cache *c, const struct cache_hop *hop, int64_t now_us)
+cache_lost(struct cache *c, const struct cache_hop *hop, int is_proven, int64_t now_us)
 {
 	struct entry *e = get(c, hop, now_us);
 	uint16_t now_ms = (uint16_t)milliseconds(now_us);
 
 	remember(e, &e->misses);
+	if (is_proven)
+		e->bits |= BIT_PROVEN;
 	if (e->misses < MISSES_MIN || e->misses * MISSES_SHARE < e->hits + e->misses ||
 	    ((e->bits & BIT_LOST) && (uint16_t)(now_ms - e->lost_ms) < 1000))
 		return;
 	e->bits |= BIT_LOST;
 	e->lost_ms = now_ms;
-	e->pace_ms = (uint16_t)(e->pace_ms * 3 / 2);
+	if (e->bits & BIT_PROVEN)
+		e->pace_ms = (uint16_t)(e->pace_ms * 3 / 2);
 	if (e->pace_ms < PACE_LOST_MS)
 		e->pace_ms = PACE_LOST_MS;
 	if (e->pace_ms > PACE_MAX_MS)

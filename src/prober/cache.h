@@ -33,6 +33,7 @@ struct cache_edge {
 	uint8_t gap;
 	uint8_t missing;       /* so many more flows must agree */
 	uint8_t branches;      /* it differed: a load balancer, or the path changed */
+	uint8_t mixed;         /* the hop before was silent at times, and at times was not */
 	struct cache_hop pred; /* ipv 0: no idea; ttl 0: nothing answers between us and the hop */
 };
 
@@ -49,18 +50,19 @@ void cache_free(struct cache *);
 struct cache_edge cache_ask(struct cache *, const struct cache_hop *, int64_t now_us);
 
 /* A trace found `pred` before `hop`, or, pred->ttl 0, nothing that answers.  `flow`: any number that
- * is the same for the same flow: one flow counts once.  Also ends what cache_probing() began. */
+ * is the same for the same flow: one flow counts once. */
 void cache_learn(struct cache *, const struct cache_hop *hop, const struct cache_hop *pred, uint64_t flow,
 		 int64_t now_us);
 
-/* A probe for the edge of this hop is about to leave. */
+/* A trace begins to probe for the edge of this hop; it knows now what was to be known. */
 void cache_probing(struct cache *, const struct cache_hop *, int64_t now_us);
+void cache_probed(struct cache *, const struct cache_hop *);
 
 /* Pace of one router: 0 when it may be asked now, which is noted; else the time to ask again. */
 int64_t cache_pace(struct cache *, const struct cache_hop *, int64_t now_us);
-/* It answered; a probe that it was expected to answer was lost. */
+/* It answered; a probe that it was expected to answer was lost, proven: it answered the next one. */
 void cache_answered(struct cache *, const struct cache_hop *, int64_t now_us);
-void cache_lost(struct cache *, const struct cache_hop *, int64_t now_us);
+void cache_lost(struct cache *, const struct cache_hop *, int is_proven, int64_t now_us);
 
 /* Changes whenever an edge becomes sure: plans made before may be saved a probe. */
 uint32_t cache_version(const struct cache *);

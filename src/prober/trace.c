@@ -217,9 +217,10 @@ ask_for(struct plan *p, unsigned ttl)
 	p->t->want |= bit(ttl);
 }
 
-/* A hop without an answer: sends the next probe when it is time.  `who` is expected to answer, NULL: no idea. */
+/* A hop without an answer: sends the next probe when it is time.  `edge`: its pred is expected to answer;
+ * NULL: no idea who. */
 static enum state
-visit(struct plan *p, unsigned ttl, const struct cache_hop *who, unsigned missing, int tries)
+visit(struct plan *p, unsigned ttl, const struct cache_edge *edge, int tries)
 {
 	struct trace_hop *h = hop_find(p->t, p->pool, ttl);
 	int64_t until_us = INT64_MAX;
@@ -230,18 +231,20 @@ visit(struct plan *p, unsigned ttl, const struct cache_hop *who, unsigned missin
 	s = state_of(p->t, h, p->now_us, &until_us);
 	if (s == WAITING || s == OVERDUE)
 		wait_until(p, until_us);
-	if (h && who && s >= OVERDUE && s <= SILENT && h->losses < h->attempts) {
-		cache_lost(p->cache, who, p->now_us);
+	/* Of silence that belongs to another branch, the router is not to blame. */
+	if (h && edge && !edge->mixed && s >= OVERDUE && s <= SILENT && h->losses < h->attempts) {
+		cache_lost(p->cache, &edge->pred, 0, p->now_us);
 		h->losses = h->attempts;
 	}
 	if (s != UNSENT && s != RETRY)
 		return s;
 	if (!(p->t->granted & bit(ttl))) {
-		int64_t when_us = who ? cache_pace(p->cache, who, p->now_us) : 0;
+		int64_t when_us = edge ? cache_pace(p->cache, &edge->pred, p->now_us) : 0;
 
 		if (when_us) {
-			/* Edges that are almost sure go first: that frees most of those who wait. */
-			wait_until(p, when_us + 1000 * missing);
+			/* Second probes go first, they tell loss from silence; then edges that are almost sure,
+			 * which frees most of those who wait. */
+			wait_until(p, when_us + (s == RETRY ? 0 : 1000 * (1 + edge->missing)));
 			return s;
 		}
 		p->t->granted |= bit(ttl);
@@ -270,7 +273,7 @@ plan_up(struct plan *p)
 	if (in_band && t->length)
 		last = t->length > t->top ? t->length : t->top + 1U;
 	for (; ttl <= last && ttl <= t->max_ttl && ahead; ttl++) {
-		switch (visit(p, ttl, NULL, 0, in_band && ttl >= t->length ? 1 : t->tries)) {
+		switch (visit(p, ttl, NULL, in_band && ttl >= t->length ? 1 : t->tries)) {
 		case SILENT:
 			if (++silent >= GAP_LIMIT && ttl > t->length)
 				return;
@@ -340,6 +343,15 @@ is_usable(const struct trace *t, const struct trace_pool *pool, const struct cac
 	return !a || a < e->pred.ttl || !memcmp(hop_find(t, pool, a)->addr, e->pred.addr, 16);
 }
 
+/* No probe of this trace is on its way any more for the edge of this hop. */
+static void
+discharge(struct trace *t, struct cache *c, const struct cache_hop *hop)
+{
+	if (t->charged & bit(hop->ttl))
+		cache_probed(c, hop);
+	t->charged &= ~bit(hop->ttl);
+}
+
 static void
 learn(struct plan *p, const struct cache_hop *hop, unsigned below)
 {
@@ -349,6 +361,7 @@ learn(struct plan *p, const struct cache_hop *hop, unsigned below)
 	if (p->t->learned & bit(hop->ttl))
 		return;
 	p->t->learned |= bit(hop->ttl);
+	discharge(p->t, p->cache, hop);
 	if (below)
 		pred = key_of(p->t, p->pool, below);
 	/* One destination, one port: the same flow, however often it is traced. */
@@ -471,12 +484,12 @@ walk_probe(struct plan *p, const struct walk *w, const struct cache_edge *e, uns
 			all_silent = 0;
 			continue;
 		}
-		if (is_pred || (t->end && !w->has_key))
+		if ((is_pred && !e->mixed) || (t->end && !w->has_key))
 			tries += RETRY_KNOWN;
 		else if (predicted && e->trust >= CACHE_STALE)
 			tries = 1;
-		s = visit(p, ttl, is_pred ? &e->pred : NULL, e->missing, tries);
-		if ((t->want & bit(ttl)) && w->has_key && !(t->charged & bit(w->ttl))) {
+		s = visit(p, ttl, is_pred ? e : NULL, tries);
+		if ((s == WAITING || s == OVERDUE || (t->want & bit(ttl))) && w->is_real && !(t->charged & bit(w->ttl))) {
 			cache_probing(p->cache, &w->key, p->now_us);
 			t->charged |= bit(w->ttl);
 		}
@@ -493,6 +506,14 @@ walk_probe(struct plan *p, const struct walk *w, const struct cache_edge *e, uns
 	return all_silent;
 }
 
+static int
+is_probing(const struct trace *t, const struct trace_pool *pool, unsigned ttl)
+{
+	const struct trace_hop *h = hop_find(t, pool, ttl);
+
+	return (h && h->attempts) || (t->granted & bit(ttl));
+}
+
 /* Downwards, to TTL 1. */
 static void
 plan_down(struct plan *p)
@@ -503,8 +524,8 @@ plan_down(struct plan *p)
 	if (!walk_begin(p, &w))
 		return;
 	if (t->end && t->guess && t->guess < t->end && t->guess > t->top) {
-		enum state at = visit(p, t->guess, NULL, 0, t->tries);
-		enum state below = t->guess > 1 ? visit(p, t->guess - 1U, NULL, 0, t->tries) : SILENT;
+		enum state at = visit(p, t->guess, NULL, t->tries);
+		enum state below = t->guess > 1 ? visit(p, t->guess - 1U, NULL, t->tries) : SILENT;
 
 		if (at != SILENT || below != SILENT)
 			return;
@@ -519,14 +540,15 @@ plan_down(struct plan *p)
 		if (e.trust == CACHE_STALE)
 			t->verify |= bit(w.ttl);
 		if (answered < w.ttl - 1 && is_usable(t, p->pool, &e, w.ttl)) {
+			discharge(t, p->cache, &w.key);
 			if (!e.pred.ttl)
 				return;
-			if (w.is_stuck && answered != e.pred.ttl && visit(p, e.pred.ttl, &e.pred, 0, t->tries) != SILENT)
+			if (w.is_stuck && answered != e.pred.ttl && visit(p, e.pred.ttl, &e, t->tries) != SILENT)
 				w.is_stuck = 0;
 			walk_to(&w, &e.pred, w.is_real || answered == e.pred.ttl);
 			continue;
 		}
-		if (answered < w.ttl - 1 && e.trust == CACHE_ENOUGH && !(t->charged & bit(w.ttl))) {
+		if (answered < w.ttl - 1 && e.trust == CACHE_ENOUGH && !is_probing(t, p->pool, w.ttl - 1)) {
 			wait_until(p, p->now_us + SHARE_US);
 		} else if (answered == w.ttl - 1 || walk_probe(p, &w, &e, answered)) {
 			if (w.has_key && w.is_real)
@@ -781,6 +803,8 @@ trace_take(struct trace *t, struct trace_pool *pool, struct cache *c, uint8_t tt
 	struct trace_hop *h = hop_find(t, pool, ttl);
 	struct cache_hop key = { .ttl = ttl, .ipv = t->ipv };
 	int is_dst = !memcmp(a->from, t->dst, 16);
+	int64_t until_us;
+	enum state was = state_of(t, h, now_us, &until_us);
 
 	if (h->answers & 1U << attempt)
 		return 0;
@@ -807,8 +831,9 @@ trace_take(struct trace *t, struct trace_pool *pool, struct cache *c, uint8_t tt
 	if (memcmp(a->src, t->src, 16) || memcmp(a->dst, t->dst, 16) ||
 	    (t->method != PROBER_ICMP && a->dport != t->dport))
 		h->flags |= PROBER_HOP_NAT;
-	/* Silence that was learned of the edges above was none. */
-	t->learned &= bit(ttl) | (bit(ttl) - 1);
+	/* Late: what was learned of the edges above took it for silence. */
+	if (was == SILENT)
+		t->learned &= bit(ttl) | (bit(ttl) - 1);
 	if (is_dst || a->kind == WIRE_UNREACHABLE) {
 		if (is_dst)
 			h->flags |= PROBER_HOP_DST;
@@ -820,6 +845,8 @@ trace_take(struct trace *t, struct trace_pool *pool, struct cache *c, uint8_t tt
 		return 1;
 	}
 	cache_answered(c, &key, now_us);
+	if (h->attempts > 1)
+		cache_lost(c, &key, 1, now_us);
 	if (ttl > t->top && (!t->end || ttl < t->end))
 		t->top = ttl;
 	return 1;
@@ -906,6 +933,12 @@ trace_result(struct trace *t, const struct trace_pool *pool, struct cache *c, in
 	r->ts_us = t->begin_wall_us;
 	memcpy(r->src, t->src, 16);
 	memcpy(r->dst, t->dst, 16);
+	for (unsigned ttl = 1; ttl <= PROBER_HOPS_MAX; ttl++)
+		if ((t->charged & bit(ttl)) && is_answered(t, pool, ttl)) {
+			struct cache_hop key = key_of(t, pool, ttl);
+
+			discharge(t, c, &key);
+		}
 	r->n_hops = implied ? implied : t->end ? t->end : t->top;
 	for (uint8_t ttl = 1; ttl <= r->n_hops; ttl++)
 		trace_show(t, pool, ttl, &r->hop[ttl - 1]);

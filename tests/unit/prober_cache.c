@@ -161,11 +161,75 @@ test_enough(void **state)
 	}
 	cache_probing(c, &a, S);
 	assert_int_equal(trust(c, a, S), CACHE_ENOUGH);
+	cache_probed(c, &a);
 	learn(c, a, b, 0, S);
 	assert_int_equal(trust(c, a, S), CACHE_ENOUGH);
 	/* The others never came back. */
 	assert_int_equal(trust(c, a, 10 * S), CACHE_GUESS);
 	cache_free(c);
+}
+
+/* Half of the flows take a silent branch, which shows seconds after the others were answered. */
+static void
+test_slow_silence(void **state)
+{
+	struct cache *c = cache_new(key, 4096);
+	struct cache_hop a = hop(1, 8), b = hop(2, 7), far = hop(3, 5);
+
+	(void)state;
+	for (int i = 0; i < FLOWS_NEEDED + 6; i++)
+		cache_probing(c, &a, S);
+	for (uint64_t flow = 0; flow < FLOWS_NEEDED; flow++) {
+		cache_probed(c, &a);
+		learn(c, a, b, flow, S);
+	}
+	/* Enough agreed, but some are still on their way: not yet. */
+	assert_int_equal(trust(c, a, 3 * S), CACHE_ENOUGH);
+	cache_probed(c, &a);
+	learn(c, a, far, 20, 4 * S);
+	assert_int_equal(trust(c, a, 4 * S), CACHE_GUESS);
+	assert_true(cache_ask(c, &a, 4 * S).mixed);
+	/* All of them silent or forgotten, and no harm: sure after a while, though new ones leave. */
+	a = hop(11, 8);
+	for (int i = 0; i < FLOWS_NEEDED + 6; i++)
+		cache_probing(c, &a, S);
+	for (uint64_t flow = 0; flow < FLOWS_NEEDED; flow++)
+		learn(c, a, b, flow, S);
+	assert_int_equal(trust(c, a, 2 * S), CACHE_ENOUGH);
+	cache_probing(c, &a, 5 * S);
+	assert_int_equal(trust(c, a, 5 * S), CACHE_ENOUGH);
+	assert_int_equal(trust(c, a, (PENDING_S + 2) * S), CACHE_SURE);
+	cache_free(c);
+}
+
+/* Of silence that belongs to another branch a router is acquitted, of losses that are proven it is not. */
+static void
+test_blame(void **state)
+{
+	(void)state;
+	for (int proven = 0; proven < 2; proven++) {
+		struct cache *c = cache_new(key, 4096);
+		struct cache_hop a = hop(1, 8), b = hop(2, 7), far = hop(3, 5);
+		unsigned now = 0;
+
+		learn(c, a, b, 1, S);
+		cache_answered(c, &b, S);
+		for (int i = 0; i < 10; i++)
+			cache_lost(c, &b, proven, S);
+		while (!cache_pace(c, &b, S))
+			now++;
+		assert_int_equal(now, PACE_BURST);
+		assert_in_range(cache_pace(c, &b, S), S + 1000 * (PACE_LOST_MS - 40), S + 1000 * PACE_LOST_MS);
+		learn(c, a, far, 2, S);
+		while (!cache_pace(c, &b, 3 * S))
+			now++;
+		assert_int_equal(now, 2 * PACE_BURST);
+		if (proven)
+			assert_true(cache_pace(c, &b, 3 * S) > 3 * S + 1000 * PACE_START_MS);
+		else
+			assert_true(cache_pace(c, &b, 3 * S) <= 3 * S + 1000 * PACE_START_MS);
+		cache_free(c);
+	}
 }
 
 /* Sends as fast as it may for a while; how many were sent in the last second. */
@@ -191,7 +255,7 @@ drive(struct cache *c, const struct cache_hop *h, int64_t *now_us, int64_t until
 			bucket_us += S / limit;
 			cache_answered(c, h, *now_us);
 		} else {
-			cache_lost(c, h, *now_us);
+			cache_lost(c, h, 1, *now_us);
 		}
 	}
 	return n;
@@ -364,6 +428,8 @@ main(void)
 		cmocka_unit_test(test_age),
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_enough),
+		cmocka_unit_test(test_slow_silence),
+		cmocka_unit_test(test_blame),
 		cmocka_unit_test(test_pace),
 		cmocka_unit_test(test_length),
 		cmocka_unit_test(test_model),
