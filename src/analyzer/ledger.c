@@ -109,9 +109,24 @@ ledger_counters(const uint64_t *value, unsigned n)
 	led.have_counters = 1;
 }
 
+/* What came was logged, whatever a table's counters said before they were removed with it. */
+static void
+settle(void)
+{
+	for (unsigned i = 0; led.have_counters && i < led.settings->n_groups; i++) {
+		uint64_t known = led.page->group_received[i] + led.page->group_gap[i];
+
+		if (known <= led.logged[i])
+			continue;
+		led.seen[i] += known - led.logged[i];
+		led.logged[i] = known;
+	}
+}
+
 void
 ledger_get(struct ng_ledger *l)
 {
+	settle();
 	*l = (struct ng_ledger){ .size = sizeof *l, .received = led.page->received, .gap = led.page->gap };
 	for (unsigned i = 0; i < led.settings->n_groups; i++) {
 		l->seen += led.seen[i];

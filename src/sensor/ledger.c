@@ -33,3 +33,12 @@ ledger_add(struct ledger *l, const struct observe_counters *now)
 	l->last.table = now->table;
 	l->total.have |= now->have;
 }
+
+void
+ledger_witness(struct ledger *l, enum classes_row row, uint64_t known)
+{
+	uint64_t missing = known > l->total.logged[row] ? known - l->total.logged[row] : 0;
+
+	l->total.seen[row] += missing;
+	l->total.logged[row] += missing;
+}

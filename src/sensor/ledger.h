@@ -19,4 +19,9 @@ void ledger_begin(struct ledger *, const struct observe_counters *);
 /* Adds what came since. */
 void ledger_add(struct ledger *, const struct observe_counters *);
 
+/* The analyzer knew of so many of a row's packets, received or missing among their numbers, before the counters
+ * were read.  More than they say: a table went, and with it what they had counted since the last reading.
+ * What was sampled out meanwhile nobody knows. */
+void ledger_witness(struct ledger *, enum classes_row, uint64_t known);
+
 #endif

@@ -61,6 +61,7 @@ observe_owner(struct nft *n, char *err, size_t size)
 struct rules {
 	uint32_t base;     /* first group */
 	uint32_t rows;     /* bit for each row that is logged */
+	int n;             /* rules that log */
 	uint32_t mark;     /* of what is not tracked; 0: there is no such rule */
 };
 
@@ -74,8 +75,10 @@ on_log(struct rules *found, uint16_t group, const char *counter)
 	if (row >= CLASSES_ROWS)
 		return;
 	snprintf(full, sizeof full, "%s_logged", classes[row].name);
-	if (!strcmp(counter, full))
-		found->rows |= 1u << row;
+	if (strcmp(counter, full))
+		return;
+	found->rows |= 1u << row;
+	found->n++;
 }
 
 static int
@@ -126,6 +129,16 @@ read_rules(struct nft *n, const struct ruleset_spec *spec, struct rules *found, 
 		return 0;
 	ruleset_explain("read rules", e, "", err, size);
 	return e;
+}
+
+int
+observe_count(struct nft *n, const struct ruleset_spec *spec)
+{
+	struct rules found;
+	char err[200];
+	int e = read_rules(n, spec, &found, err, sizeof err);
+
+	return e ? e : found.n;
 }
 
 int

@@ -22,6 +22,9 @@ int observe_owner(struct nft *, char *err, size_t size);
 /* Is there a rule that logs to each group of the analyzer?  0 or -errno with a message. */
 int observe_verify(struct nft *, const struct ruleset_spec *, char *err, size_t size);
 
+/* How many rules log to our groups, or -errno. */
+int observe_count(struct nft *, const struct ruleset_spec *);
+
 /* Are answers to probes copied to their group, and probes with our mark not tracked?  0 or -errno with
  * what is missing. */
 int observe_prober(struct nft *, const struct ruleset_spec *, char *err, size_t size);

@@ -36,6 +36,8 @@ const struct conf_option options_table[] = {
 	  "name of this sensor in reports; none: the host's name", check_sensor },
 	{ "rules", CONF_STR, 1, 16, "own", "own|include", NULL, 0, 0,
 	  "install the firewall rules, or expect nft/net-gazer.nft to be loaded", NULL },
+	{ "rules-owner", CONF_BOOL, 0, 0, "yes", NULL, NULL, 0, 0,
+	  "own rules belong to net-gazer alone: nobody else can change or flush them", NULL },
 	{ "nflog-group", CONF_INT, 0, 65531, "100", NULL, NULL, 0, 0,
 	  "first of the five NFLOG groups that are used", NULL },
 	{ "home", CONF_LIST, 1, 60, ADDR_HOME_DEFAULT, NULL, NULL, 0, 0,

@@ -160,6 +160,7 @@ set_rules(struct plan *p)
 	struct ruleset_spec *r = &p->rules;
 
 	p->own_rules = !strcmp(conf_str(p->conf, "rules"), "own");
+	r->owner = conf_bool(p->conf, "rules-owner");
 	r->group = (uint16_t)conf_int(p->conf, "nflog-group");
 	r->loopback = conf_bool(p->conf, "loopback");
 	r->home = p->home;

@@ -16,6 +16,8 @@ fixed(const struct plan *old, const struct plan *next)
 {
 	if (old->own_rules != next->own_rules)
 		return "rules";
+	if (old->rules.owner != next->rules.owner)
+		return "rules-owner";
 	if (old->rules.group != next->rules.group)
 		return "nflog-group";
 	if (old->uid != next->uid || old->gid != next->gid)
@@ -108,6 +110,8 @@ run_reload_ready(struct run *r)
 
 	if (r->plan->own_rules && ruleset_install(r->ruleset, &r->plan->rules, err, sizeof err))
 		log_error("the old rules stay: %s", err);
+	else
+		keep_installed(r);
 	r->state = RUN_RUNNING;
 	r->reloads++;
 	run_read_counters(r);

@@ -479,9 +479,9 @@ ruleset_install(struct ruleset *r, const struct ruleset_spec *spec, char *err, s
 			goto out;
 		r->ours = 0;
 	}
-	e = install_new(r, spec, NFT_TABLE_F_OWNER, what, sizeof what);
-	r->owner = !e;
-	if (e == -EOPNOTSUPP || e == -EINVAL) {
+	e = install_new(r, spec, spec->owner ? NFT_TABLE_F_OWNER : 0, what, sizeof what);
+	r->owner = spec->owner && !e;
+	if (spec->owner && (e == -EOPNOTSUPP || e == -EINVAL)) {
 		int first = e;
 
 		/* Linux before 5.12, or no nf_tables at all: the second try tells them apart. */

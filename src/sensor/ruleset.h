@@ -18,6 +18,7 @@ struct ruleset;
 /* What the rules shall be. */
 struct ruleset_spec {
 	uint32_t classes;                 /* enum ng_class, ORed: what plugins subscribe to; CLASSES_TO_PROBER */
+	int owner;                        /* nobody else may change them */
 	uint16_t group;                   /* base */
 	int loopback;                     /* packets over lo too */
 	uint32_t mark;                    /* of our own probes: never mirrored, not tracked */
@@ -30,7 +31,7 @@ struct ruleset_spec {
 /* 0 or -errno with a message. */
 int ruleset_open(struct ruleset **, char *err, size_t size);
 
-/* Own mode.  The first time makes the table, with the owner flag where the kernel knows it; later
+/* Own mode.  The first time makes the table, with the owner flag if wanted and known to the kernel; later
  * replaces the rules in one step and leaves the counters as they are. */
 int ruleset_install(struct ruleset *, const struct ruleset_spec *, char *err, size_t size);
 

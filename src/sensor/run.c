@@ -122,6 +122,8 @@ run_open(struct run *r)
 	/* The first netlink socket of a process has its pid as port: nft shows us as the owner. */
 	if (ruleset_open(&r->ruleset, err, sizeof err))
 		goto fail;
+	if (watch_open(&r->watch, nft_portid(ruleset_nft(r->ruleset)), err, sizeof err))
+		goto fail;
 	if (!r->plan->own_rules) {
 		if (observe_verify(ruleset_nft(r->ruleset), &r->plan->rules, err, sizeof err))
 			goto fail;
@@ -259,37 +261,29 @@ on_hopeless(void *arg, const char *why)
 	return 1;
 }
 
-/* Someone removed our rules from under us: possible where there is no owner flag. */
-static void
-mend_rules(struct run *r)
-{
-	char err[512];
-
-	if (!r->rules_gone)
-		log_warn("table inet %s is gone%s", CLASSES_TABLE, r->plan->own_rules ?
-			 "; installing it again" : ": load it again; no packet comes until then");
-	r->rules_gone = 1;
-	if (r->plan->own_rules && ruleset_install(r->ruleset, &r->plan->rules, err, sizeof err))
-		log_warn("%s", err);
-}
-
 void
 run_look(struct run *r)
 {
 	struct observe_counters now;
-	int e = observe_counters(ruleset_nft(r->ruleset), &now);
+	struct supervise_status analyzer;
+	uint64_t known[CLASSES_ROWS] = { 0 };
+	int e;
 
-	if (e == -ENOENT && r->state != RUN_STOPPING) {
-		mend_rules(r);
-	} else if (e) {
-		log_debug("counters: %s", strerror(-e));
-	} else {
-		if (r->rules_gone)
-			log_info("table inet %s is back", CLASSES_TABLE);
-		r->rules_gone = 0;
-		ledger_add(&r->ledger, &now);
+	/* Its page first: it has seen no packet then that the counters have not. */
+	supervise_status(r->analyzer, &analyzer);
+	for (enum classes_row row = 0; row < CLASSES_ROWS; row++) {
+		if (analyzer.line[row] >= 0)
+			known[row] = analyzer.page->group_received[analyzer.line[row]] +
+				     analyzer.page->group_gap[analyzer.line[row]];
 	}
+	e = observe_counters(ruleset_nft(r->ruleset), &now);
 	r->counters_us = loop_now_us(r->loop);
+	if (e)
+		log_debug("counters: %s", strerror(-e));
+	else
+		ledger_add(&r->ledger, &now);
+	for (enum classes_row row = 0; row < CLASSES_ROWS; row++)
+		ledger_witness(&r->ledger, row, known[row]);
 }
 
 void
@@ -305,6 +299,7 @@ on_counters(struct loop_timer *t)
 	struct run *r = t->arg;
 
 	run_read_counters(r);
+	keep_look(r);
 	loop_timer_set(r->loop, t, RUN_COUNTERS_US, on_counters, r);
 }
 
@@ -318,6 +313,11 @@ run_install_rules(struct run *r)
 		return -1;
 	}
 	r->state = RUN_RUNNING;
+	r->keep.timer.arg = r;
+	if (watch_start(r->watch, r->loop, keep_changed, r)) {
+		log_error("epoll: %s", strerror(errno));
+		return -1;
+	}
 	r->counters.arg = r;
 	on_counters(&r->counters);
 	return 0;
@@ -364,6 +364,7 @@ run_stop(struct run *r, int result)
 	r->state = RUN_STOPPING;
 	r->result = result;
 	loop_timer_clear(&r->counters);
+	loop_timer_clear(&r->keep.timer);
 	loop_timer_clear(&r->deadline);
 	/* Rules first, so that nothing is logged without a reader; letting go of the groups hands out
 	 * what the kernel still held back; now the counters are final. */
@@ -383,6 +384,7 @@ void
 run_close(struct run *r)
 {
 	control_free(r->control);
+	watch_close(r->watch);
 	ruleset_close(r->ruleset);
 	probing_free(r->prober);
 	probing_sockets_close(&r->sockets);

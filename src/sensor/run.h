@@ -9,12 +9,14 @@
 #include "lib/loop.h"
 #include "sensor/bind.h"
 #include "sensor/control.h"
+#include "sensor/keep.h"
 #include "sensor/ledger.h"
 #include "sensor/output.h"
 #include "sensor/plan.h"
 #include "sensor/probing.h"
 #include "sensor/ruleset.h"
 #include "sensor/supervise.h"
+#include "sensor/watch.h"
 
 enum run_state { RUN_STARTING, RUN_RUNNING, RUN_RELOADING, RUN_STOPPING };
 
@@ -30,7 +32,8 @@ struct run {
 	struct ruleset *ruleset;
 	struct bind_group groups[CLASSES_ROWS];
 	struct ledger ledger;
-	int rules_gone;               /* said so already */
+	struct watch *watch;
+	struct keep keep;
 	struct output *output;
 	struct supervise *analyzer;
 	struct probing_sockets sockets; /* for the prober, opened at the start if ever */

@@ -109,7 +109,7 @@ nft_dump(struct nft *n, struct nlmsghdr *h, int (*fn)(const struct nlmsghdr *, v
 	return n->answers[n->sent++];
 }
 
-static const struct ruleset_spec spec = { .classes = NG_CLASS_HANDSHAKE | NG_CLASS_ATTEMPT, .group = 100,
+static const struct ruleset_spec spec = { .owner = 1, .classes = NG_CLASS_HANDSHAKE | NG_CLASS_ATTEMPT, .group = 100,
 					  .limit = { 1, 1, 1, 1 }, .snaplen = { 128, 128, 128, 128 } };
 static struct ruleset *rules;
 static char err[512];

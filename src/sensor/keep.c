@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * keep.c - somebody flushed, reloaded or edited the rules.  With the owner flag nobody can in own mode; without it
+ * they are put back, once a second and five times, lest two programs replace one another's table for ever.
+ */
+#include "keep.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "sensor/run.h"
+#include "sensor/watch.h"
+
+/* One look for the transactions of one script; what it finds in the middle would be none's news. */
+#define KEEP_SETTLE_US 50000
+#define KEEP_RETRY_US 1000000
+#define KEEP_TRIES 5
+#define KEEP_PEACE_US 60000000 /* after which the tries begin anew */
+
+/* 0, or -1 with what is missing. */
+static int
+verify(struct run *r, char *err, size_t size)
+{
+	struct keep *k = &r->keep;
+	int n;
+
+	if (observe_verify(ruleset_nft(r->ruleset), &r->plan->rules, err, size))
+		return -1;
+	n = observe_count(ruleset_nft(r->ruleset), &r->plan->rules);
+	if (n >= k->rules) {
+		k->rules = n;
+		return 0;
+	}
+	snprintf(err, size, "table inet " CLASSES_TABLE " has %d rules that log, it had %d; if that is meant, send SIGHUP",
+		 n, k->rules);
+	return -1;
+}
+
+static void
+say_missing(struct run *r, const char *what)
+{
+	struct keep *k = &r->keep;
+
+	if (!strcmp(k->missing, what))
+		return;
+	snprintf(k->missing, sizeof k->missing, "%s", what);
+	log_warn("the rules are not complete any more, changed by %s: %s", *k->who ? k->who : "an unknown process", what);
+}
+
+static void
+say_complete(struct run *r)
+{
+	struct keep *k = &r->keep;
+
+	if (*k->missing)
+		log_info("the rules are complete again, changed by %s", *k->who ? k->who : "an unknown process");
+	k->missing[0] = 0;
+}
+
+static void
+on_look(struct loop_timer *t)
+{
+	struct run *r = t->arg;
+	struct keep *k = &r->keep;
+	int64_t now_us = loop_now_us(r->loop);
+	char err[512];
+
+	if (r->state == RUN_STOPPING)
+		return;
+	if (!verify(r, err, sizeof err)) {
+		say_complete(r);
+	} else if (!r->plan->own_rules) {
+		say_missing(r, err);
+	} else if (k->tries < KEEP_TRIES && k->tries && now_us - k->tried_us < KEEP_RETRY_US) {
+		loop_timer_set(r->loop, t, KEEP_RETRY_US - (now_us - k->tried_us), on_look, r);
+		return;
+	} else if (k->tries < KEEP_TRIES || now_us - k->tried_us > KEEP_PEACE_US) {
+		k->tries = k->tries < KEEP_TRIES ? k->tries + 1 : 1;
+		k->tried_us = now_us;
+		log_warn("rules were removed by %s; installing them again", *k->who ? k->who : "an unknown process");
+		if (ruleset_install(r->ruleset, &r->plan->rules, err, sizeof err))
+			say_missing(r, err);
+	} else if (!*k->missing) {
+		snprintf(k->missing, sizeof k->missing, "rules were removed by %s %d times in a row: given up; stop that "
+			 "program, then send SIGHUP", *k->who ? k->who : "an unknown process", KEEP_TRIES + 1);
+		log_error("%s", k->missing);
+	}
+}
+
+void
+keep_look(struct run *r)
+{
+	if (!r->keep.timer.loop)
+		on_look(&r->keep.timer);
+}
+
+void
+keep_changed(void *arg, const struct watch_change *c)
+{
+	struct run *r = arg;
+	struct keep *k = &r->keep;
+
+	if (r->state == RUN_STOPPING)
+		return;
+	k->changes++;
+	k->who[0] = 0;
+	if (c->pid || *c->name)
+		snprintf(k->who, sizeof k->who, "%s (pid %u)", *c->name ? c->name : "?", c->pid);
+	if (!c->lost)
+		log_info("table inet " CLASSES_TABLE " was changed by %s", *k->who ? k->who : "an unknown process");
+	if (!k->timer.loop)
+		loop_timer_set(r->loop, &k->timer, KEEP_SETTLE_US, on_look, r);
+}
+
+void
+keep_installed(struct run *r)
+{
+	r->keep.rules = r->keep.tries = 0;
+	r->keep.missing[0] = 0;
+}
