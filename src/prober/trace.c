@@ -74,6 +74,13 @@ hop_find(const struct trace *t, const struct trace_pool *pool, unsigned ttl)
 	return t->hop[ttl - 1] ? &pool->hops[t->hop[ttl - 1]] : NULL;
 }
 
+/* Of a TTL that was probed. */
+static struct trace_hop *
+hop_get(const struct trace *t, const struct trace_pool *pool, unsigned ttl)
+{
+	return &pool->hops[t->hop[ttl - 1]];
+}
+
 static uint64_t
 bit(unsigned ttl)
 {
@@ -311,7 +318,7 @@ key_of(const struct trace *t, const struct trace_pool *pool, unsigned ttl)
 {
 	struct cache_hop k = { .ttl = (uint8_t)ttl, .ipv = t->ipv };
 
-	memcpy(k.addr, hop_find(t, pool, ttl)->addr, 16);
+	memcpy(k.addr, hop_get(t, pool, ttl)->addr, 16);
 	return k;
 }
 
@@ -340,7 +347,7 @@ is_usable(const struct trace *t, const struct trace_pool *pool, const struct cac
 
 	if (!is_trusted(t, e, ttl) || a > e->pred.ttl)
 		return 0;
-	return !a || a < e->pred.ttl || !memcmp(hop_find(t, pool, a)->addr, e->pred.addr, 16);
+	return !a || a < e->pred.ttl || !memcmp(hop_get(t, pool, a)->addr, e->pred.addr, 16);
 }
 
 /* No probe of this trace is on its way any more for the edge of this hop. */
@@ -431,7 +438,7 @@ is_known_silence(const struct plan *p, const struct cache_hop *hop, unsigned ans
 	struct cache_edge e = cache_ask(p->cache, hop, p->now_us);
 
 	return answered && e.trust == CACHE_SURE && e.pred.ttl == answered &&
-	       !memcmp(e.pred.addr, hop_find(p->t, p->pool, answered)->addr, 16);
+	       !memcmp(e.pred.addr, hop_get(p->t, p->pool, answered)->addr, 16);
 }
 
 /* Is it time to look below a guess? */
@@ -695,7 +702,7 @@ trace_probe(struct trace *t, struct trace_pool *pool, uint8_t ttl, uint32_t keep
 		.ttl = ttl,
 		.sport = t->sport,
 		.dport = t->dport,
-		.token = token_of(t, ttl, hop_find(t, pool, ttl)->attempts),
+		.token = token_of(t, ttl, hop_get(t, pool, ttl)->attempts),
 		.ack = t->method == PROBER_TCP_ACK ? t->irs + 1 : 0,
 	};
 	memcpy(w->src, t->src, 16);
@@ -706,7 +713,7 @@ trace_probe(struct trace *t, struct trace_pool *pool, uint8_t ttl, uint32_t keep
 void
 trace_sent(struct trace *t, struct trace_pool *pool, uint8_t ttl, int64_t sent_us, int64_t now_us)
 {
-	struct trace_hop *h = hop_find(t, pool, ttl);
+	struct trace_hop *h = hop_get(t, pool, ttl);
 
 	h->sent_us[h->attempts % TRACE_SENT_KEPT] = (uint32_t)(sent_us - t->begin_wall_us);
 	h->last_us = (uint32_t)(now_us - t->begin_us);
@@ -800,7 +807,7 @@ int
 trace_take(struct trace *t, struct trace_pool *pool, struct cache *c, uint8_t ttl, uint8_t attempt,
 	   const struct wire_answer *a, int64_t ts_us, int64_t now_us)
 {
-	struct trace_hop *h = hop_find(t, pool, ttl);
+	struct trace_hop *h = hop_get(t, pool, ttl);
 	struct cache_hop key = { .ttl = ttl, .ipv = t->ipv };
 	int is_dst = !memcmp(a->from, t->dst, 16);
 	int64_t until_us;
