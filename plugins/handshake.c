@@ -32,7 +32,9 @@ struct handshake {
 	struct ng_ctx *ctx;
 	const struct ng_host *host;
 	int local;
-	struct rate rate;   /* per_s 0: no limit */
+	/* per_s 0: no limit.  What comes from outside has one of its own: a flood costs what was begun inside
+	 * none of its reports. */
+	struct rate rate, rate_abroad;
 	struct rollup over;
 	uint64_t *reported;
 	uint64_t *rolled_up;
@@ -41,7 +43,7 @@ struct handshake {
 
 static const struct ng_option options[] = {
 	{ "max-rate", NG_OPTION_INT, 0, 0, 1000000, "1000",
-	  "conn reports a second, more are added up in rollup reports; 0: no limit" },
+	  "conn reports a second, as many from outside; more are added up in rollup reports; 0: no limit" },
 	{ "local", NG_OPTION_BOOL, 0, 0, 0, "yes", "report connections over loopback, when the rules log them" },
 	{ NULL, 0, 0, 0, 0, NULL, NULL },
 };
@@ -57,6 +59,7 @@ start(struct ng_ctx *ctx, const struct ng_host *host, void **self)
 	h->host = host;
 	h->local = host->option_int(ctx, "local") != 0;
 	rate_start(&h->rate, host->option_int(ctx, "max-rate"));
+	rate_start(&h->rate_abroad, host->option_int(ctx, "max-rate"));
 	h->reported = host->counter(ctx, "reported");
 	h->rolled_up = host->counter(ctx, "rolled_up");
 	h->skipped = host->counter(ctx, "skipped");
@@ -217,6 +220,7 @@ static int
 event(void *self, const struct ng_event *ev)
 {
 	struct handshake *h = self;
+	struct rate *rate;
 
 	if (ev->type == NG_EVENT_TIMER) {
 		send_rollup(h, ev->wall_us);
@@ -226,7 +230,8 @@ event(void *self, const struct ng_event *ev)
 		++*h->skipped;
 		return 0;
 	}
-	if (h->rate.per_s && !rate_take(&h->rate, ev->now_us)) {
+	rate = ev->conn->dir == NG_DIR_INBOUND || ev->conn->dir == NG_DIR_EXTERNAL ? &h->rate_abroad : &h->rate;
+	if (rate->per_s && !rate_take(rate, ev->now_us)) {
 		add_up(h, ev->conn, ev->wall_us);
 		return 0;
 	}

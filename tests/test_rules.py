@@ -109,7 +109,7 @@ def test_same_rules(tmp_path):
     assert alone == without(included, PROBER)
     rules = own["rule"]
     assert {r["chain"] for r in rules} == {"forward", "input", "output", "attempt_forward", "attempt_input"} | PROBER
-    assert len(rules) == 3 * 3 + 2 * 2 + 1 + 8
+    assert len(rules) == 12 + 6 + 9 + 2 * 2 + 1 + 8
 
 
 def test_same_rules_with_samples(tmp_path):
@@ -120,7 +120,7 @@ def test_same_rules_with_samples(tmp_path):
             own = table(box)
             s.stop()
     assert own == included
-    assert len(own["rule"]) == 3 * 3 + 2 * 2 + 1 + 8 + 3
+    assert len(own["rule"]) == 12 + 6 + 9 + 2 * 2 + 1 + 8 + 3
 
 
 @pytest.mark.parametrize("plugins, chains", [

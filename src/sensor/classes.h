@@ -26,8 +26,6 @@ enum classes_match {
 	CLASSES_SYN,
 	CLASSES_SYN_ACK,
 	CLASSES_RST,     /* answers a SYN: sequence 0, RFC 9293 3.5.2 */
-	CLASSES_SYN_ABROAD4, /* from outside the home networks */
-	CLASSES_SYN_ABROAD6,
 	/* What can answer a probe of ours: to ports and ICMP identifiers from PROBER_PORT_FIRST on. */
 	CLASSES_UNREACHABLE4,
 	CLASSES_UNREACHABLE6,
@@ -38,7 +36,25 @@ enum classes_match {
 	CLASSES_PROBE_SYN_ACK,
 	CLASSES_PROBE_RST,   /* with ACK or without */
 };
-#define CLASSES_MATCHES 8    /* of one row, at most */
+
+/* Which of them: each rule has a limit of its own, so a flood from outside takes nothing from what was begun
+ * inside.  A packet is of exactly one. */
+enum classes_side {
+	CLASSES_BOTH,
+	CLASSES_FROM_HOME4,
+	CLASSES_FROM_HOME6,
+	CLASSES_FROM_ABROAD4,
+	CLASSES_FROM_ABROAD6,
+	CLASSES_TO_HOME4,    /* an answer to what home began */
+	CLASSES_TO_HOME6,
+	CLASSES_TO_ABROAD4,
+	CLASSES_TO_ABROAD6,
+};
+
+struct classes_rule {
+	enum classes_match match;
+	enum classes_side side;
+};
 
 enum classes_row {
 	CLASSES_HANDSHAKE,
@@ -56,7 +72,6 @@ struct classes {
 	const char *limit;       /* option: packets a second, each rule by itself; burst is twice */
 	uint32_t queue_threshold;
 	uint32_t snaplen;        /* a plugin may ask for more */
-	enum classes_match match[CLASSES_MATCHES + 1];
 };
 extern const struct classes classes[CLASSES_ROWS];
 
@@ -65,7 +80,8 @@ struct classes_chain {
 	uint32_t hook;           /* NF_INET_* */
 	int32_t priority;        /* the filter's is 0 */
 	enum classes_row row;
-	int notrack;             /* one rule, which logs nothing: our probes go past conntrack */
+	const struct classes_rule *rules; /* up to CLASSES_END; NULL: one, which logs nothing: our probes go
+					   * past conntrack */
 };
 #define CLASSES_CHAINS 10
 extern const struct classes_chain classes_chain[CLASSES_CHAINS];

@@ -18,7 +18,7 @@
 
 #define NFT_ROOM (128 << 10)
 #define NFT_MESSAGE_MAX (32 << 10) /* the largest: 64 home prefixes, 6 KiB */
-#define NFT_MESSAGES_MAX 64
+#define NFT_MESSAGES_MAX 128
 
 struct nft {
 	struct mnl_socket *socket;

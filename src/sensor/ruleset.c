@@ -238,20 +238,26 @@ add_icmp(struct nftnl_rule *rule, uint8_t ipv, uint8_t type)
 	add_cmp(rule, NFT_CMP_EQ, &type, 1);
 }
 
-/* ip saddr != @home4, ip6 saddr != @home6 */
+/* ip saddr @home4, ip6 daddr != @home6, ... */
 static void
-add_abroad(struct nftnl_rule *rule, uint8_t ipv)
+add_side(struct nftnl_rule *rule, enum classes_side side)
 {
-	const uint8_t proto = ipv == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
+	int answer = side >= CLASSES_TO_HOME4;
+	int v6 = (side - CLASSES_FROM_HOME4) % 2;
+	int abroad = (side - CLASSES_FROM_HOME4) / 2 % 2;
+	const uint8_t proto = v6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
 	struct nftnl_expr *e;
 
+	if (side == CLASSES_BOTH)
+		return;
 	add_meta(rule, NFT_META_NFPROTO, NFT_CMP_EQ, &proto, 1);
-	add_load(rule, NFT_PAYLOAD_NETWORK_HEADER, ipv == 4 ? 12 : 8, ipv == 4 ? 4 : 16);
+	add_load(rule, NFT_PAYLOAD_NETWORK_HEADER, v6 ? 8 + 16 * answer : 12 + 4 * answer, v6 ? 16 : 4);
 	e = add(rule, "lookup");
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
-	nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, ipv == 4 ? "home4" : "home6");
-	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SET_ID, ipv);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
+	nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, v6 ? "home6" : "home4");
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SET_ID, v6 ? 6 : 4);
+	if (abroad)
+		nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
 }
 
 static void
@@ -270,11 +276,6 @@ add_match(struct nftnl_rule *rule, enum classes_match match)
 		add_tcp_flags(rule, NG_TCP_RST | NG_TCP_ACK);
 		add_load(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 4, 4);
 		add_cmp(rule, NFT_CMP_EQ, &zero, 4);
-		break;
-	case CLASSES_SYN_ABROAD4:
-	case CLASSES_SYN_ABROAD6:
-		add_tcp_flags(rule, NG_TCP_SYN);
-		add_abroad(rule, match == CLASSES_SYN_ABROAD4 ? 4 : 6);
 		break;
 	case CLASSES_UNREACHABLE4:
 		add_icmp(rule, 4, ICMP_DEST_UNREACH);
@@ -353,7 +354,7 @@ put_notrack(struct ruleset *r, const struct ruleset_spec *spec, const struct cla
 
 static void
 put_rule(struct ruleset *r, const struct ruleset_spec *spec, const struct classes_chain *chain,
-	 enum classes_match match)
+	 const struct classes_rule *which)
 {
 	const struct classes *c = &classes[chain->row];
 	struct nftnl_rule *rule = rule_new(chain);
@@ -361,11 +362,12 @@ put_rule(struct ruleset *r, const struct ruleset_spec *spec, const struct classe
 	struct nftnl_expr *e;
 
 	/* The flags come first: most packets leave the rule there. */
-	add_match(rule, match);
+	add_match(rule, which->match);
+	add_side(rule, which->side);
 	/* What we send to look at a path, and what comes back for it, is nobody's connection. */
 	if (chain->hook == NF_INET_LOCAL_OUT)
 		add_meta(rule, NFT_META_MARK, NFT_CMP_NEQ, &spec->mark, sizeof spec->mark);
-	if (chain->hook == NF_INET_LOCAL_IN && (match == CLASSES_SYN_ACK || match == CLASSES_RST))
+	if (chain->hook == NF_INET_LOCAL_IN && (which->match == CLASSES_SYN_ACK || which->match == CLASSES_RST))
 		add_probe_port(rule, 2, NFT_CMP_LT);
 	/* Who knocks over loopback is no stranger, whatever his address. */
 	if ((!spec->loopback || chain->row == CLASSES_ATTEMPT) && chain->hook == NF_INET_LOCAL_IN)
@@ -406,7 +408,7 @@ row_wanted(uint32_t wanted, enum classes_row row)
 static void
 put_all(struct ruleset *r, const struct ruleset_spec *spec)
 {
-	if (spec->classes & NG_CLASS_ATTEMPT) {
+	if (spec->classes & (NG_CLASS_HANDSHAKE | NG_CLASS_ATTEMPT)) {
 		put_home(r, spec, 4);
 		put_home(r, spec, 6);
 	}
@@ -425,12 +427,10 @@ put_all(struct ruleset *r, const struct ruleset_spec *spec)
 			continue;
 		}
 		put_chain(r, NFT_MSG_NEWCHAIN, chain);
-		if (chain->notrack) {
+		if (!chain->rules)
 			put_notrack(r, spec, chain);
-			continue;
-		}
-		for (const enum classes_match *m = classes[chain->row].match; *m; m++)
-			put_rule(r, spec, chain, *m);
+		for (const struct classes_rule *c = chain->rules; c && c->match; c++)
+			put_rule(r, spec, chain, c);
 	}
 }
 

@@ -2,7 +2,8 @@
  *
  * synflood - TCP SYNs from spoofed sources, made by the tests in their own namespaces.  Packet i
  * is a function of i alone, every source address and port is another; the destinations are
- * 203.0.113.0/24 or 2001:db8:203::/48.  Prints how many it sent and how long it took.
+ * 203.0.113.0/24 or 2001:db8:203::/48; the sources are 10.0.0.0/8 and fd00:77:1::/64, with -a
+ * 45.0.0.0/8 and 2001:db8:45::/64.  Prints how many it sent and how long it took.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,7 +19,7 @@
 #include <unistd.h>
 
 #define BATCH 64
-#define PACKETS_MAX 5000000
+#define PACKETS_MAX 100000000
 
 static uint8_t frames[BATCH][128];
 static uint8_t dst_mac[6], src_mac[6] = { 2, 0, 0, 0, 1, 2 };
@@ -63,7 +64,7 @@ scatter(uint32_t x)
 }
 
 static size_t
-build(uint8_t *f, uint32_t i, int v6)
+build(uint8_t *f, uint32_t i, int v6, int abroad)
 {
 	static const uint8_t opts[20] = { 2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7 };
 	uint32_t x = scatter(i), sum;
@@ -79,8 +80,8 @@ build(uint8_t *f, uint32_t i, int v6)
 		put16(ip + 4, (uint32_t)len);
 		ip[6] = 6;
 		ip[7] = 64;
-		put32(ip + 8, 0xfd000077);
-		put32(ip + 12, 0x00010000);
+		put32(ip + 8, abroad ? 0x20010db8 : 0xfd000077);
+		put32(ip + 12, abroad ? 0x00450000 : 0x00010000);
 		put32(ip + 20, x >> 8);
 		put32(ip + 24, 0x20010db8);
 		put32(ip + 28, 0x02030000);
@@ -91,7 +92,7 @@ build(uint8_t *f, uint32_t i, int v6)
 		ip[6] = 0x40;
 		ip[8] = 64;
 		ip[9] = 6;
-		put32(ip + 12, 0x0a000000 | x >> 8);
+		put32(ip + 12, (abroad ? 0x2d000000 : 0x0a000000) | x >> 8);
 		put32(ip + 16, 0xcb007100 | (1 + i % 250));
 		put16(ip + 10, fold(sum16(ip, 20, 0)));
 		sum = sum16(ip + 12, 8, 0);
@@ -124,9 +125,9 @@ main(int argc, char **argv)
 	struct sockaddr_ll to = { .sll_family = AF_PACKET };
 	uint32_t n = 0, first = 0, sent = 0, k, m;
 	double rate = 0, start;
-	int c, v6 = 0, fd, done, r;
+	int c, v6 = 0, abroad = 0, fd, done, r;
 
-	while ((c = getopt(argc, argv, "i:n:f:r:D:6")) != -1) {
+	while ((c = getopt(argc, argv, "i:n:f:r:D:6a")) != -1) {
 		switch (c) {
 		case 'i': to.sll_ifindex = (int)if_nametoindex(optarg); break;
 		case 'n': n = (uint32_t)strtoul(optarg, NULL, 10); break;
@@ -138,11 +139,12 @@ main(int argc, char **argv)
 				return 2;
 			break;
 		case '6': v6 = 1; break;
+		case 'a': abroad = 1; break;
 		default: return 2;
 		}
 	}
 	if (!to.sll_ifindex || !n || n > PACKETS_MAX) {
-		fprintf(stderr, "usage: synflood -i IFACE -D MAC -n PACKETS [-f FIRST] [-r PER_SECOND] [-6]\n");
+		fprintf(stderr, "usage: synflood -i IFACE -D MAC -n PACKETS [-f FIRST] [-r PER_SECOND] [-6] [-a]\n");
 		return 2;
 	}
 	fd = socket(AF_PACKET, SOCK_RAW, 0);
@@ -159,7 +161,7 @@ main(int argc, char **argv)
 	while (sent < n) {
 		m = n - sent < BATCH ? n - sent : BATCH;
 		for (k = 0; k < m; k++)
-			iov[k].iov_len = build(frames[k], first + sent + k, v6);
+			iov[k].iov_len = build(frames[k], first + sent + k, v6, abroad);
 		while (rate > 0 && now_s() < start + sent / rate)
 			usleep(200);
 		for (done = 0; done < (int)m; done += r) {
