@@ -20,6 +20,8 @@ static struct {
 	uint64_t seen[WORKER_GROUPS_MAX];
 	uint64_t logged[WORKER_GROUPS_MAX];
 	int have_counters;
+	uint64_t forward[WORKER_FORWARD_VALUES];
+	int have_forward;
 	uint64_t filtered;
 	uint64_t no_ts;
 	uint64_t enobufs;
@@ -107,6 +109,29 @@ ledger_counters(const uint64_t *value, unsigned n)
 		led.logged[i] = value[2 * i + 1];
 	}
 	led.have_counters = 1;
+}
+
+void
+ledger_forward(const uint64_t value[WORKER_FORWARD_VALUES])
+{
+	memcpy(led.forward, value, sizeof led.forward);
+	led.have_forward = 1;
+}
+
+static void
+put_forward(struct json *j)
+{
+	static const char *const names[WORKER_FORWARD_VALUES] = {
+		[WORKER_FORWARD_SPOOL_BYTES] = "spool_bytes",
+		[WORKER_FORWARD_FLASH_WRITTEN_BYTES] = "flash_written_bytes",
+		[WORKER_FORWARD_SENT_BYTES] = "sent_bytes",
+		[WORKER_FORWARD_HTTP_2XX] = "http_2xx",
+		[WORKER_FORWARD_HTTP_4XX] = "http_4xx",
+		[WORKER_FORWARD_HTTP_5XX] = "http_5xx",
+	};
+
+	for (unsigned i = 0; i < WORKER_FORWARD_VALUES; i++)
+		json_uint(j, names[i], led.forward[i]);
 }
 
 /* What came was logged, whatever a table's counters said before they were removed with it. */
@@ -224,6 +249,8 @@ ledger_report(int64_t now_us, int64_t wall_us, const struct flow_stats *fs, uint
 	json_uint(j, "flows_evicted", fs->evicted);
 	json_uint(j, "reports", page->reports + 1); /* with this one */
 	json_uint(j, "reports_dropped", page->reports_dropped);
+	if (led.have_forward)
+		put_forward(j);
 	if (!led.replay) {
 		if (!getrusage(RUSAGE_SELF, &ru)) {
 			json_int(j, "cpu_us", (ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000000LL +

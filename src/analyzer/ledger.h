@@ -31,6 +31,9 @@ void ledger_filtered(void);
 void ledger_enobufs(void);
 void ledger_bad_message(void);
 
+/* What the forwarder has done, by enum worker_forward_value. */
+void ledger_forward(const uint64_t value[WORKER_FORWARD_VALUES]);
+
 /* The parent's reading of the rules: value[2 i] seen, value[2 i + 1] logged of group i. */
 void ledger_counters(const uint64_t *value, unsigned n);
 

@@ -185,6 +185,8 @@ on_control(struct loop_fd *w, uint32_t events)
 		loop_stop(loop, 0);
 		return;
 	}
+	if (n == (ssize_t)sizeof m && m.type == WORKER_MSG_FORWARD)
+		ledger_forward(m.value);
 	if (n != (ssize_t)sizeof m || m.type != WORKER_MSG_COUNTERS || m.n > 2 * WORKER_GROUPS_MAX)
 		return;
 	engine_turn(loop_now_us(loop), loop_wall_us(loop));
@@ -263,6 +265,8 @@ drain(void)
 	}
 	/* The parent's last counters come just in front of its SIGTERM. */
 	while (recv(WORKER_FD_CONTROL, &m, sizeof m, MSG_DONTWAIT) == (ssize_t)sizeof m) {
+		if (m.type == WORKER_MSG_FORWARD)
+			ledger_forward(m.value);
 		if (m.type == WORKER_MSG_COUNTERS && m.n <= 2 * WORKER_GROUPS_MAX)
 			engine_counters(m.value, m.n / 2, posture);
 	}

@@ -377,6 +377,7 @@ main(int argc, char **argv)
 	deliver_kick(f.deliver); /* what the spool holds */
 	r = loop_run(f.loop);
 
+	batch_eof(f.maker);
 	upload_cancel(f.upload);
 	queue_save(f.queue);
 	log_counters(&f, LOG_L_INFO);

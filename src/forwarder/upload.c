@@ -332,7 +332,7 @@ upload_headers(struct upload *u, const struct batch *b, uint64_t dropped)
 	int r;
 
 	json_time_text(ts, loop_wall_us(u->loop));
-	snprintf(key, sizeof key, "Idempotency-Key: %s/%s/%llu-%llu", s->sensor, s->boot,
+	snprintf(key, sizeof key, "Idempotency-Key: %s/%s/%llu-%llu", s->sensor, b->boot,
 		 (unsigned long long)b->first, (unsigned long long)b->last);
 	snprintf(sent, sizeof sent, "Net-Gazer-Sent: up_us=%lld; ts=%s; dropped=%llu",
 		 (long long)clock_boot_us(), ts, (unsigned long long)dropped);

@@ -98,6 +98,14 @@ const struct conf_option options_table[] = {
 	  "bytes in one request at most, before compression", NULL },
 	{ "collector-batch-ms", CONF_INT, 10, 60000, "1000", NULL, NULL, 0, 0,
 	  "milliseconds that a report waits for others at most", NULL },
+	{ "queue-bytes", CONF_INT, 65536, 64 << 20, "1048576", NULL, NULL, 0, 0,
+	  "bytes of memory for reports that wait for the collector", NULL },
+	{ "spool-dir", CONF_STR, 1, 4000, NULL, NULL, NULL, 0, 0,
+	  "directory for reports that wait; none: in memory only, nothing is written", check_dir },
+	{ "spool-bytes", CONF_INT, 65536, 1 << 30, "4194304", NULL, NULL, 0, 0,
+	  "bytes in spool-dir at most", NULL },
+	{ "spool-day-bytes", CONF_INT, 0, 1LL << 40, "33554432", NULL, NULL, 0, 0,
+	  "bytes written to a spool-dir on a disk in 24 hours at most; 0: no limit", NULL },
 	{ "verbose", CONF_INT, 0, 3, "2", NULL, NULL, 0, 0,
 	  "0 errors, 1 and warnings, 2 and information, 3 and debugging", NULL },
 };
@@ -251,6 +259,19 @@ limits_ok(const struct conf *c, const char *name, size_t max, char *err, size_t 
 	return 0;
 }
 
+/* What waits for the collector is counted in batches. */
+static int
+batches_fit(const struct conf *c, const char *name, char *err, size_t size)
+{
+	int64_t least = 4 * conf_int(c, "collector-batch-bytes");
+
+	if (conf_int(c, name) >= least)
+		return 1;
+	snprintf(err, size, "%s: %s = %lld: at least four times collector-batch-bytes is needed (%lld)", conf_origin(c, name),
+		 name, (long long)conf_int(c, name), (long long)least);
+	return 0;
+}
+
 struct conf *
 options_load(int argc, char **argv, const struct conf_section *sections, size_t n_sections,
 	     int lenient, struct options_flags *flags, const char **path, char *err, size_t size)
@@ -292,6 +313,9 @@ options_load(int argc, char **argv, const struct conf_section *sections, size_t 
 	if (!limits_ok(c, "iface", OPTIONS_IFACES_MAX, err, size) ||
 	    !limits_ok(c, "plugins", WORKER_PLUGINS_MAX, err, size) ||
 	    !limits_ok(c, "home", OPTIONS_HOME_MAX, err, size))
+		goto fail;
+	if (!batches_fit(c, "queue-bytes", err, size) ||
+	    (conf_str(c, "spool-dir") && !batches_fit(c, "spool-bytes", err, size)))
 		goto fail;
 	return c;
 fail:

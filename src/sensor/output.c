@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,6 +30,9 @@ struct output {
 	const struct plan *plan;
 	enum output_state state;
 	int read_fd, write_fd;
+	int page_fd;
+	struct worker_forward_page *page;
+	int spool_fd; /* -1: none */
 	pid_t pid; /* 0: none */
 	int64_t started_us;
 	char *print; /* what the running forwarder was made of */
@@ -41,19 +45,41 @@ struct output {
 	void *arg;
 };
 
+/* 0 or -1 with nothing open. */
+static int
+page_new(struct output *o)
+{
+	o->page_fd = memfd_create("net-gazer forwarder page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (o->page_fd < 0)
+		return -1;
+	/* Sealed: one that the forwarder could cut short would kill us with SIGBUS. */
+	if (!ftruncate(o->page_fd, sizeof *o->page) &&
+	    !fcntl(o->page_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
+		o->page = mmap(NULL, sizeof *o->page, PROT_READ | PROT_WRITE, MAP_SHARED, o->page_fd, 0);
+		if (o->page != MAP_FAILED)
+			return 0;
+	}
+	close(o->page_fd);
+	return -1;
+}
+
 struct output *
 output_new(struct loop *loop, void (*closed)(void *), void (*ended)(void *), void *arg)
 {
 	struct output *o = calloc(1, sizeof *o);
 	int fd[2];
 
-	if (!o || pipe2(fd, O_CLOEXEC)) {
-		free(o);
-		return NULL;
+	if (!o || page_new(o))
+		goto fail;
+	if (pipe2(fd, O_CLOEXEC)) {
+		munmap(o->page, sizeof *o->page);
+		close(o->page_fd);
+		goto fail;
 	}
 	o->loop = loop;
 	o->read_fd = fd[0];
 	o->write_fd = fd[1];
+	o->spool_fd = -1;
 	o->closed = closed;
 	o->ended = ended;
 	o->arg = arg;
@@ -62,6 +88,9 @@ output_new(struct loop *loop, void (*closed)(void *), void (*ended)(void *), voi
 		log_info("the report pipe holds %d bytes, not %d: %s", fcntl(fd[1], F_GETPIPE_SZ),
 			 WORKER_PIPE_BYTES, strerror(errno));
 	return o;
+fail:
+	free(o);
+	return NULL;
 }
 
 void
@@ -77,8 +106,24 @@ output_free(struct output *o)
 	close(o->read_fd);
 	if (o->write_fd >= 0)
 		close(o->write_fd);
+	if (o->spool_fd >= 0)
+		close(o->spool_fd);
+	munmap(o->page, sizeof *o->page);
+	close(o->page_fd);
 	free(o->print);
 	free(o);
+}
+
+void
+output_spool(struct output *o, int dirfd)
+{
+	o->spool_fd = dirfd;
+}
+
+const struct worker_forward_page *
+output_page(const struct output *o)
+{
+	return o->page;
 }
 
 int
@@ -93,9 +138,11 @@ name(const struct output *o)
 	return o->plan->forwarder_fd >= 0 ? "forwarder" : "writer";
 }
 
+/* The descriptors stand behind the settings, in this order: page, token, spool. */
 static void
-forwarder_settings(const struct plan *p, struct settings *s)
+forwarder_settings(const struct output *o, const struct plan *p, struct settings *s)
 {
+	int fd = WORKER_FD_PAGE;
 	const char *ca = conf_str(p->conf, "collector-ca-file");
 
 	settings_add(s, "url", "%s", conf_str(p->conf, "collector-url"));
@@ -108,8 +155,15 @@ forwarder_settings(const struct plan *p, struct settings *s)
 	settings_add(s, "batch-ms", "%s", conf_str(p->conf, "collector-batch-ms"));
 	if (ca)
 		settings_add(s, "ca-file", "%s", ca);
+	settings_add(s, "queue-bytes", "%s", conf_str(p->conf, "queue-bytes"));
+	settings_add(s, "page-fd", "%d", fd++);
 	if (p->token_fd >= 0)
-		settings_add(s, "token-fd", "%d", WORKER_FD_SETTINGS + 1);
+		settings_add(s, "token-fd", "%d", fd++);
+	if (o->spool_fd >= 0) {
+		settings_add(s, "spool-fd", "%d", fd++);
+		settings_add(s, "spool-bytes", "%s", conf_str(p->conf, "spool-bytes"));
+		settings_add(s, "spool-day-bytes", "%s", conf_str(p->conf, "spool-day-bytes"));
+	}
 }
 
 static void
@@ -123,7 +177,7 @@ print_file(struct settings *s, const struct stat *st)
 /* Everything that makes one forwarder another than the next: settings, program, token, certificates.
  * free(); NULL for a writer. */
 static char *
-print_of(const struct plan *p)
+print_of(const struct output *o, const struct plan *p)
 {
 	const char *ca = conf_str(p->conf, "collector-ca-file");
 	struct settings s = { 0 };
@@ -132,7 +186,7 @@ print_of(const struct plan *p)
 
 	if (p->forwarder_fd < 0)
 		return NULL;
-	forwarder_settings(p, &s);
+	forwarder_settings(o, p, &s);
 	if (!fstat(p->forwarder_fd, &st))
 		print_file(&s, &st);
 	if (p->token_fd >= 0 && !fstat(p->token_fd, &st))
@@ -158,18 +212,21 @@ output_start(struct output *o, const struct plan *p)
 	child_init(&c, p->uid, p->gid);
 	c.fd[0] = o->read_fd;
 	if (p->forwarder_fd >= 0) {
-		forwarder_settings(p, &s);
+		forwarder_settings(o, p, &s);
 		settings = settings_seal(&s);
 		if (settings < 0)
 			return settings;
 		c.exec_fd = p->forwarder_fd;
 		c.argv = argv;
 		child_give(&c, settings);
+		child_give(&c, o->page_fd);
 		if (p->token_fd >= 0) {
 			/* The descriptor's position is shared: the last one has read to the end. */
 			lseek(p->token_fd, 0, SEEK_SET);
 			child_give(&c, p->token_fd);
 		}
+		if (o->spool_fd >= 0)
+			child_give(&c, o->spool_fd);
 	} else {
 		/* A forwarder that read from it before made it not wait. */
 		fcntl(o->read_fd, F_SETFL, fcntl(o->read_fd, F_GETFL) & ~O_NONBLOCK);
@@ -182,7 +239,7 @@ output_start(struct output *o, const struct plan *p)
 	if (pid < 0)
 		return (int)pid;
 	free(o->print);
-	o->print = print_of(p);
+	o->print = print_of(o, p);
 	o->pid = pid;
 	o->state = OUTPUT_RUNNING;
 	o->starts++;
@@ -215,7 +272,7 @@ on_restart(struct loop_timer *t)
 void
 output_restart(struct output *o, const struct plan *p)
 {
-	char *print = print_of(p);
+	char *print = print_of(o, p);
 	int same = print && o->print && !strcmp(print, o->print);
 
 	free(print);

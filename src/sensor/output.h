@@ -12,6 +12,7 @@
 #include "lib/loop.h"
 #include "sensor/child.h"
 #include "sensor/plan.h"
+#include "worker.h"
 
 struct output;
 
@@ -21,6 +22,12 @@ void output_free(struct output *);
 
 /* The pipe's writing end, not blocking, for the analyzer. */
 int output_fd(const struct output *);
+
+/* The directory of the spool, taken over; for each forwarder from here on.  None is given: there is none. */
+void output_spool(struct output *, int dirfd);
+
+/* What the forwarder says; what it writes there is a stranger's.  All zero when there was none. */
+const struct worker_forward_page *output_page(const struct output *);
 
 /* 0 or -errno. */
 int output_start(struct output *, const struct plan *);

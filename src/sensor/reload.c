@@ -10,6 +10,14 @@
 #include "lib/log.h"
 #include "sensor/run.h"
 
+static const char *
+dir_of(const struct plan *p)
+{
+	const char *dir = conf_str(p->conf, "spool-dir");
+
+	return dir ? dir : "";
+}
+
 /* What cannot change under a running sensor; NULL: nothing did. */
 static const char *
 fixed(const struct plan *old, const struct plan *next)
@@ -26,6 +34,8 @@ fixed(const struct plan *old, const struct plan *next)
 		return "probe-mark";
 	if (strcmp(conf_str(old->conf, "runtime-dir"), conf_str(next->conf, "runtime-dir")))
 		return "runtime-dir";
+	if (strcmp(dir_of(old), dir_of(next)))
+		return "spool-dir";
 	return NULL;
 }
 

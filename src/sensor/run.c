@@ -16,6 +16,7 @@
 #include "lib/log.h"
 #include "lib/priv.h"
 #include "prober.h"
+#include "sensor/spooldir.h"
 
 #define RUN_COUNTERS_US 10000000
 #define RUN_START_US 60000000
@@ -184,6 +185,7 @@ int
 run_start_output(struct run *r)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD, 0 };
+	char err[512];
 	int e;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -198,6 +200,14 @@ run_start_output(struct run *r)
 	if (!r->output || !r->analyzer || !r->prober) {
 		log_error("pipe, shared page: %s", strerror(errno));
 		return -1;
+	}
+	if (conf_str(r->plan->conf, "spool-dir")) {
+		e = spooldir_open(conf_str(r->plan->conf, "spool-dir"), r->plan->uid, r->plan->gid, err, sizeof err);
+		if (e < 0) {
+			log_error("%s", err);
+			return -1;
+		}
+		output_spool(r->output, e);
 	}
 	e = output_start(r->output, r->plan);
 	if (e)
@@ -290,6 +300,9 @@ void
 run_read_counters(struct run *r)
 {
 	run_look(r);
+	/* The counters set off the stat report that these go into. */
+	if (r->plan->forwarder_fd >= 0)
+		supervise_forward(r->analyzer, output_page(r->output));
 	supervise_counters(r->analyzer, r->ledger.total.seen, r->ledger.total.logged);
 }
 

@@ -22,6 +22,7 @@
 #include "worker.h"
 
 #define SUPERVISE_BEAT_US 1000000
+#define SUPERVISE_NUMBER_MAX ((1ULL << 53) - 1) /* in a report: schema rule */
 #define SUPERVISE_BEATS_MISSED 5      /* counted, not timed: the parent may have been stopped itself */
 #define SUPERVISE_READY_US 30000000
 #define SUPERVISE_STOP_US 8000000     /* it gives the pipe's reader two seconds of these */
@@ -420,6 +421,25 @@ supervise_exited(struct supervise *w, pid_t pid, int status)
 	attribute(w, status, wait_us);
 	loop_timer_set(w->loop, &w->again, wait_us, on_again, w);
 	return 1;
+}
+
+void
+supervise_forward(struct supervise *w, const struct worker_forward_page *page)
+{
+	struct worker_msg m = { .type = WORKER_MSG_FORWARD, .n = WORKER_FORWARD_VALUES };
+
+	if (w->state != SUPERVISE_READY)
+		return;
+	m.value[WORKER_FORWARD_SPOOL_BYTES] = page->spool_bytes;
+	m.value[WORKER_FORWARD_FLASH_WRITTEN_BYTES] = page->flash_written_bytes;
+	m.value[WORKER_FORWARD_SENT_BYTES] = page->sent_bytes;
+	m.value[WORKER_FORWARD_HTTP_2XX] = page->http_2xx;
+	m.value[WORKER_FORWARD_HTTP_4XX] = page->http_4xx;
+	m.value[WORKER_FORWARD_HTTP_5XX] = page->http_5xx;
+	for (unsigned i = 0; i < WORKER_FORWARD_VALUES; i++)
+		m.value[i] = m.value[i] < SUPERVISE_NUMBER_MAX ? m.value[i] : SUPERVISE_NUMBER_MAX;
+	if (send(w->control, &m, sizeof m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		log_debug("the forwarder's numbers not sent to the analyzer: %s", strerror(errno));
 }
 
 void

@@ -56,6 +56,9 @@ struct supervise_status {
 };
 void supervise_status(const struct supervise *, struct supervise_status *);
 
+/* What goes into its stat report of the forwarder's page; in front of the counters. */
+void supervise_forward(struct supervise *, const struct worker_forward_page *);
+
 /* True when it was this child. */
 int supervise_exited(struct supervise *, pid_t, int status);
 

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A collector on loopback that misbehaves as told, and a forwarder that is fed by the test."""
 import collections
+import contextlib
+import ctypes
 import http.server
 import json
+import mmap
 import os
 import pathlib
 import re
@@ -178,6 +181,65 @@ class Collector:
 
     def __exit__(self, *exc):
         self.close()
+
+
+class Counts(ctypes.Structure):
+    _fields_ = [(n, ctypes.c_uint64) for n in ("received", "recovered", "acknowledged", "rejected", "quarantined", "dropped",
+                                              "spooled")]
+
+
+class PageStruct(ctypes.Structure):
+    """struct worker_forward_page (src/worker.h)."""
+    _fields_ = [("now", Counts), ("next", Counts)] + [(n, ctypes.c_uint64) for n in (
+        "waiting", "queue_bytes", "queue_limit_bytes", "spool_bytes", "spool_limit_bytes", "spool_damaged",
+        "flash_written_bytes", "sent_bytes", "posts", "http_2xx", "http_4xx", "http_5xx", "ack_us", "next_try_us")] + [
+        (n, ctypes.c_uint32) for n in ("starts", "prepared", "state", "tries", "spool_error", "spool_tmpfs", "posture")] + [
+        ("why", ctypes.c_char * 164), ("reserved", ctypes.c_uint64 * 8)]
+
+
+class Parent:
+    """What outlives a forwarder: its page and its spool directory."""
+
+    def __init__(self, folder=None):
+        self.page_fd = os.memfd_create("page")
+        os.ftruncate(self.page_fd, ctypes.sizeof(PageStruct))
+        self.map = mmap.mmap(self.page_fd, ctypes.sizeof(PageStruct))
+        self.folder = folder
+        self.dir_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY) if folder else -1
+
+    def page(self):
+        return PageStruct.from_buffer_copy(self.map)
+
+    def settings(self):
+        fds = [fd for fd in (self.page_fd, self.dir_fd) if fd >= 0]
+        return {"page_fd": self.page_fd, "pass_fds": fds, **({"spool_fd": self.dir_fd} if self.folder else {})}
+
+    def segments(self):
+        return sorted(p for p in pathlib.Path(self.folder).iterdir() if p.suffix == ".seg")
+
+    def identity(self):
+        """Of the page, when no forwarder runs: all that came has an end, or waits in the spool."""
+        c = self.page().now
+        ends = c.acknowledged + c.rejected + c.quarantined + c.dropped
+        counts = {n: getattr(c, n) for n, _ in Counts._fields_}
+        assert c.received + c.recovered == ends + c.spooled, counts
+        return counts
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.map.close()
+        os.close(self.page_fd)
+        if self.folder:
+            os.close(self.dir_fd)
+
+
+@contextlib.contextmanager
+def memory_folder():
+    """A directory on tmpfs."""
+    with tempfile.TemporaryDirectory(prefix="ng-spool-", dir="/dev/shm") as folder:
+        yield pathlib.Path(folder)
 
 
 class Forwarder:

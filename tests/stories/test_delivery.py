@@ -8,7 +8,12 @@ r"""From a handshake to the collector's API.
                      net-gazer-collector
 """
 import os
+import pathlib
 import signal
+import tempfile
+import time
+
+import pytest
 
 from lib import net, ng
 from lib.collector import Collector
@@ -94,3 +99,53 @@ def test_forwarder_stopped(tmp_path):
         ng.wait_for(lambda: f"100 rows\n{s.log()}\n{c.log()}", lambda: len(c.conns()) >= 100)
         assert ports_of(c.conns()) == sorted(ports)
         s.stop()
+
+
+def test_spool(tmp_path):
+    """With spool-dir on tmpfs a killed forwarder loses nothing that was sealed, and the stat report says what the
+    spool holds; with net-gazer itself started again too, what waited is delivered."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as memory, net.Router() as r, net.Server(r.wan, 80), \
+            Collector(tmp_path) as c, Relay(r.rtr, c.port):
+        spool = pathlib.Path(memory, "spool")
+        with Delivering(r.rtr, tmp_path, c, spool_dir=str(spool)) as s:
+            ports = [net.connect(r.lan, r.WAN4, 80)[1] for _ in range(10)]
+            ng.wait_for(lambda: f"10 rows\n{s.log()}\n{c.log()}", lambda: len(c.conns()) >= 10)
+            mode = spool.stat()
+            assert mode.st_mode & 0o7777 == 0o700 and mode.st_uid != 0
+            c.process.kill()
+            c.process.wait()
+            for _ in range(3):
+                had = len(list(spool.glob("*.seg")))
+                ports += [net.connect(r.lan, dst, 80)[1] for dst in (r.WAN4, r.WAN6) * 5]
+                ng.wait_for(lambda h=had: f"another segment\n{s.log()}", lambda h=had: len(list(spool.glob("*.seg"))) > h)
+                time.sleep(0.3)  # four times what a report waits for others
+                pid = s.worker("forwarder")
+                os.kill(pid, signal.SIGKILL)
+                ng.wait_for(lambda p=pid: f"another forwarder than {p}\n{s.log()}", lambda p=pid: s.worker("forwarder") != p)
+            s.kill()
+            c.start()
+        with Delivering(r.rtr, tmp_path, c, spool_dir=str(spool)) as s:
+            ports += [net.connect(r.lan, r.WAN4, 80)[1]]
+            ng.wait_for(lambda: f"41 rows, there are {len(c.conns())}\n{s.log()}\n{c.log()}", lambda: len(c.conns()) >= 41)
+            assert ports_of(c.conns()) == sorted(ports)
+            ng.wait_for(lambda: f"an empty spool\n{s.log()}", lambda: not list(spool.glob("*.seg")))
+            entry = s.stop(complete=False)
+            assert entry["stat"]["http_2xx"] > 0 and entry["stat"]["sent_bytes"] > 0
+            assert entry["stat"]["flash_written_bytes"] == 0
+
+
+def test_spool_of_somebody_else(tmp_path):
+    """Refused, with what to do: a link, a file, a directory that others own or can read."""
+    others, link, file = tmp_path / "others", tmp_path / "link", tmp_path / "file"
+    others.mkdir(mode=0o755)
+    link.symlink_to(others)
+    file.write_text("", encoding="ascii")
+    with net.Router() as r, Collector(tmp_path) as c:
+        for path, want in ((others, "chmod 700"), (link, "a link"), (file, "no directory"),
+                           (tmp_path / "none" / "spool", "has to be there")):
+            s = Delivering(r.rtr, tmp_path, c, spool_dir=str(path), start=False)
+            s.write_config()
+            with pytest.raises(AssertionError, match="ended with 1"):
+                s.start()
+            assert f"spool-dir {path}" in s.log() and want in s.log(), s.log()
+        assert not list(others.iterdir())

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * spooldir.c - opened here, while there is a right to make it; the forwarder gets the descriptor.
+ */
+#include "spooldir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int
+spooldir_open(const char *dir, uid_t uid, gid_t gid, char *err, size_t size)
+{
+	int made = !mkdir(dir, 0700), fd, e;
+	struct stat st;
+
+	/* Not through a link: it would be somebody else's choice where we write. */
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0) {
+		e = -errno;
+		snprintf(err, size, "spool-dir %s: %s%s", dir,
+			 e == -ENOTDIR || e == -ELOOP ? "no directory (or a link to one)" : strerror(-e),
+			 e == -ENOENT ? "; the directory that it is in has to be there" : "");
+		return e;
+	}
+	if (made && ((!geteuid() && fchown(fd, uid, gid)) || fchmod(fd, 0700))) {
+		e = -errno;
+		rmdir(dir);
+		snprintf(err, size, "spool-dir %s: it cannot be given to uid %u: %s", dir, uid, strerror(-e));
+		goto fail;
+	}
+	if (fstat(fd, &st)) {
+		e = -errno;
+		snprintf(err, size, "spool-dir %s: %s", dir, strerror(-e));
+		goto fail;
+	}
+	if (st.st_uid == (geteuid() ? geteuid() : uid) && !(st.st_mode & 077))
+		return fd;
+	e = -EPERM;
+	snprintf(err, size, "spool-dir %s belongs to uid %u with mode %04o, others could read or change what is in it; "
+		 "run: chown %u:%u %s && chmod 700 %s", dir, st.st_uid, st.st_mode & 07777, uid, gid, dir, dir);
+fail:
+	close(fd);
+	return e;
+}
