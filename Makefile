@@ -81,8 +81,9 @@ $O/replay: $(analyzer_stages) $(call objs,replay)
 $O/replay: libs = $(call pc,libs,libpcap libmnl libseccomp) -ldl
 $O/prober: $(call objs,prober) $O/obj/analyzer/batch.o
 $O/prober: libs = $(call pc,libs,libmnl libseccomp)
-$O/net-gazerctl: $(call objs,ctl) $(patsubst %,$O/obj/sensor/%.o,child settings control rundir)
-$O/net-gazerctl: libs = $(call pc,libs,libmnl yajl libseccomp)
+$O/net-gazerctl: $(call objs,ctl) $(patsubst %,$O/obj/sensor/%.o,child settings control rundir holder \
+	options nft observe ruleset ranges classes)
+$O/net-gazerctl: libs = $(call pc,libs,libmnl libnftnl libconfuse yajl libseccomp)
 $O/forwarder: $(call objs,forwarder)
 $O/forwarder: libs = $(call pc,libs,libcurl yajl libseccomp)
 $(collector): $(call objs,collector) $O/obj/collector/ui.o

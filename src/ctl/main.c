@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ctl/doctor.h"
 #include "ctl/plugins.h"
 #include "ctl/reload.h"
 #include "ctl/status.h"
@@ -18,6 +19,7 @@ static const struct {
 	const char *help;
 } commands[] = {
 	{ "status", status_main, "say how a running net-gazer is doing" },
+	{ "doctor", doctor_main, "say why there is no data" },
 	{ "plugins", plugins_main, "list its plugins, and how each is doing" },
 	{ "reload", reload_main, "have it read its configuration again" },
 	{ "trace", trace_main, "show the path to a host" },

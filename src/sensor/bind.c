@@ -10,19 +10,15 @@
 #include "bind.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <libnetfilter_log/libnetfilter_log.h>
 #include <linux/netfilter/nfnetlink_log.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/log.h"
+#include "sensor/holder.h"
 
 /* facts/nflog-performance.md 2: a batch of 64 SYNs is 12.4 kB; the kernel rounds 8192 up to 16 K. */
 #define BIND_NLBUFSIZ 8192
@@ -85,100 +81,17 @@ set_buffer(struct bind_group *b, uint32_t wanted)
 			 "CAP_NET_ADMIN or a larger net.core.rmem_max", b->group, b->receive_buffer, wanted);
 }
 
-uint32_t
-bind_holder(const char *text, uint16_t group)
-{
-	unsigned g, port;
-
-	/* group, portid, ... */
-	for (; *text; text += strcspn(text, "\n"), text += *text == '\n') {
-		if (sscanf(text, "%u %u", &g, &port) == 2 && g == group)
-			return port;
-	}
-	return 0;
-}
-
-unsigned long
-bind_inode(const char *text, uint32_t portid)
-{
-	unsigned protocol, port;
-	unsigned long inode;
-
-	/* sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode */
-	for (; *text; text += strcspn(text, "\n"), text += *text == '\n') {
-		if (sscanf(text, "%*s %u %u %*s %*s %*s %*s %*s %*s %lu", &protocol, &port, &inode) == 3 &&
-		    protocol == NETLINK_NETFILTER && port == portid)
-			return inode;
-	}
-	return 0;
-}
-
-/* A whole file of /proc, or NULL; free(). */
-static char *
-slurp(const char *path)
-{
-	FILE *f = fopen(path, "re");
-	char *text = NULL;
-	size_t size = 0;
-
-	if (!f)
-		return NULL;
-	if (getdelim(&text, &size, 0, f) < 0) {
-		free(text);
-		text = NULL;
-	}
-	fclose(f);
-	return text;
-}
-
-/* The first process that has the socket open; 0: not to be seen. */
-static pid_t
-find_process(unsigned long inode)
-{
-	char want[40], path[300], have[40];
-	DIR *proc = opendir("/proc"), *fds;
-	struct dirent *p, *f;
-	pid_t found = 0;
-
-	snprintf(want, sizeof want, "socket:[%lu]", inode);
-	while (proc && !found && (p = readdir(proc))) {
-		if (!isdigit((unsigned char)p->d_name[0]))
-			continue;
-		snprintf(path, sizeof path, "/proc/%s/fd", p->d_name);
-		fds = opendir(path);
-		while (fds && !found && (f = readdir(fds))) {
-			ssize_t n = readlinkat(dirfd(fds), f->d_name, have, sizeof have - 1);
-
-			if (n > 0 && (have[n] = 0, !strcmp(have, want)))
-				found = (pid_t)atoi(p->d_name);
-		}
-		if (fds)
-			closedir(fds);
-	}
-	if (proc)
-		closedir(proc);
-	return found;
-}
-
 /* EPERM means "taken" as well as "not allowed": /proc knows which. */
 static void
 explain(int e, uint16_t group, char *err, size_t size)
 {
-	char *log = slurp("/proc/net/netfilter/nfnetlink_log");
-	char *sockets = slurp("/proc/net/netlink");
-	uint32_t port = log ? bind_holder(log, group) : 0;
-	unsigned long inode = port && sockets ? bind_inode(sockets, port) : 0;
-	pid_t pid = inode ? find_process(inode) : 0;
-	char path[64], *name;
+	char name[64];
+	pid_t pid;
+	uint32_t port = holder_find(group, &pid, name, sizeof name);
 
 	if (port && pid) {
-		snprintf(path, sizeof path, "/proc/%d/comm", pid);
-		name = slurp(path);
-		if (name)
-			name[strcspn(name, "\n")] = 0;
 		snprintf(err, size, "group %u is taken by pid %d (%s); choose another with nflog-group, or "
-			 "stop that program", group, pid, name ? name : "?");
-		free(name);
+			 "stop that program", group, pid, name);
 	} else if (port) {
 		snprintf(err, size, "group %u is taken (netlink port %u); choose another with nflog-group",
 			 group, port);
@@ -190,8 +103,6 @@ explain(int e, uint16_t group, char *err, size_t size)
 	} else {
 		snprintf(err, size, "cannot bind NFLOG group %u: %s", group, strerror(-e));
 	}
-	free(log);
-	free(sockets);
 }
 
 int

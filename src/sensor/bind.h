@@ -30,10 +30,4 @@ void bind_close(struct bind_group *);
 
 int bind_fd(const struct bind_group *);
 
-/* The netlink port that holds a group, from the text of /proc/net/netfilter/nfnetlink_log; 0: none. */
-uint32_t bind_holder(const char *text, uint16_t group);
-
-/* The inode of the NETLINK_NETFILTER socket with that port, from the text of /proc/net/netlink. */
-unsigned long bind_inode(const char *text, uint32_t portid);
-
 #endif

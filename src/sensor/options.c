@@ -81,7 +81,7 @@ const struct conf_option options_table[] = {
 	{ "libexec-dir", CONF_STR, 1, 4000, LIBEXECDIR, NULL, NULL, 0, 0,
 	  "where analyzer, prober, replay and forwarder are", check_text },
 	{ "runtime-dir", CONF_STR, 1, OPTIONS_RUNTIME_DIR_MAX, "/run/net-gazer", NULL, NULL, 0, 0,
-	  "where the prober's socket and its budgets are", check_dir },
+	  "where the sockets for net-gazerctl and the prober's budgets are", check_dir },
 	{ "user", CONF_STR, 1, 32, "net-gazer", NULL, NULL, 0, 0,
 	  "user that all processes but the parent run as", check_text },
 	{ "output", CONF_STR, 1, 4095, "-", NULL, NULL, 0, 0,

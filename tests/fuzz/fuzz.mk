@@ -19,3 +19,5 @@ $O/fuzz/prober_request: src/prober/admit.c
 $O/fuzz/prober_settings: src/prober/settings.c
 $O/fuzz/prober_result: src/analyzer/trace.c plugins/traceroute.c plugins/path.h
 $O/fuzz/prober_engine: src/prober/engine.c src/prober/trace.c src/prober/cache.c
+extra_control = src/sensor/rundir.c
+$O/fuzz/control: src/sensor/control.c src/sensor/rundir.c

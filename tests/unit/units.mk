@@ -24,6 +24,7 @@ libs_collector_paths = -lsqlite3
 # The sensor's parent.
 extra_sensor_plugins = src/sensor/child.c src/sensor/settings.c src/sensor/options.c src/sensor/classes.c
 libs_sensor_bind = -lnetfilter_log
+extra_sensor_bind = src/sensor/holder.c
 extra_sensor_ruleset = src/sensor/classes.c src/sensor/ranges.c
 libs_sensor_ruleset = -lnftnl
 # The analyzer and its plugins.

@@ -1,0 +1,421 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+r"""net-gazerctl beside a running net-gazer, and beside none: status, plugins, reload, doctor.
+
+    box: lo only; net-gazer watches it, net-gazerctl asks at its control socket
+"""
+import contextlib
+import copy
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+from lib import net, ng
+from lib.sensor import Sensor
+
+CTL = "net-gazerctl"
+OTHERS = ["--reuid=65534", "--clear-groups"]
+
+
+@contextlib.contextmanager
+def box():
+    ns = net.Ns("box")
+    try:
+        ns.ip("link set lo up")
+        yield ns
+    finally:
+        left = ns.close()
+    assert not left, left
+
+
+@contextlib.contextmanager
+def machine(folder, **options):
+    with box() as ns, Sensor(ns, folder, **{"loopback": True, **options}) as s:
+        ng.wait_for(lambda: f"its first words\n{s.log()}", lambda: " runs: " in s.log())
+        yield s
+
+
+def where(s):
+    return str(s.options["runtime-dir"])
+
+
+def ctl(s, command, *arguments, program=None, before=()):
+    """What came of it: subprocess.CompletedProcess."""
+    return s.ns.run(*before, program or ng.program(CTL), command, "-c", where(s), *arguments, timeout=120)
+
+
+def status(s):
+    done = ctl(s, "status", "--json")
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return json.loads(done.stdout)
+
+
+def connect(s, n=1):
+    with net.Server(s.ns, 80):
+        for _ in range(n):
+            assert net.connect(s.ns, "127.0.0.1", 80)[0] == "ok"
+
+
+def lines(done):
+    """{check: (verdict, text)} of a doctor's word; of several lines of one check the worst."""
+    found = {}
+    for line in done.stdout.splitlines():
+        verdict, check, text = re.fullmatch(r"(ok|warn|FAIL) +(\S+) +(.+)", line).groups()
+        if check not in found or ("ok", "warn", "FAIL").index(verdict) > ("ok", "warn", "FAIL").index(found[check][0]):
+            found[check] = verdict, text
+    assert done.returncode == any(v == "FAIL" for v, _ in found.values()), done
+    assert not done.stderr, done
+    return found
+
+
+def test_status(tmp_path):
+    """Its numbers are the rules' and the reports', and the identities hold."""
+    with machine(tmp_path) as s:
+        assert status(s)["ledger"]["seen"] == 0
+        connect(s, 5)
+        s.wait_reports(5, type="conn")
+        # Reads the counters itself, at most once a second.
+        said = ng.wait_for("the counters", lambda: (lambda t: t if t["ledger"]["seen"] == 20 else None)(status(s)))
+        ledger = said["ledger"]
+        assert ledger["seen"] == ledger["logged"] + ledger["sampled_out"]
+        assert ledger["logged"] == ledger["received"] + ledger["gap"] + ledger["tail"] == 20
+        assert ledger["received"] == ledger["parsed"] + sum(ledger[n] for n in (
+            "truncated", "malformed", "unsupported", "in_hand"))
+        assert sum(g["seen"] for g in said["groups"]) == 20
+        assert {g["group"]: g["class"] for g in said["groups"]} == {100: "handshake", 101: "output", 102: "attempt"}
+        assert (said["pid"], said["sensor"], said["state"]) == (s.process.pid, "story", "running")
+        processes = {p["name"]: p for p in said["processes"]}
+        assert processes["analyzer"]["pid"] == s.worker("analyzer") and processes["prober"]["state"] == "off"
+        assert set(processes["analyzer"]["sandbox"]) == {"no_caps", "no_new_privs", "seccomp", "landlock"}
+        assert [p["name"] for p in said["plugins"]] == ["handshake", "attempts"]
+        done = ctl(s, "status")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert f"pid {s.process.pid}, running" in done.stdout and "20 seen = 20 logged + 0 sampled out" in done.stdout
+        done = ctl(s, "plugins")
+        assert done.returncode == 0 and re.search(r"^attempts +\S+ +running +handshake,attempt ", done.stdout, re.M)
+        # A crash is told.
+        os.kill(s.worker("analyzer"), signal.SIGKILL)
+        said = ng.wait_for("another analyzer", lambda: (lambda t: t if t["processes"][0]["starts"] == 2 and
+                                                        t["processes"][0]["state"] == "running" else None)(status(s)))
+        assert said["processes"][0]["last_end"].startswith("signal 9") and "analyzer" in said["complaints"][-1]["text"]
+        assert "signal 9" in lines(ctl(s, "doctor"))["analyzer"][1]
+        socket_path = pathlib.Path(where(s), "control.sock")
+        assert socket_path.is_socket()
+        s.stop()
+        assert not socket_path.exists()
+
+
+def test_who_may(tmp_path):
+    """Root asks and orders, members of the group ask, others do neither."""
+    with ng.for_everybody() as folder:
+        program = shutil.copy(ng.program(CTL), folder)
+        run = folder / "run"
+        with machine(tmp_path, user="daemon", runtime_dir=str(run)) as s:
+            gid = run.joinpath("control.sock").stat().st_gid
+            assert gid and run.joinpath("control.sock").stat().st_mode & 0o777 == 0o660
+
+            def as_member(command, *arguments):
+                return ctl(s, command, *arguments, program=program,
+                           before=["setpriv", "--reuid=65534", "--regid=65534", f"--groups={gid}"])
+
+            def as_other(command, *arguments):
+                return ctl(s, command, *arguments, program=program, before=["setpriv", *OTHERS, "--regid=65534"])
+            for command in ("status", "plugins"):
+                assert as_member(command).returncode == ctl(s, command).returncode == 0
+                done = as_other(command)
+                assert done.returncode == 2 and "Permission denied; ask as root" in done.stderr and not done.stdout
+            assert lines(as_member("doctor"))["daemon"][0] == "ok"
+            assert "Permission denied" in lines(as_other("doctor"))["daemon"][1]
+            done = as_member("reload")
+            assert done.returncode == 2 and "only root may do that" in done.stderr
+            assert as_other("reload").returncode == 2
+            assert status(s)["reloads"] == 0
+            assert ctl(s, "reload").returncode == 0 and status(s)["reloads"] == 1
+            s.stop()
+
+
+def test_reload(tmp_path):
+    """It says what came of it; a bad file changes nothing, and is told again by status and doctor."""
+    with machine(tmp_path) as s:
+        s.write_config(plugins=["handshake"])
+        done = ctl(s, "reload")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "reloaded\n", "")
+        assert [p["name"] for p in status(s)["plugins"]] == ["handshake"]
+        s.write_config(flows=1)
+        done = ctl(s, "reload")
+        assert (done.returncode, done.stdout) == (1, "") and "not reloaded" in done.stderr and 'flows = "1"' in done.stderr
+        assert 'flows = "1"' in status(s)["reload_refused"]
+        verdict, text = lines(ctl(s, "doctor"))["configuration"]
+        assert verdict == "warn" and 'flows = "1"' in text
+        s.write_config(flows=2048)
+        assert ctl(s, "reload").returncode == 0
+        said = status(s)
+        assert said["reloads"] == 2 and "reload_refused" not in said
+        connect(s)
+        s.wait_reports(1, type="conn")
+        s.stop()
+
+
+def test_two_daemons(tmp_path):
+    """The socket of one that runs is not taken away; that of one that was killed is."""
+    (tmp_path / "b").mkdir()
+    with machine(tmp_path) as s, box() as other:
+        with Sensor(other, tmp_path / "b", loopback=True, runtime_dir=where(s)) as second:
+            ng.wait_for("its word", lambda: "another net-gazer answers" in second.log())
+            assert status(s)["pid"] == s.process.pid
+            second.stop()
+        assert status(s)["pid"] == s.process.pid
+        s.kill()
+        ng.wait_for("the kernel to remove the table", s.gone)
+        assert pathlib.Path(where(s), "control.sock").is_socket()
+        assert "does not run" in ctl(s, "status").stderr
+        s.start()
+        ng.wait_for("an answer", lambda: ctl(s, "status").returncode == 0)
+        s.stop()
+
+
+def ask(s, *packets):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as c:
+        c.settimeout(10)
+        c.connect(str(pathlib.Path(where(s), "control.sock")))
+        for p in packets:
+            c.send(p)
+        return c.recv(1 << 17)
+
+
+def test_hostile_clients(tmp_path):
+    """Nonsense, silence, hang-ups and a thousand connections: each is let go, the others are served, packets go on."""
+    with machine(tmp_path) as s:
+        fds = pathlib.Path(f"/proc/{s.process.pid}/fd")
+        before = len(list(fds.iterdir()))
+        for nonsense in (b"x", b"\0", b"status\0", b"STATUS", b"stat", b"reload ", b"status" * 3, bytes(60000), b"\n" * 16):
+            assert ask(s, nonsense) == b'{"error":"unknown request"}'
+        path = str(pathlib.Path(where(s), "control.sock"))
+        silent = []
+        for _ in range(1000):
+            c = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            c.setblocking(False)
+            try:
+                c.connect(path)
+                silent.append(c)
+            except BlockingIOError:  # the backlog is full
+                c.close()
+        assert len(silent) >= 8
+        assert len(list(fds.iterdir())) <= before + 8
+        connect(s, 3)
+        s.wait_reports(3, type="conn")
+        # Who says nothing is let go; then there is room.
+        ng.wait_for("an answer", lambda: ctl(s, "status").returncode == 0)
+        for c in silent:
+            c.close()
+
+        def flood(until):
+            while time.monotonic() < until:
+                with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as c:
+                    c.settimeout(1)
+                    c.connect(path)
+                    c.send(b"status")  # and never reads
+        flooders = [threading.Thread(target=flood, args=(time.monotonic() + 2,)) for _ in range(4)]
+        for t in flooders:
+            t.start()
+        connect(s, 20)
+        s.wait_reports(23, type="conn")
+        for t in flooders:
+            t.join()
+        said = ng.wait_for("an answer", lambda: (lambda d: json.loads(d.stdout) if d.returncode == 0 else None)(
+            ctl(s, "status", "--json")))
+        assert said["processes"][0]["starts"] == 1
+        assert ng.wait_for("its descriptors", lambda: len(list(fds.iterdir())) <= before)
+        found = s.stop()
+        assert found[-1]["gap"] == 0
+
+
+# The doctor, each cause for real.
+
+def test_doctor_is_content(tmp_path):
+    with machine(tmp_path) as s:
+        connect(s)
+        s.wait_reports(1, type="conn")
+        found = lines(ctl(s, "doctor"))
+        assert {check for check, (verdict, _) in found.items() if verdict == "FAIL"} == set(), found
+        assert set(found) >= {"daemon", "configuration", "kernel", "groups", "rules", "traffic", "losses", "analyzer",
+                              "writer", "plugins", "output", "clock", "ports"}
+        s.stop()
+
+
+def alone(ns, folder, before=(), program=None, **options):
+    """The doctor where nothing runs."""
+    s = Sensor(ns, folder, libexec_dir=str(ng.BUILD), **{"plugin_dir": str(ng.BUILD / "plugins"), **options})
+    s.options["plugin-dir"] = str(ng.BUILD / "plugins")
+    s.write_config()
+    return lines(ns.run(*before, program or ng.program(CTL), "doctor", "-f", s.config_path, timeout=120))
+
+
+def test_doctor_without_daemon(tmp_path):
+    with box() as ns:
+        found = alone(ns, tmp_path)
+        assert found["daemon"][0] == "FAIL" and "does not run" in found["daemon"][1]
+        assert {c: v for c, (v, _) in found.items() if c != "daemon"} == dict.fromkeys(
+            ("configuration", "kernel", "groups", "clock", "ports"), "ok"), found
+        found = alone(ns, tmp_path, flows=3)
+        assert found["configuration"][0] == "FAIL" and 'flows = "3"' in found["configuration"][1]
+        found = alone(ns, tmp_path, rules="include")
+        assert found["rules"][0] == "FAIL" and "nft -f" in found["rules"][1]
+        assert ns.run("nft", "-f", ng.TOP / "nft/net-gazer.nft").returncode == 0
+        assert alone(ns, tmp_path, rules="include")["rules"][0] == "ok"
+        # No /proc, as in a jail without: no NFLOG is to be seen.
+        found = alone(ns, tmp_path, before=["unshare", "-m", "sh", "-c", 'umount -l /proc; exec "$@"', "sh"])
+        assert found["kernel"][0] == "FAIL" and "modprobe nfnetlink_log" in found["kernel"][1]
+        # A machine that thinks it is earlier than its programs.
+        early = tmp_path / CTL
+        shutil.copy(ng.program(CTL), early)
+        os.utime(early, (time.time() + 1e8,) * 2)
+        found = alone(ns, tmp_path, program=early)
+        assert found["clock"][0] == "FAIL" and "NTP" in found["clock"][1]
+        ns.sysctl(ipv4__ip_local_port_range="32768 65535")
+        found = alone(ns, tmp_path)
+        assert found["ports"][0] == "warn" and "64511" in found["ports"][1]
+
+
+def test_doctor_names_who_has_the_group(tmp_path):
+    (tmp_path / "b").mkdir()
+    with machine(tmp_path) as s:
+        found = alone(s.ns, tmp_path / "b")
+        verdict, text = found["groups"]
+        assert verdict == "FAIL" and f"taken by pid {s.process.pid} (net-gazer)" in text, found
+        s.stop()
+
+
+def test_doctor_disabled_plugin(tmp_path):
+    """One that crashes five times, for real."""
+    header = tmp_path / "include/net-gazer"
+    header.mkdir(parents=True)
+    shutil.copy(ng.TOP / "src/plugin.h", header)
+    plugin = ng.compile_c(ng.TOP / "tests/plugin/bad.c", tmp_path / "bad.so", "-fPIC", "-shared", f"-I{header.parent}",
+                          '-DBAD_NAME="zoo"', "-DBAD_EVENT=abort()")
+    with machine(tmp_path, plugins=["handshake", str(plugin)]) as s, net.Server(s.ns, 666):
+        ng.wait_for(lambda: f"five crashes\n{s.log()}", lambda: (net.connect(s.ns, "127.0.0.1", 666),
+                                                                "disabled" in s.log())[1], every_s=0.1)
+        verdict, text = ng.wait_for("the doctor's word", lambda: (lambda w: w if w[0] == "FAIL" else None)(
+            lines(ctl(s, "doctor"))["plugins"]))
+        assert "zoo crashed again and again" in text
+        assert re.search(r"^zoo +\S+ +disabled ", ctl(s, "plugins").stdout, re.M)
+        assert ctl(s, "reload").returncode == 0
+        assert lines(ctl(s, "doctor"))["plugins"][0] == "ok"
+        s.stop(quiet=False)
+
+
+# The doctor's judgement alone: answers that a daemon would give.
+
+class Fake:
+    """A control socket that gives one answer."""
+
+    def __init__(self, folder, answer):
+        self.path, self.answer = folder / "control.sock", json.dumps(answer).encode()
+
+    def __enter__(self):
+        self.path.unlink(missing_ok=True)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.bind(str(self.path))
+        self.socket.listen()
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+        return self
+
+    def _run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                c, _ = self.socket.accept()
+                with c:
+                    if c.recv(100):
+                        c.send(self.answer)
+
+    def __exit__(self, *_):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        self.socket.close()
+
+
+@pytest.fixture(scope="module", name="healthy")
+def healthy_status(tmp_path_factory):
+    with machine(tmp_path_factory.mktemp("healthy"), plugins=["handshake", "traceroute"]) as s:
+        ng.wait_for("the prober", lambda: status(s)["processes"][2]["state"] == "running")
+        connect(s)
+        s.wait_reports(1, type="conn")
+        said = ng.wait_for("the counters", lambda: (lambda t: t if t["ledger"]["seen"] else None)(status(s)))
+        s.stop()
+    return said
+
+
+def judge(folder, answer):
+    with Fake(folder, answer):
+        done = subprocess.run([ng.program(CTL), "doctor", "-c", folder], capture_output=True, text=True, timeout=60,
+                              check=False)
+    return lines(done)
+
+
+def put(answer, path, value):
+    """healthy, but for "processes.0.state"."""
+    answer = copy.deepcopy(answer)
+    at = answer
+    *way, last = [int(p) if p.isdigit() else p for p in path.split(".")]
+    for name in way:
+        at = at[name]
+    at[last] = value
+    return answer
+
+
+CAUSES = [
+    ("rules_gone", True, "rules", "FAIL", "installs it again"),
+    ("ledger.gap", 7, "losses", "warn", "receive-buffer"),
+    ("ledger.sampled_out", 7, "losses", "warn", "over the limits"),
+    ("ledger.in_hand", 7, "losses", "warn", "crashed"),
+    ("processes.0.state", "down", "analyzer", "FAIL", "is down"),
+    ("processes.0.last_end", "signal 11", "analyzer", "warn", "signal 11"),
+    ("processes.0.sandbox.landlock", False, "sandbox", "warn", "Landlock"),
+    ("processes.0.sandbox.seccomp", False, "sandbox", "warn", "seccomp"),
+    ("processes.2.state", "down", "prober", "FAIL", "is down"),
+    ("prober.possible", False, "prober", "FAIL", "CAP_NET_RAW"),
+    ("prober.send_errors", 9, "prober", "warn", "route"),
+    ("plugins.0.state", "not started", "plugins", "FAIL", "handshake: not started"),
+    ("plugins_refused", 2, "plugins", "FAIL", "2 cannot be loaded"),
+    ("ledger.reports_dropped", 7, "output", "warn", "too slow"),
+    ("reload_refused", "a\x1b[31m.conf:1: no\n", "configuration", "warn", "a?[31m.conf:1: no?"),
+]
+
+
+@pytest.mark.parametrize("path, value, check, verdict, needle", CAUSES, ids=[c[0] for c in CAUSES])
+def test_doctor_judges(tmp_path, healthy, path, value, check, verdict, needle):
+    before = judge(tmp_path, healthy)
+    found = judge(tmp_path, put(healthy, path, value))
+    assert before[check][0] == "ok", before
+    assert found[check][0] == verdict and needle in found[check][1], found
+    assert {c for c in found if found[c] != before[c]} == {check}
+
+
+def test_doctor_never_hit(tmp_path, healthy):
+    answer = put(put(healthy, "ledger.seen", 0), "up_s", 3600)
+    verdict, text = judge(tmp_path, answer)["traffic"]
+    assert verdict == "warn" and "no rule was ever hit" in text
+    assert judge(tmp_path, put(answer, "up_s", 5))["traffic"][0] == "ok"
+
+
+@pytest.mark.parametrize("answer", [[], "x", {"error": "only on Sundays"}, {}, {"processes": 7, "ledger": []},
+                                    {"plugins": [[]], "groups": [None], "complaints": [{"text": 3}]}])
+@pytest.mark.parametrize("command", ["status", "plugins", "doctor", "reload"])
+def test_strange_answers(tmp_path, command, answer):
+    """Whatever answers, it ends by itself, in order."""
+    if command == "reload" and isinstance(answer, dict) and "error" not in answer:
+        answer = {**answer, "refused": "no"}
+    with Fake(tmp_path, answer):
+        done = subprocess.run([ng.program(CTL), command, "-c", tmp_path], capture_output=True, text=True, timeout=60,
+                              check=False)
+    assert done.returncode in (0, 1, 2), done
