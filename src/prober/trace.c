@@ -276,6 +276,8 @@ plan_up(struct plan *p)
 		ahead = t->top < t->length ? 1 : t->top - t->length + 2;
 	if (ahead > AHEAD_FIRST)
 		ahead = AHEAD_FIRST;
+	if (!t->length)
+		last = ttl - 1 + (unsigned)ahead;
 	/* In band, the far end is not to be bothered more than the estimate may be wrong. */
 	if (in_band && t->length)
 		last = t->length > t->top ? t->length : t->top + 1U;
