@@ -30,6 +30,7 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "live.h"
+#include "metrics.h"
 #include "pathquery.h"
 #include "query.h"
 #include "store.h"
@@ -117,6 +118,8 @@ struct route {
 	int post;
 	/* Writes the answer: 0 or an error of store.h. */
 	int (*get)(struct http *, struct json *, const struct params *);
+	/* The same as text; its length.  out has room for METRICS_MAX. */
+	size_t (*text)(struct http *, char *out);
 	int64_t limit;       /* default; 0: takes none */
 	int window, before, dst; /* takes these */
 };
@@ -194,6 +197,19 @@ get_health(struct http *h, struct json *j, const struct params *p)
 	return 0;
 }
 
+static size_t
+get_metrics(struct http *h, char *out)
+{
+	struct store_sizes sizes = store_sizes(h->setup.store);
+	struct intake_counts counts = intake_counts(h->setup.intake);
+
+	return metrics_write(&(struct metrics){ .up_s = (clock_mono_us() - h->started_us) / 1000000,
+						.accepted = counts.accepted, .duplicate = counts.duplicate,
+						.rejected = counts.rejected, .rows = sizes.rows, .bytes = sizes.bytes,
+						.last_id = sizes.last_id, .connections = h->n_clients,
+						.streams = h->n_streams }, out);
+}
+
 static const struct route routes[] = {
 	{ .path = "/v1/reports", .post = 1 },
 	{ .path = "/events" },
@@ -206,6 +222,7 @@ static const struct route routes[] = {
 	{ .path = "/api/paths", .get = get_paths, .limit = 100, .dst = 1 },
 	{ .path = "/api/graph", .get = get_graph, .limit = 100 },
 	{ .path = "/health", .get = get_health },
+	{ .path = "/metrics", .text = get_metrics },
 };
 static const struct route route_asset = { .path = "" };
 
@@ -548,6 +565,12 @@ reply_query(struct request *q, struct MHD_Connection *c)
 	MHD_get_connection_values(c, MHD_GET_ARGUMENT_KIND, read_param, &p);
 	if (p.wrong)
 		return reply_error(c, MHD_HTTP_BAD_REQUEST, p.wrong);
+	if (q->route->text) {
+		char text[METRICS_MAX];
+
+		r = MHD_create_response_from_buffer(q->route->text(q->http, text), text, MHD_RESPMEM_MUST_COPY);
+		return reply(c, MHD_HTTP_OK, r, METRICS_TYPE, "no-store");
+	}
 	buf = malloc(REPLY_BYTES); /* pages that stay unused cost nothing */
 	if (!buf)
 		return reply_error(c, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
@@ -809,7 +832,7 @@ on_request(void *arg, struct MHD_Connection *c, const char *url, const char *met
 		return reply_error(c, q->status, q->why);
 	if (q->route->post)
 		return reply_intake(q, c);
-	if (q->route->get)
+	if (q->route->get || q->route->text)
 		return reply_query(q, c);
 	if (q->route == &route_asset)
 		return reply_asset(c, url);

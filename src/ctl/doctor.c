@@ -170,7 +170,9 @@ check_processes(const struct facts *f)
 
 		if (!strcmp(name, "prober"))
 			continue; /* has a line of its own */
-		if (strcmp(state, "running"))
+		if (!strcmp(state, "starting") || !strcmp(state, "changing"))
+			say(OK, name, "is being started");
+		else if (strcmp(state, "running"))
 			say(FAIL, name, "is %s%s%s; net-gazer's log says more", state, *end ? ", ended with " : "", end);
 		else if (*end)
 			say(WARN, name, "runs, and was started %" PRId64 " times; the last one ended with %s",
@@ -252,6 +254,55 @@ check_output(const struct facts *f)
 }
 
 static void
+check_collector(const struct facts *f)
+{
+	yajl_val t = f->status;
+	const char *state = ask_str(t, "delivery.state"), *why = ask_str(t, "delivery.why");
+	int64_t waiting = ask_int(t, "delivery.waiting");
+
+	if (!ask_get(t, "delivery"))
+		return;
+	if (!strcmp(state, "held"))
+		say(FAIL, "collector", "%s refuses (%s): %" PRId64 " reports wait; look at collector-token-file and the "
+		    "collector's token-file", ask_str(t, "output"), why, waiting);
+	else if (!strcmp(state, "clock"))
+		say(FAIL, "collector", "this machine's clock is wrong, so no certificate can be checked: %" PRId64 " reports wait",
+		    waiting);
+	else if (!strcmp(state, "retrying"))
+		say(FAIL, "collector", "%s cannot be reached or does not accept (%s), %" PRId64 " tries: %" PRId64 " reports wait",
+		    ask_str(t, "output"), why, ask_int(t, "delivery.tries"), waiting);
+	else if (ask_int(t, "delivery.rejected") || ask_int(t, "delivery.quarantined"))
+		say(WARN, "collector", "has not stored %" PRId64 " reports, which it calls wrong; is it older than this net-gazer? "
+		    "It acknowledged %" PRId64, ask_int(t, "delivery.rejected") + ask_int(t, "delivery.quarantined"),
+		    ask_int(t, "delivery.acknowledged"));
+	else
+		say(OK, "collector", "%s has acknowledged %" PRId64 " reports, %" PRId64 " wait", ask_str(t, "output"),
+		    ask_int(t, "delivery.acknowledged"), waiting);
+}
+
+static void
+check_spool(const struct facts *f)
+{
+	yajl_val t = f->status;
+	int64_t bytes = ask_int(t, "delivery.spool_bytes"), limit = ask_int(t, "delivery.spool_limit_bytes");
+	int64_t dropped = ask_int(t, "delivery.dropped");
+
+	if (!ask_get(t, "delivery"))
+		return;
+	if (*ask_str(t, "delivery.spool_error"))
+		say(FAIL, "spool", "cannot write to spool-dir: %s", ask_str(t, "delivery.spool_error"));
+	else if (limit && bytes > limit - limit / 10)
+		say(WARN, "spool", "is full, %" PRId64 " of %" PRId64 " bytes: the oldest reports make room, %" PRId64 " so far; "
+		    "spool-bytes raises it", bytes, limit, dropped);
+	else if (dropped)
+		say(WARN, "spool", "%" PRId64 " reports were dropped for room; queue-bytes, spool-dir and spool-bytes give more",
+		    dropped);
+	else
+		say(OK, "spool", "%" PRId64 " bytes wait in memory, %" PRId64 " in files; %" PRId64 " bytes were written to a disk",
+		    ask_int(t, "delivery.queue_bytes"), bytes, ask_int(t, "delivery.flash_written_bytes"));
+}
+
+static void
 check_prober(const struct facts *f)
 {
 	yajl_val t = f->status, p = ask_named(t, "processes", "prober");
@@ -262,6 +313,8 @@ check_prober(const struct facts *f)
 	if (!ask_is(t, "prober.possible"))
 		say(FAIL, "prober", "it has no right to send (CAP_NET_RAW), or its sockets could not be opened: paths are not "
 		    "traced; restart net-gazer as root");
+	else if (!strcmp(ask_str(p, "state"), "starting") || !strcmp(ask_str(p, "state"), "changing"))
+		say(OK, "prober", "is being started");
 	else if (strcmp(ask_str(p, "state"), "running"))
 		say(FAIL, "prober", "is %s%s%s; net-gazer's log says more", ask_str(p, "state"),
 		    *ask_str(p, "last_end") ? ", ended with " : "", ask_str(p, "last_end"));
@@ -301,7 +354,8 @@ check_ports(const struct facts *f)
 
 static void (*const checks[])(const struct facts *) = {
 	check_daemon, check_configuration, check_kernel, check_groups, check_rules, check_traffic, check_losses,
-	check_processes, check_plugins, check_sandbox, check_output, check_prober, check_clock, check_ports,
+	check_processes, check_plugins, check_sandbox, check_output, check_collector, check_spool,
+	check_prober, check_clock, check_ports,
 };
 
 int

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ctl/doctor.h"
+#include "ctl/metrics.h"
 #include "ctl/plugins.h"
 #include "ctl/reload.h"
 #include "ctl/status.h"
@@ -22,6 +23,7 @@ static const struct {
 	{ "doctor", doctor_main, "say why there is no data" },
 	{ "plugins", plugins_main, "list its plugins, and how each is doing" },
 	{ "reload", reload_main, "have it read its configuration again" },
+	{ "metrics", metrics_main, "print its numbers for Prometheus" },
 	{ "trace", trace_main, "show the path to a host" },
 };
 

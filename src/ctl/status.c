@@ -127,6 +127,22 @@ say(yajl_val t)
 		printf("\ntraces     %" PRId64 " begun, %" PRId64 " refused; %" PRId64 " probes, %" PRId64 " answers, %" PRId64
 		       " hops from the cache\n", ask_int(t, "prober.traces"), ask_int(t, "prober.refused"),
 		       ask_int(t, "prober.probes"), ask_int(t, "prober.answers"), ask_int(t, "prober.cached"));
+	if (ask_get(t, "delivery")) {
+		fputs("\ndelivery   ", stdout);
+		print_text(ask_str(t, "delivery.state"), 0);
+		if (*ask_str(t, "delivery.why")) {
+			fputs(": ", stdout);
+			print_text(ask_str(t, "delivery.why"), 0);
+		}
+		printf("\n           %" PRId64 " received + %" PRId64 " recovered = %" PRId64 " acknowledged + %" PRId64
+		       " rejected + %" PRId64 " quarantined + %" PRId64 " dropped + %" PRId64 " waiting\n"
+		       "           %" PRId64 " bytes sent, %" PRId64 " wait in memory, %" PRId64 " in the spool; %" PRId64
+		       " written to a disk\n",
+		       ask_int(t, "delivery.received"), ask_int(t, "delivery.recovered"), ask_int(t, "delivery.acknowledged"),
+		       ask_int(t, "delivery.rejected"), ask_int(t, "delivery.quarantined"), ask_int(t, "delivery.dropped"),
+		       ask_int(t, "delivery.waiting"), ask_int(t, "delivery.sent_bytes"), ask_int(t, "delivery.queue_bytes"),
+		       ask_int(t, "delivery.spool_bytes"), ask_int(t, "delivery.flash_written_bytes"));
+	}
 	say_complaints(t);
 }
 

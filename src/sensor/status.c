@@ -72,7 +72,7 @@ put_complaints(struct json *j)
 }
 
 static void
-put_child(struct json *j, const char *name, const struct child_status *s, int sandboxed)
+put_child(struct json *j, const char *name, const struct child_status *s)
 {
 	static const struct {
 		uint64_t bit;
@@ -92,7 +92,7 @@ put_child(struct json *j, const char *name, const struct child_status *s, int sa
 	json_uint(j, "starts", s->starts);
 	if (*s->ended)
 		put_str(j, "last_end", s->ended);
-	if (sandboxed && s->posture) {
+	if (s->posture) {
 		json_map(j, "sandbox");
 		for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
 			json_bool(j, steps[i].name, !!(s->posture & steps[i].bit));
@@ -211,6 +211,42 @@ put_prober(struct json *j, const struct run *r, const struct probing_status *s)
 }
 
 static void
+put_delivery(struct json *j, const struct worker_forward_page *page)
+{
+	static const char *const states[] = { "starting", "ok", "retrying", "held", "clock" };
+	uint32_t state = page->state, error = page->spool_error;
+	int64_t ack_us = page->ack_us;
+
+	json_map(j, "delivery");
+	put_str(j, "state", state < sizeof states / sizeof *states ? states[state] : "unknown");
+	json_str(j, "why", page->why, strnlen(page->why, sizeof page->why));
+	json_uint(j, "tries", page->tries);
+	if (ack_us)
+		json_int(j, "acknowledged_ago_s", (clock_boot_us() - ack_us) / 1000000);
+	json_uint(j, "received", page->now.received);
+	json_uint(j, "recovered", page->now.recovered);
+	json_uint(j, "acknowledged", page->now.acknowledged);
+	json_uint(j, "rejected", page->now.rejected);
+	json_uint(j, "quarantined", page->now.quarantined);
+	json_uint(j, "dropped", page->now.dropped);
+	json_uint(j, "waiting", page->waiting);
+	json_uint(j, "queue_bytes", page->queue_bytes);
+	json_uint(j, "queue_limit_bytes", page->queue_limit_bytes);
+	json_uint(j, "spool_bytes", page->spool_bytes);
+	json_uint(j, "spool_limit_bytes", page->spool_limit_bytes);
+	json_uint(j, "spool_damaged", page->spool_damaged);
+	if (error)
+		put_str(j, "spool_error", error < 4096 ? strerror((int)error) : "unknown error");
+	json_uint(j, "flash_written_bytes", page->flash_written_bytes);
+	json_uint(j, "sent_bytes", page->sent_bytes);
+	json_uint(j, "posts", page->posts);
+	json_uint(j, "http_2xx", page->http_2xx);
+	json_uint(j, "http_4xx", page->http_4xx);
+	json_uint(j, "http_5xx", page->http_5xx);
+	json_close(j);
+}
+
+static void
 put_status(struct json *j, const struct run *r)
 {
 	static const char *const states[] = { "starting", "running", "reloading", "stopping" };
@@ -222,6 +258,8 @@ put_status(struct json *j, const struct run *r)
 	supervise_status(r->analyzer, &analyzer);
 	probing_status(r->prober, &prober);
 	output_status(r->output, &output);
+	if (url)
+		output.posture = output_page(r->output)->posture;
 	json_map(j, NULL);
 	put_str(j, "version", VERSION);
 	put_str(j, "state", states[r->state]);
@@ -240,12 +278,14 @@ put_status(struct json *j, const struct run *r)
 	put_ledger(j, r, analyzer.page);
 	put_groups(j, r, &analyzer);
 	json_list(j, "processes");
-	put_child(j, "analyzer", &analyzer.child, 1);
-	put_child(j, url ? "forwarder" : "writer", &output, 0);
-	put_child(j, "prober", &prober.child, 1);
+	put_child(j, "analyzer", &analyzer.child);
+	put_child(j, url ? "forwarder" : "writer", &output);
+	put_child(j, "prober", &prober.child);
 	json_close(j);
 	put_plugins(j, r, &analyzer);
 	put_prober(j, r, &prober);
+	if (url)
+		put_delivery(j, output_page(r->output));
 	put_complaints(j);
 	json_close(j);
 }

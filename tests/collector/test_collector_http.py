@@ -13,7 +13,7 @@ import time
 import pytest
 
 import collector_rig as rig
-from lib import net, ng
+from lib import net, ng, prometheus
 from lib.collector import Collector
 
 CSP = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "
@@ -34,7 +34,7 @@ def unharmed(c):
 
 
 GETS = ["/", "/index.html", "/app.js", "/app.css", "/icon.svg", "/schema/report-1.json", "/health", "/api/conns",
-        "/api/destinations", "/api/failures", "/api/attempts", "/api/sensors", "/api/summary"]
+        "/api/destinations", "/api/failures", "/api/attempts", "/api/sensors", "/api/summary", "/metrics"]
 
 
 def check_headers(headers):
@@ -62,6 +62,21 @@ def test_files(collector):
         if path.startswith("/schema"):
             dist = ng.TOP / "docs/schema/net-gazer-report-1.schema.json"
         assert body == dist.read_bytes(), path
+
+
+def test_metrics(collector):
+    """Prometheus' format, the numbers of /health, and nothing that a report brought."""
+    status, body, headers = rig.request(collector, "GET", "/metrics")
+    health = collector.get("/health")
+    assert (status, headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    found = prometheus.check(body.decode("ascii"))
+    assert found["net_gazer_collector_info", ("version", health["version"])] == 1
+    for name, field in (("reports_accepted_total", "accepted"), ("reports_duplicate_total", "duplicate"), ("rows", "rows"),
+                        ("reports_rejected_total", "rejected"), ("last_id", "last_id"), ("streams", "streams")):
+        assert found[f"net_gazer_collector_{name}",] == health[field], name
+    text = (ng.TOP / "docs/API.md").read_text(encoding="utf-8")
+    assert all(f"`{name.removeprefix('net_gazer_collector')}`" in text or f"`{name}`" in text for name, *_ in found)
+    assert rig.request(collector, "GET", "/metrics?x")[0] == 400
 
 
 def test_headers_of_every_answer(collector):

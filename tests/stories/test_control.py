@@ -18,8 +18,10 @@ import time
 
 import pytest
 
-from lib import net, ng
-from lib.sensor import Sensor
+from lib import net, ng, prometheus
+from lib.collector import Collector
+from lib.relay import Relay
+from lib.sensor import Delivering, Sensor
 
 CTL = "net-gazerctl"
 OTHERS = ["--reuid=65534", "--clear-groups"]
@@ -408,9 +410,88 @@ def test_doctor_never_hit(tmp_path, healthy):
     assert judge(tmp_path, put(answer, "up_s", 5))["traffic"][0] == "ok"
 
 
+DELIVERY = {"state": "ok", "why": "", "tries": 0, "received": 9, "recovered": 0, "acknowledged": 9, "rejected": 0,
+            "quarantined": 0, "dropped": 0, "waiting": 0, "queue_bytes": 0, "queue_limit_bytes": 1000, "spool_bytes": 0,
+            "spool_limit_bytes": 1000, "flash_written_bytes": 0, "sent_bytes": 99}
+
+
+@pytest.mark.parametrize("changed, check, verdict, needle", [
+    ({"state": "held", "why": "401 \x1b]0;x"}, "collector", "FAIL", "refuses (401 ?]0;x)"),
+    ({"state": "retrying", "why": "Connection refused", "tries": 4}, "collector", "FAIL", "Connection refused), 4 tries"),
+    ({"state": "clock"}, "collector", "FAIL", "clock is wrong"),
+    ({"rejected": 3}, "collector", "warn", "not stored 3"),
+    ({"spool_bytes": 950, "dropped": 5}, "spool", "warn", "is full, 950 of 1000"),
+    ({"dropped": 5}, "spool", "warn", "5 reports were dropped"),
+    ({"spool_error": "No space left on device"}, "spool", "FAIL", "No space left")])
+def test_doctor_judges_delivery(tmp_path, healthy, changed, check, verdict, needle):
+    before = judge(tmp_path, {**healthy, "delivery": DELIVERY})
+    found = judge(tmp_path, {**healthy, "delivery": {**DELIVERY, **changed}})
+    assert before["collector"][0] == before["spool"][0] == "ok", before
+    assert found[check][0] == verdict and needle in found[check][1], found
+
+
+def test_doctor_and_a_collector(tmp_path):
+    """One that is not there, then one that wants a token, then one that takes reports."""
+    token = tmp_path / "token"
+    token.write_text("0123456789abcdef\n", encoding="ascii")
+    token.chmod(0o600)
+    c = Collector(tmp_path)
+    with box() as ns, Relay(ns, c.port), Delivering(ns, tmp_path, c, loopback=True) as s:
+        ng.wait_for(lambda: f"its first words\n{s.log()}", lambda: " runs: " in s.log())
+
+        def says(needle, verdict):
+            return ng.wait_for(lambda: f"{verdict}: {needle}; {ctl(s, 'doctor').stdout}\n{s.log()}", lambda: (
+                lambda w: w[0] == verdict and needle in w[1])(lines(ctl(s, "doctor"))["collector"]), every_s=0.1)
+
+        def another(ms):
+            """A forwarder that has not failed yet: its next try would be a while off."""
+            s.write_config(collector_batch_ms=ms)
+            assert ctl(s, "reload").returncode == 0
+            connect(s)
+        connect(s)
+        says("cannot be reached", "FAIL")
+        c.arguments = ("--token-file", token)
+        with c:
+            another(60)
+            says("refuses", "FAIL")
+        c.arguments = ()
+        with c:
+            another(70)
+            says("has acknowledged", "ok")
+            ng.wait_for("rows", lambda: c.get("/health")["rows"] and status(s)["delivery"]["acknowledged"])
+            said = status(s)["delivery"]
+            assert said["received"] + said["recovered"] == sum(said[n] for n in (
+                "acknowledged", "rejected", "quarantined", "dropped", "waiting"))
+            assert "acknowledged" in ctl(s, "status").stdout
+            up = ("net_gazer_delivery_up",), ("net_gazer_process_up", ("process", "forwarder"))
+            ng.wait_for("both", lambda: (lambda found: all(found[u] == 1 for u in up))(
+                prometheus.check(ctl(s, "metrics").stdout)))
+            s.stop(complete=False)
+
+
+def test_metrics(tmp_path):
+    """Prometheus' format; the numbers are the status'; without a daemon it says that there is none."""
+    with machine(tmp_path) as s:
+        connect(s, 2)
+        s.wait_reports(2, type="conn")
+        said = ng.wait_for("the counters", lambda: (lambda t: t if t["ledger"]["seen"] == 8 else None)(status(s)))
+        done = ctl(s, "metrics")
+        assert (done.returncode, done.stderr) == (0, "")
+        found = prometheus.check(done.stdout)
+        assert found["net_gazer_up",] == 1 and found["net_gazer_info", ("version", said["version"])] == 1
+        assert found["net_gazer_packets_seen_total",] == found["net_gazer_packets_logged_total",] == 8
+        assert found["net_gazer_packets_parsed_total",] == said["ledger"]["parsed"]
+        assert sum(v for k, v in found.items() if k[0] == "net_gazer_class_seen_total") == 8
+        assert found["net_gazer_plugin_up", ("plugin", "attempts")] == 1
+        assert {k[1][1] for k in found if k[0] == "net_gazer_process_up"} == {"analyzer", "writer"}
+        s.stop()
+        done = ctl(s, "metrics")
+        assert done.returncode == 2 and prometheus.check(done.stdout) == {("net_gazer_up",): 0}
+
+
 @pytest.mark.parametrize("answer", [[], "x", {"error": "only on Sundays"}, {}, {"processes": 7, "ledger": []},
                                     {"plugins": [[]], "groups": [None], "complaints": [{"text": 3}]}])
-@pytest.mark.parametrize("command", ["status", "plugins", "doctor", "reload"])
+@pytest.mark.parametrize("command", ["status", "plugins", "doctor", "metrics", "reload"])
 def test_strange_answers(tmp_path, command, answer):
     """Whatever answers, it ends by itself, in order."""
     if command == "reload" and isinstance(answer, dict) and "error" not in answer:
