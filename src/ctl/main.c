@@ -10,6 +10,7 @@
 #include "ctl/metrics.h"
 #include "ctl/plugins.h"
 #include "ctl/reload.h"
+#include "ctl/rules.h"
 #include "ctl/status.h"
 #include "ctl/trace.h"
 #include "lib/log.h"
@@ -23,6 +24,7 @@ static const struct {
 	{ "doctor", doctor_main, "say why there is no data" },
 	{ "plugins", plugins_main, "list its plugins, and how each is doing" },
 	{ "reload", reload_main, "have it read its configuration again" },
+	{ "rules", rules_main, "print the firewall rules that it needs, for nft -f" },
 	{ "metrics", metrics_main, "print its numbers for Prometheus" },
 	{ "trace", trace_main, "show the path to a host" },
 };

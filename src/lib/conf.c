@@ -660,7 +660,7 @@ conf_command_line(struct conf *c, int argc, char **argv, const char *extra,
 	static const struct option common[] = {
 		{ "help", no_argument, NULL, 'h' },    { "version", no_argument, NULL, 'V' },
 		{ "verbose", no_argument, NULL, 'v' }, { "check", no_argument, NULL, 'n' },
-		{ "options", no_argument, NULL, 'O' },
+		{ "options", no_argument, NULL, 'O' },  { "print-rules", no_argument, NULL, 'R' },
 	};
 	size_t n_common = sizeof common / sizeof *common;
 	struct option *long_options = calloc(c->n + n_common + 1, sizeof *long_options);

@@ -13,6 +13,7 @@
 #include "lib/log.h"
 #include "plugin.h"
 #include "sensor/child.h"
+#include "sensor/rulestext.h"
 #include "sensor/run.h"
 #include "sensor/status.h"
 #include "worker.h"
@@ -54,6 +55,17 @@ checked(const struct plan *p)
 	}
 	printf("configuration OK: %s\n", p->file ? p->file : "no file, all defaults");
 	return fflush(stdout) ? 1 : 0;
+}
+
+static int
+print_rules(const struct plan *p)
+{
+	static char text[RULESTEXT_MAX];
+	ssize_t n = rulestext_write(&p->rules, text, sizeof text);
+
+	if (n < 0)
+		fatal("rules: %s", strerror((int)-n));
+	return fwrite(text, 1, (size_t)n, stdout) != (size_t)n || fflush(stdout) ? 1 : 0;
 }
 
 static void
@@ -111,6 +123,8 @@ main(int argc, char **argv)
 		options_print_table();
 	if (run.plan->flags.help || run.plan->flags.version || run.plan->flags.list)
 		return fflush(stdout) ? 1 : 0;
+	if (run.plan->flags.rules)
+		return print_rules(run.plan);
 	if (run.plan->flags.check)
 		return checked(run.plan);
 	if (run.plan->capture_fd >= 0)

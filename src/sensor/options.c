@@ -232,6 +232,9 @@ on_flag(void *arg, int letter)
 	case 'n':
 		f->check = 1;
 		break;
+	case 'R':
+		f->rules = f->check = 1;
+		break;
 	case 'h':
 		f->help = 1;
 		break;
@@ -290,7 +293,7 @@ options_load(int argc, char **argv, const struct conf_section *sections, size_t 
 		snprintf(err, size, "out of memory");
 		return NULL;
 	}
-	if (conf_command_line(c, argc, argv, "nhVvO", on_flag, flags, &first, err, size))
+	if (conf_command_line(c, argc, argv, "nhVvOR", on_flag, flags, &first, err, size))
 		goto fail;
 	if (flags->help || flags->version || flags->list)
 		return c;
@@ -335,6 +338,7 @@ options_print_help(void)
 	     "  -v                         say more (debugging)\n"
 	     "  -h, --help                 this text\n"
 	     "  -V, --version              the version\n"
+	     "      --print-rules          the firewall rules for this configuration, for nft -f, and end\n"
 	     "      --options              the options below, one a line, tab-separated\n"
 	     "\n"
 	     "Options, also in the configuration file: [default] {environment variable}");

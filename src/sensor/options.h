@@ -23,6 +23,7 @@ struct options_flags {
 	int help;    /* -h */
 	int version; /* -V */
 	int list;    /* --options */
+	int rules;   /* --print-rules; then check, too */
 	int verbose; /* how many -v */
 };
 

@@ -13,6 +13,7 @@
 #include "lib/priv.h"
 #include "prober.h"
 #include "sensor/control.h"
+#include "sensor/rulestext.h"
 #include "sensor/run.h"
 #include "worker.h"
 
@@ -312,6 +313,13 @@ on_request(void *arg, enum control_word word, char *out, size_t size)
 	struct json j;
 	int e;
 
+	if (word == CONTROL_RULES) {
+		struct ruleset_spec rules = r->plan->rules;
+
+		/* Also those of a prober that goes without them, for want of a newer file. */
+		rules.classes |= r->plan->prober ? CLASSES_TO_PROBER : 0;
+		return rulestext_write(&rules, out, size);
+	}
 	if (r->state != RUN_STOPPING && r->state != RUN_STARTING &&
 	    loop_now_us(r->loop) - r->counters_us > STATUS_LOOK_US)
 		run_look(r);

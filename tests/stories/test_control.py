@@ -22,6 +22,7 @@ from lib import net, ng, prometheus
 from lib.collector import Collector
 from lib.relay import Relay
 from lib.sensor import Delivering, Sensor
+from test_rules import table as table_of
 
 CTL = "net-gazerctl"
 OTHERS = ["--reuid=65534", "--clear-groups"]
@@ -467,6 +468,35 @@ def test_doctor_and_a_collector(tmp_path):
             ng.wait_for("both", lambda: (lambda found: all(found[u] == 1 for u in up))(
                 prometheus.check(ctl(s, "metrics").stdout)))
             s.stop(complete=False)
+
+
+CONFIGURATIONS = {
+    "default": {},
+    "all": {"plugins": ["handshake", "attempts", "packets"], "prober": "yes"},
+    "other": {"plugins": ["handshake", "attempts"], "prober": "yes", "nflog_group": 200, "handshake_limit": 7, "attempt_limit": 5,
+              "probe_limit": 3, "probe_mark": 0x1234, "home": ["192.168.0.0/16", "0.0.0.0/8", "255.255.255.255/32"]},
+    "samples": {"plugins": ["packets"], "sample_limit": 1000000, "loopback": False},
+}
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_rules(tmp_path, name):
+    """What it prints, loaded by nft, is what own mode installs; and a net-gazer that waits for rules is content."""
+    with machine(tmp_path, **CONFIGURATIONS[name]) as s:
+        own = table_of(s.ns)
+        done = ctl(s, "rules")
+        assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("#!/usr/sbin/nft -f\n")
+        s.stop()
+        for _ in range(2):  # loading it again replaces it
+            s.ns.nft(done.stdout)
+            assert table_of(s.ns) == own
+        s.write_config(rules="include", plugin_dir=str(ng.BUILD / "plugins"), libexec_dir=str(ng.BUILD))
+        again = s.ns.run(ng.program(CTL), "rules", "--file", s.config_path)
+        assert (again.returncode, again.stdout) == (0, done.stdout), again
+        s.start()
+        assert status(s)["rules"] == "include" and lines(ctl(s, "doctor"))["rules"][0] == "ok"
+        assert ctl(s, "rules").stdout == done.stdout
+        ng.stop(s.process)
 
 
 def test_metrics(tmp_path):
