@@ -85,7 +85,7 @@ $O/net-gazerctl: $(call objs,ctl) $(patsubst %,$O/obj/sensor/%.o,child settings 
 	options nft observe ruleset ranges classes)
 $O/net-gazerctl: libs = $(call pc,libs,libmnl libnftnl libconfuse yajl libseccomp)
 $O/forwarder: $(call objs,forwarder)
-$O/forwarder: libs = $(call pc,libs,libcurl yajl libseccomp)
+$O/forwarder: libs = $(call pc,libs,libcurl yajl libseccomp zlib)
 $(collector): $(call objs,collector) $O/obj/collector/ui.o
 $(collector): libs = $(call pc,libs,libmicrohttpd sqlite3 yajl libconfuse libseccomp zlib) -lpthread
 $(sensor) $(collector): $(lib)

@@ -6,6 +6,7 @@
 #include "batch.h"
 
 #include "line.h"
+#include "pack.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -29,13 +30,21 @@ struct batch_maker {
 struct batch *
 batch_new(const char *bytes, size_t len, uint32_t n, uint64_t first, uint64_t last)
 {
-	struct batch *b = malloc(sizeof *b + len);
+	struct batch *b = malloc(sizeof *b + len), *smaller;
+	size_t size;
 
 	if (!b)
 		return NULL;
-	*b = (struct batch){ .first = first, .last = last, .n = n, .len = (uint32_t)len };
-	memcpy(b->bytes, bytes, len);
-	return b;
+	*b = (struct batch){ .first = first, .last = last, .n = n, .len = (uint32_t)len, .size = (uint32_t)len };
+	size = pack_gzip(bytes, len, b->bytes, len);
+	if (!size) {
+		memcpy(b->bytes, bytes, len);
+		return b;
+	}
+	b->size = (uint32_t)size;
+	b->packed = 1;
+	smaller = realloc(b, sizeof *b + size);
+	return smaller ? smaller : b;
 }
 
 void
@@ -67,7 +76,23 @@ batch_is_conn(const char *line, size_t len)
 size_t
 batch_size(const struct batch *b)
 {
-	return sizeof *b + b->len;
+	return sizeof *b + b->size;
+}
+
+char *
+batch_lines(const struct batch *b)
+{
+	char *lines = malloc(b->len);
+
+	if (!lines)
+		return NULL;
+	if (!b->packed) {
+		memcpy(lines, b->bytes, b->len);
+	} else if (pack_undo(b->bytes, b->size, lines, b->len)) {
+		free(lines);
+		return NULL;
+	}
+	return lines;
 }
 
 struct batch_maker *
@@ -227,16 +252,16 @@ batch_thin(const struct batch *b, struct batch **front_out, struct batch **rest_
 {
 	struct batch *part[2] = { NULL, NULL };
 	struct line *line = line_new();
-	char *bytes = malloc(b->len);
+	char *bytes = malloc(b->len), *lines = batch_lines(b);
 	uint64_t first = 0, last = 0, seq;
 	uint32_t len = 0, n = 0, at = 0, line_len;
 	int behind = 0, r = -ENOMEM;
 
 	*removed = 0;
-	if (!line || !bytes)
+	if (!line || !bytes || !lines)
 		goto out;
 	for (;; at += line_len) {
-		const char *p = b->bytes + at;
+		const char *p = lines + at;
 		int end = at == b->len;
 
 		line_len = end ? 0 : (uint32_t)((const char *)memchr(p, '\n', b->len - at) - p) + 1;
@@ -273,6 +298,7 @@ out:
 	if (r)
 		batch_free(part[0]);
 	free(bytes);
+	free(lines);
 	line_free(line);
 	return r;
 }
@@ -281,19 +307,20 @@ int
 batch_halve(const struct batch *b, struct batch **one_out, struct batch **two_out)
 {
 	struct line *line = line_new();
+	char *lines = batch_lines(b);
 	uint32_t first_n = b->n / 2, at = 0;
 	uint64_t seq = 0, last = 0, next = 0;
 	struct batch *one = NULL, *two = NULL;
 	int r = -ENOMEM;
 
-	if (!line)
-		return r;
+	if (!line || !lines)
+		goto out;
 	for (uint32_t i = 0; i <= first_n; i++) {
-		const char *newline = memchr(b->bytes + at, '\n', b->len - at);
-		uint32_t n = (uint32_t)(newline - (b->bytes + at)) + 1;
+		const char *newline = memchr(lines + at, '\n', b->len - at);
+		uint32_t n = (uint32_t)(newline - (lines + at)) + 1;
 
 		/* It was checked when it came in, so this is -ENOMEM or nothing. */
-		if (i + 1 >= first_n && line_seq(line, b->bytes + at, n, &seq))
+		if (i + 1 >= first_n && line_seq(line, lines + at, n, &seq))
 			goto out;
 		if (i + 1 == first_n)
 			last = seq;
@@ -302,8 +329,8 @@ batch_halve(const struct batch *b, struct batch **one_out, struct batch **two_ou
 		if (i < first_n)
 			at += n;
 	}
-	one = batch_new(b->bytes, at, first_n, b->first, last);
-	two = batch_new(b->bytes + at, b->len - at, b->n - first_n, next, b->last);
+	one = batch_new(lines, at, first_n, b->first, last);
+	two = batch_new(lines + at, b->len - at, b->n - first_n, next, b->last);
 	if (!one || !two) {
 		batch_free(one);
 		batch_free(two);
@@ -316,6 +343,7 @@ batch_halve(const struct batch *b, struct batch **one_out, struct batch **two_ou
 	*two_out = two;
 	r = 0;
 out:
+	free(lines);
 	line_free(line);
 	return r;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * batch.h - bytes from the pipe become lines, lines become sealed batches.  A sealed batch never
- * changes: what is sent again is the same bytes under the same key.  (Halving it, after a refusal,
- * makes two others.)
+ * batch.h - bytes from the pipe become lines, lines become sealed batches, packed once.  A sealed
+ * batch never changes: what is sent again is the same bytes under the same key.  (Halving it, after a
+ * refusal, makes two others.)
  */
 #ifndef BATCH_H
 #define BATCH_H
@@ -17,7 +17,9 @@ struct batch {
 	uint64_t first;     /* seq of the first and of the last line */
 	uint64_t last;
 	uint32_t n;         /* lines, at least one */
-	uint32_t len;       /* bytes */
+	uint32_t len;       /* bytes of the lines */
+	uint32_t size;      /* of bytes[] */
+	uint8_t packed;     /* bytes[] is gzip; else, where there was no memory, the lines */
 	uint32_t refused;   /* how often it, or what it was halved from, was called wrong */
 	/* The queue's too. */
 	uint64_t segment;   /* of the spool, that holds its lines as well; 0: none */
@@ -25,7 +27,7 @@ struct batch {
 	uint8_t backlog;    /* it waited while the collector was away */
 	uint8_t thinned;    /* there is no `conn` report in it (any more) */
 	char boot[BATCH_BOOT + 1];
-	char bytes[];
+	char bytes[];       /* as they are sent */
 };
 
 struct batch_limits {
@@ -81,6 +83,9 @@ int batch_is_conn(const char *line, size_t len);
 /* A batch without its `conn` reports, *removed of them: what was in front of the first one, and what
  * was behind it; NULL where nothing is left.  0: the caller frees all three; -ENOMEM. */
 int batch_thin(const struct batch *, struct batch **front, struct batch **rest, uint32_t *removed);
+
+/* Its lines, unpacked, to be freed; NULL: out of memory. */
+char *batch_lines(const struct batch *);
 
 /* Halves a batch of two lines or more.  0: *one_out and *two_out are new, the caller
  * frees all three; -ENOMEM. */

@@ -37,6 +37,7 @@ struct deliver {
 	int64_t backlog_at_us;   /* when it has its turn */
 	int may_hurry;           /* waiting for nothing but the back-off */
 	unsigned tries;          /* failures in a row */
+	int plain;               /* the collector does not take gzip */
 	uint32_t limit_bytes;    /* of a batch, as the collector taught us */
 	struct loop_timer timer;
 	int draining;
@@ -170,10 +171,17 @@ deliver_forget(struct deliver *d, const struct reply_verdict *v)
 
 /* Something in the batch is wrong.  Which line, only halving can tell. */
 static void
-deliver_refused(struct deliver *d, const char *what)
+deliver_refused(struct deliver *d, long status, const char *what)
 {
-	uint32_t refused = queue_refused(d->queue);
+	uint32_t refused;
 
+	if (status == 415 && !d->plain) {
+		d->plain = 1;
+		log_info("%s: %s; it gets reports without compression from now on", d->settings->url, what);
+		deliver_wait(d, DELIVER_STEP_US, 1);
+		return;
+	}
+	refused = queue_refused(d->queue);
 	if (queue_held(d->queue)->n > 1) {
 		if (queue_halve(d->queue))
 			deliver_retry(d, "out of memory");
@@ -211,7 +219,6 @@ deliver_on_verdict(void *arg, const struct reply_verdict *v)
 	char what[sizeof d->said];
 	int64_t us;
 
-	d->sending = 0;
 	d->page->http_2xx += v->status / 100 == 2;
 	d->page->http_4xx += v->status / 100 == 4;
 	d->page->http_5xx += v->status / 100 == 5;
@@ -224,7 +231,7 @@ deliver_on_verdict(void *arg, const struct reply_verdict *v)
 		deliver_forget(d, v);
 		break;
 	case REPLY_HALVE:
-		deliver_refused(d, what);
+		deliver_refused(d, v->status, what);
 		break;
 	case REPLY_TOO_LARGE:
 		deliver_too_large(d, what);
@@ -248,6 +255,8 @@ deliver_on_verdict(void *arg, const struct reply_verdict *v)
 		break;
 	}
 	d->page->tries = d->tries;
+	/* Not before: a batch that was sealed meanwhile (shrink) would have been sent in between. */
+	d->sending = 0;
 	queue_release(d->queue);
 	if (v->action == REPLY_FORGET)
 		deliver_next(d);
@@ -275,7 +284,7 @@ deliver_hold(struct deliver *d, const struct batch **b)
 static int
 deliver_post(struct deliver *d, const struct batch *b)
 {
-	int r = upload_post(d->upload, b, d->page->now.dropped, deliver_on_verdict, d);
+	int r = upload_post(d->upload, b, d->plain, d->page->now.dropped, deliver_on_verdict, d);
 
 	if (r)
 		return r;
@@ -283,7 +292,7 @@ deliver_post(struct deliver *d, const struct batch *b)
 		d->backlog_at_us = loop_now_us(d->loop) + DELIVER_PACE_US;
 	d->sending = 1;
 	d->page->posts++;
-	d->page->sent_bytes += b->len;
+	d->page->sent_bytes += d->plain ? b->len : b->size;
 	return 0;
 }
 

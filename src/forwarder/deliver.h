@@ -6,6 +6,7 @@
  *   answer                    what happens
  *   2xx                       the batch is forgotten; records called rejected are counted, logged once
  *   400 415 422               halved; a lone line that was refused 3 times is quarantined (counted)
+ *   415 to a packed batch     the same unpacked, and so are all that follow
  *   413                       halved, and no such large batch is made again; a lone line: quarantined
  *   401 403 409               held for 5 minutes, the reason is logged
  *   any with Retry-After      the same bytes after that time, 10 minutes at most

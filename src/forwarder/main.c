@@ -248,7 +248,7 @@ usage(FILE *to)
 {
 	fputs("usage: forwarder [-f SETTINGS] [-hV] < REPORTS\n"
 	      "  net-gazer starts it with its settings on descriptor 3.  SETTINGS holds the same lines:\n"
-	      "  url= sensor= boot= version= token-fd= ca-file= verbose= batch-lines= batch-bytes= batch-ms= "
+	      "  url= sensor= boot= version= token-fd= ca-file= pin= cert-fd= key-fd= verbose= batch-lines= batch-bytes= batch-ms= "
 	      "queue-bytes= "
 	      "page-fd= spool-fd= spool-bytes= spool-day-bytes=\n", to);
 }

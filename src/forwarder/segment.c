@@ -34,9 +34,12 @@ segment_image(struct line *line, const struct batch *const *list, size_t n, uint
 		return -ENOMEM;
 	at = spool_put_header(image, list[0]->boot);
 	for (size_t i = 0; i < n; i++) {
-		const char *p = list[i]->bytes, *end = p + list[i]->len;
+		char *lines = batch_lines(list[i]);
+		const char *p = lines, *end = p + list[i]->len;
 		size_t len;
 
+		if (!lines)
+			goto fail;
 		if (i && list[i]->apart)
 			at += spool_put_gap(image + at, list[i]->first, list[i]->first, 0);
 		for (; p < end; p += len) {
@@ -44,15 +47,19 @@ segment_image(struct line *line, const struct batch *const *list, size_t n, uint
 
 			len = line_length(p, end);
 			if (line_seq(line, p, len, &seq)) {
-				free(image);
-				return -ENOMEM; /* it was checked when it came in */
+				free(lines);
+				goto fail; /* it was checked when it came in */
 			}
 			at += spool_put_record(image + at, seq, p, (uint32_t)len);
 		}
+		free(lines);
 	}
 	*image_out = image;
 	*size_out = at;
 	return 0;
+fail:
+	free(image);
+	return -ENOMEM;
 }
 
 static int

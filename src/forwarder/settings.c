@@ -19,7 +19,7 @@
 #define SETTINGS_TEXT_MAX 65536
 #define SETTINGS_PATH "/v1/reports"
 
-enum key { KEY_URL, KEY_SENSOR, KEY_BOOT, KEY_VERSION, KEY_TOKEN_FD, KEY_CA_FILE, KEY_NUMBER };
+enum key { KEY_URL, KEY_SENSOR, KEY_BOOT, KEY_VERSION, KEY_TOKEN_FD, KEY_CA_FILE, KEY_PIN, KEY_PEM_FD, KEY_NUMBER };
 
 static const struct row {
 	const char *name;
@@ -34,6 +34,9 @@ static const struct row {
 	{ "version", KEY_VERSION, 0, 0, 0, 0, 0 },
 	{ "token-fd", KEY_TOKEN_FD, 3, 1023, 0, 0, 0 },
 	{ "ca-file", KEY_CA_FILE, 0, 0, 0, 0, 0 },
+	{ "pin", KEY_PIN, 0, 0, 0, 0, 0 },
+	{ "cert-fd", KEY_PEM_FD, 3, 1023, 0, offsetof(struct settings, cert), 0 },
+	{ "key-fd", KEY_PEM_FD, 3, 1023, 0, offsetof(struct settings, key), 0 },
 	{ "verbose", KEY_NUMBER, 0, 3, 2, offsetof(struct settings, verbose), 0 },
 	{ "batch-lines", KEY_NUMBER, 1, 100000, 1000, offsetof(struct settings, batch_lines), 0 },
 	/* At least one longest line. */
@@ -254,6 +257,35 @@ ca_file(const struct where *w, const char *value, struct settings *s)
 	return 0;
 }
 
+/* As curl has it; the words are checked where people write them (sensor/options.c). */
+static int
+pin(const struct where *w, const char *value, struct settings *s)
+{
+	if (strncmp(value, "sha256//", 8) || strlen(value) > SETTINGS_PIN_MAX)
+		return wrong(w, "pin=%s: sha256//BASE64 is needed", value);
+	memcpy(s->pin, value, strlen(value) + 1);
+	return 0;
+}
+
+static int
+pem(const struct where *w, const char *name, int fd, struct settings_pem *out)
+{
+	ssize_t n;
+	int r = -EINVAL;
+
+	out->data = malloc(SETTINGS_PEM_MAX);
+	n = out->data ? read_all(fd, out->data, SETTINGS_PEM_MAX) : -ENOMEM;
+	if (n < 0)
+		wrong(w, "%s=%d: %s", name, fd, n == -EFBIG ? "longer than 65536 bytes" : strerror((int)-n));
+	else if (!memmem(out->data, (size_t)n, "-----BEGIN ", 11))
+		wrong(w, "%s=%d: it is no PEM file: there is no line -----BEGIN ...", name, fd);
+	else
+		r = 0;
+	out->len = n > 0 ? (size_t)n : 0;
+	close(fd);
+	return r;
+}
+
 static int
 set(const struct where *w, const struct row *row, char *value, struct settings *s, int *token_fd)
 {
@@ -276,6 +308,11 @@ set(const struct where *w, const struct row *row, char *value, struct settings *
 		if (!r)
 			*token_fd = (int)v;
 		return r;
+	case KEY_PIN:
+		return pin(w, value, s);
+	case KEY_PEM_FD:
+		r = number(w, row, value, &v);
+		return r ? r : pem(w, row->name, (int)v, (struct settings_pem *)((char *)s + row->offset));
 	case KEY_NUMBER:
 		break;
 	}
@@ -298,7 +335,7 @@ parse_line(const struct where *w, char *line, struct settings *s, uint32_t *give
 		i++;
 	if (i == ROWS)
 		return wrong(w, "unknown key `%s'; known are url sensor boot version token-fd ca-file verbose "
-				"batch-lines batch-bytes batch-ms queue-bytes page-fd spool-fd spool-bytes spool-day-bytes", line);
+				"pin cert-fd key-fd batch-lines batch-bytes batch-ms queue-bytes page-fd spool-fd spool-bytes spool-day-bytes", line);
 	if (*given >> i & 1)
 		return wrong(w, "`%s' is given twice", line);
 	*given |= 1U << i;
@@ -341,6 +378,10 @@ settings_parse(struct settings *s, char *text, const char *origin, char *err, si
 	if (s->queue_bytes < 4 * s->batch_bytes)
 		return wrong(&w, "queue-bytes=%lld: at least 4 times batch-bytes is needed (%lld)",
 			     (long long)s->queue_bytes, (long long)(4 * s->batch_bytes));
+	if (!s->cert.data != !s->key.data)
+		return wrong(&w, "cert-fd and key-fd are needed both, or none");
+	if (!s->tls && (s->cert.data || s->pin[0]))
+		return wrong(&w, "a certificate, a key or a pin is of use with https only");
 	/* A segment has at most three bytes for one of its batch. */
 	if (s->spool_fd && s->spool_bytes < 4 * s->batch_bytes)
 		return wrong(&w, "spool-bytes=%lld: at least 4 times batch-bytes is needed (%lld)",
@@ -375,6 +416,11 @@ void
 settings_wipe(struct settings *s)
 {
 	explicit_bzero(s->token, sizeof s->token);
+	if (s->key.data)
+		explicit_bzero(s->key.data, s->key.len);
+	free(s->key.data);
+	free(s->cert.data);
+	s->key.data = s->cert.data = NULL;
 	free(s->url);
 	s->url = NULL;
 }

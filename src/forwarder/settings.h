@@ -15,6 +15,14 @@
 #define SETTINGS_TOKEN_MAX 512
 #define SETTINGS_PATH_MAX 4096
 
+#define SETTINGS_PIN_MAX 512
+#define SETTINGS_PEM_MAX 65536
+
+struct settings_pem {
+	char *data;
+	size_t len;
+};
+
 struct settings {
 	char *url;        /* complete, with /v1/reports; no user, no password in it */
 	int tls;          /* https */
@@ -23,6 +31,8 @@ struct settings {
 	char version[SETTINGS_VERSION_MAX + 1];
 	char token[SETTINGS_TOKEN_MAX + 1]; /* empty: none */
 	char ca_file[SETTINGS_PATH_MAX];    /* empty: the system's */
+	char pin[SETTINGS_PIN_MAX + 1];     /* sha256//BASE64[;...] of the collector's public key; empty: any */
+	struct settings_pem cert, key;      /* of this sensor, for the collector; none: data is NULL */
 	int64_t verbose;      /* enum log_level */
 	int64_t batch_lines;
 	int64_t batch_bytes;
@@ -34,14 +44,14 @@ struct settings {
 	int64_t spool_day_bytes; /* 0: no limit */
 };
 
-/* Reads fd to its end, and the token's descriptor, which it closes.  `origin` names fd in
+/* Reads fd to its end, and the descriptors of token, certificate and key, which it closes.  `origin` names fd in
  * messages.  0; -EINVAL with one line in err that says what would be right. */
 int settings_read(struct settings *, int fd, const char *origin, char *err, size_t err_size);
 
 /* The same from memory.  The text is changed. */
 int settings_parse(struct settings *, char *text, const char *origin, char *err, size_t err_size);
 
-/* Wipes the token. */
+/* Wipes the token and the key. */
 void settings_wipe(struct settings *);
 
 #endif

@@ -32,6 +32,7 @@ struct upload {
 	CURLM *multi;
 	CURL *easy;
 	struct curl_slist *headers; /* of the POST under way */
+	char *lines;                /* its body, where that is not the batch's */
 	struct loop_fd sockets[UPLOAD_SOCKETS];
 	struct loop_timer timer;
 	struct reply reply;
@@ -46,6 +47,8 @@ struct upload {
 static void
 upload_wipe_headers(struct upload *u)
 {
+	free(u->lines);
+	u->lines = NULL;
 	for (struct curl_slist *h = u->headers; h; h = h->next)
 		explicit_bzero(h->data, strlen(h->data));
 	curl_slist_free_all(u->headers);
@@ -195,6 +198,18 @@ has_hashed_certificates(void)
 	return found;
 }
 
+/* Who we are; lent to libcurl, as the settings are to us. */
+static CURLcode
+upload_options_client(struct upload *u)
+{
+	const struct settings *s = u->settings;
+	struct curl_blob cert = { s->cert.data, s->cert.len, CURL_BLOB_NOCOPY };
+	struct curl_blob key = { s->key.data, s->key.len, CURL_BLOB_NOCOPY };
+	CURLcode r = curl_easy_setopt(u->easy, CURLOPT_SSLCERT_BLOB, &cert);
+
+	return r ? r : curl_easy_setopt(u->easy, CURLOPT_SSLKEY_BLOB, &key);
+}
+
 static CURLcode
 upload_options_tls(struct upload *u)
 {
@@ -211,6 +226,10 @@ upload_options_tls(struct upload *u)
 	SET(CURLOPT_SSL_VERIFYHOST, 2L);
 	/* A parsed bundle is 1 MB that would be kept for a day to save 3 ms at each reconnection. */
 	SET(CURLOPT_CA_CACHE_TIMEOUT, 0L);
+	if (u->settings->pin[0])
+		SET(CURLOPT_PINNEDPUBLICKEY, u->settings->pin);
+	if (!r && u->settings->cert.data)
+		r = upload_options_client(u);
 	if (u->settings->ca_file[0]) {
 		/* That one authority, and not the system's beside it. */
 		SET(CURLOPT_CAINFO, u->settings->ca_file);
@@ -325,7 +344,7 @@ upload_header(struct upload *u, const char *text)
 }
 
 static int
-upload_headers(struct upload *u, const struct batch *b, uint64_t dropped)
+upload_headers(struct upload *u, const struct batch *b, int packed, uint64_t dropped)
 {
 	const struct settings *s = u->settings;
 	char ts[JSON_TIME_LEN + 1], key[256], sent[128], bearer[SETTINGS_TOKEN_MAX + 64];
@@ -339,6 +358,8 @@ upload_headers(struct upload *u, const struct batch *b, uint64_t dropped)
 	r = upload_header(u, "Content-Type: application/x-ndjson") || upload_header(u, "Accept: application/json") ||
 	    /* No waiting for "100 Continue": a refusal costs one batch of 64 KiB. */
 	    upload_header(u, "Expect:") || upload_header(u, key) || upload_header(u, sent);
+	if (!r && packed)
+		r = upload_header(u, "Content-Encoding: gzip");
 	if (!r && s->token[0]) {
 		snprintf(bearer, sizeof bearer, "Authorization: Bearer %s", s->token);
 		r = upload_header(u, bearer);
@@ -348,20 +369,27 @@ upload_headers(struct upload *u, const struct batch *b, uint64_t dropped)
 }
 
 int
-upload_post(struct upload *u, const struct batch *b, uint64_t dropped, upload_done_fn *done, void *arg)
+upload_post(struct upload *u, const struct batch *b, int plain, uint64_t dropped, upload_done_fn *done, void *arg)
 {
 	int r = reply_begin(&u->reply, b->first, b->last, b->n);
+	const char *body = b->bytes;
+	uint32_t size = b->size;
 
 	if (r)
 		return r;
+	plain = plain && b->packed;
+	if (plain) {
+		body = u->lines = batch_lines(b);
+		size = b->len;
+	}
 	u->busy = 1;
 	u->done = done;
 	u->arg = arg;
 	u->error[0] = 0;
-	r = upload_headers(u, b, dropped);
+	r = body ? upload_headers(u, b, b->packed && !plain, dropped) : -ENOMEM;
 	if (!r && (curl_easy_setopt(u->easy, CURLOPT_HTTPHEADER, u->headers) ||
-		   curl_easy_setopt(u->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)b->len) ||
-		   curl_easy_setopt(u->easy, CURLOPT_POSTFIELDS, (const char *)b->bytes) || /* lent */
+		   curl_easy_setopt(u->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size) ||
+		   curl_easy_setopt(u->easy, CURLOPT_POSTFIELDS, body) || /* lent */
 		   curl_multi_add_handle(u->multi, u->easy)))
 		r = -ENOMEM;
 	if (r)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * upload.h - one POST at a time over one kept connection: libcurl's multi interface on our loop.
- * Bodies go uncompressed for now: gzip waits for the spool, which compresses once when it seals.
+ * A body goes as the batch has it, packed, or unpacked where the collector wants that.
  */
 #ifndef UPLOAD_H
 #define UPLOAD_H
@@ -22,9 +22,9 @@ typedef void upload_done_fn(void *arg, const struct reply_verdict *);
 struct upload *upload_new(struct loop *, const struct settings *, char *err, size_t err_size);
 void upload_free(struct upload *);
 
-/* Sends; done is called later, from the loop, once.  The batch is lent until then.  `dropped` goes
- * into the Net-Gazer-Sent header.  0 or -ENOMEM. */
-int upload_post(struct upload *, const struct batch *, uint64_t dropped, upload_done_fn *, void *arg);
+/* Sends; done is called later, from the loop, once.  The batch is lent until then.  plain: unpacked.
+ * `dropped` goes into the Net-Gazer-Sent header.  0 or -ENOMEM. */
+int upload_post(struct upload *, const struct batch *, int plain, uint64_t dropped, upload_done_fn *, void *arg);
 
 /* Ends a POST that is under way; done is not called. */
 void upload_cancel(struct upload *);

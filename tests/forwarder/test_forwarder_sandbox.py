@@ -184,12 +184,12 @@ def test_a_resolver_that_does_not_answer_blocks_nobody(tmp_path):
     with Forwarder("http://collector.example:9", wrap=wrap) as f:
         f.feed(lines(1))
         ng.wait_for(f.log, lambda: "Resolving timed out" in f.log(), deadline_s=60)
-        writer = threading.Thread(target=f.feed, args=(lines(10000, start=2),))
+        writer = threading.Thread(target=f.feed, args=(lines(100000, start=2),))
         writer.start()
         writer.join(ng.DEADLINE_S)
         assert not writer.is_alive(), "the pipe is not read"
         counters = f.end()
-        assert counters["received"] == 10001 and counters["dropped"] > 0
+        assert counters["received"] == 100001 and counters["dropped"] > 0
 
 
 def post(f, c, posts):

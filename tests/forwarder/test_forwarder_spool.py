@@ -59,9 +59,9 @@ def test_on_a_disk_only_what_has_no_room_is_written(tmp_path):
             f.feed(lines(2000))
             ng.wait_for(f.log, lambda: len(c.stored) == 2000)
             assert f.end()["flash"] == 0
-        with Forwarder("http://127.0.0.1:1", queue_bytes=400000, **parent.settings()) as f:
+        with Forwarder("http://127.0.0.1:1", queue_bytes=65536, batch_bytes=16384, **parent.settings()) as f:
             f.feed(lines(1000, start=2001))
-            ng.wait_for(f.log, lambda: parent.page().queue_bytes > 100000)
+            ng.wait_for(f.log, lambda: parent.page().queue_bytes > 10000)
             assert parent.page().flash_written_bytes == 0
             f.feed(lines(5000, start=3001))
             ng.wait_for(f.log, lambda: parent.page().flash_written_bytes > 0)

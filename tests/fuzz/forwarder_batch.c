@@ -12,13 +12,17 @@ static void
 on_sealed(void *arg, struct batch *b)
 {
 	struct batch *one, *two;
+	char *text = batch_lines(b);
 	uint32_t lines = 0;
 
 	(void)arg;
-	for (uint32_t i = 0; i < b->len; i++)
-		lines += b->bytes[i] == '\n';
-	if (lines != b->n || !b->n || b->n > 5 || b->len > BATCH_LINE_MAX || b->bytes[b->len - 1] != '\n')
+	if (!text)
 		abort();
+	for (uint32_t i = 0; i < b->len; i++)
+		lines += text[i] == '\n';
+	if (lines != b->n || !b->n || b->n > 5 || b->len > BATCH_LINE_MAX || text[b->len - 1] != '\n')
+		abort();
+	free(text);
 	if (b->n > 1) {
 		if (batch_halve(b, &one, &two) || one->n + two->n != b->n || one->len + two->len != b->len ||
 		    one->first != b->first || two->last != b->last)

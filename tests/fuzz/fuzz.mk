@@ -1,5 +1,10 @@
 libs_forwarder_reply = -lyajl
-libs_forwarder_batch = -lyajl
+libs_forwarder_batch = -lyajl -lz
+extra_forwarder_batch = src/forwarder/pack.c
+extra_forwarder_spool = src/forwarder/batch.c src/forwarder/line.c src/forwarder/pack.c
+libs_forwarder_spool = -lyajl -lz
+$O/fuzz/forwarder_batch: src/forwarder/batch.c src/forwarder/line.c
+$O/fuzz/forwarder_spool: $(extra_forwarder_spool) src/forwarder/segment.c
 extra_config = src/sensor/options.c
 libs_json = -lyajl
 # Of several sources the compiler's .d names the last only.
@@ -18,6 +23,6 @@ extra_prober_request = src/prober/budget.c src/prober/wire.c
 $O/fuzz/prober_request: src/prober/admit.c
 $O/fuzz/prober_settings: src/prober/settings.c
 $O/fuzz/prober_result: src/analyzer/trace.c plugins/traceroute.c plugins/path.h
-$O/fuzz/prober_engine: src/prober/engine.c src/prober/trace.c src/prober/cache.c
+$O/fuzz/prober_engine: src/prober/engine.c src/prober/trace.c src/prober/plan.c src/prober/result.c src/prober/cache.c
 extra_control = src/sensor/rundir.c
 $O/fuzz/control: src/sensor/control.c src/sensor/rundir.c

@@ -109,6 +109,17 @@ good:
 	}
 }
 
+static void
+assert_lines(const struct batch *b, const char *bytes, size_t len)
+{
+	char *lines = batch_lines(b);
+
+	assert_non_null(lines);
+	assert_int_equal(b->len, len);
+	assert_memory_equal(lines, bytes, len);
+	free(lines);
+}
+
 /* Walks the model's good lines through the sealed batches. */
 static void
 compare(const struct batch_limits *limits, int exact)
@@ -117,16 +128,19 @@ compare(const struct batch_limits *limits, int exact)
 
 	for (unsigned i = 0; i < n_sealed; i++) {
 		const struct batch *b = sealed[i];
+		char *lines = batch_lines(b);
 		uint32_t at = 0;
 
+		assert_non_null(lines);
 		assert_true(b->n >= 1 && b->n <= limits->lines && b->len <= limits->bytes);
 		assert_int_equal(b->first, model.good[line].seq);
 		for (uint32_t k = 0; k < b->n; k++, line++) {
 			assert_true(line < model.n);
-			assert_memory_equal(b->bytes + at, model.stream + model.good[line].at, model.good[line].len);
+			assert_memory_equal(lines + at, model.stream + model.good[line].at, model.good[line].len);
 			at += model.good[line].len;
 		}
 		assert_int_equal(at, b->len);
+		free(lines);
 		assert_int_equal(b->last, model.good[line - 1].seq);
 		/* Nothing was sealed early: one more line would not have gone in. */
 		if (exact && line < model.n)
@@ -236,8 +250,8 @@ test_halves(void **state)
 	assert_int_equal(batch_halve(b, &one, &two), 0);
 	assert_true(one->n == 2 && one->first == 3 && one->last == 5 && one->len == 20 && one->refused == 2);
 	assert_true(two->n == 3 && two->first == 8 && two->last == 20 && two->refused == 2);
-	assert_memory_equal(one->bytes, bytes, 20);
-	assert_memory_equal(two->bytes, bytes + 20, two->len);
+	assert_lines(one, bytes, 20);
+	assert_lines(two, bytes + 20, two->len);
 	assert_int_equal(batch_halve(two, &three, &four), 0);
 	assert_true(three->n == 1 && three->first == 8 && three->last == 8);
 	assert_true(four->n == 2 && four->first == 9 && four->last == 20);
@@ -246,6 +260,59 @@ test_halves(void **state)
 	batch_free(two);
 	batch_free(three);
 	batch_free(four);
+}
+
+/* Packed and unpacked it is the same; the same lines give the same bytes. */
+static void
+test_packed(void **state)
+{
+	static char text[60000];
+	size_t len = 0;
+	struct batch *a, *b;
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++)
+		len += (size_t)sprintf(text + len, "{\"type\":\"conn\",\"seq\":%u,\"port\":%u}\n", i, i * 7919 % 65536);
+	a = batch_new(text, len, 1000, 0, 999);
+	b = batch_new(text, len, 1000, 0, 999);
+	assert_true(a->packed && a->size < a->len / 3 && batch_size(a) == sizeof *a + a->size);
+	assert_true(a->size == b->size && !memcmp(a->bytes, b->bytes, a->size));
+	assert_lines(a, text, len);
+	a->bytes[a->size / 2] ^= 1;
+	assert_null(batch_lines(a));
+	batch_free(a);
+	batch_free(b);
+	/* What would not get smaller stays. */
+	a = batch_new("{\"seq\":3}\n", 10, 1, 3, 3);
+	assert_false(a->packed);
+	assert_lines(a, "{\"seq\":3}\n", 10);
+	batch_free(a);
+}
+
+static void
+test_thin(void **state)
+{
+	static const char mixed[] = "{\"seq\":1}\n{\"type\":\"conn\",\"seq\":2}\n{\"seq\":3}\n"
+				    "{\"type\":\"conn\",\"seq\":4}\n{\"seq\":5}\n";
+	static const char conns[] = "{\"type\":\"conn\",\"seq\":2}\n";
+	struct batch *b = batch_new(mixed, sizeof mixed - 1, 5, 1, 5), *front, *rest;
+	uint32_t removed;
+
+	(void)state;
+	memcpy(b->boot, "9f1c2ab0", 9);
+	assert_int_equal(batch_thin(b, &front, &rest, &removed), 0);
+	assert_int_equal(removed, 2);
+	/* In two: else the key 1-5 would come with other bytes. */
+	assert_lines(front, "{\"seq\":1}\n", 10);
+	assert_lines(rest, "{\"seq\":3}\n{\"seq\":5}\n", 20);
+	assert_true(rest->first == 3 && rest->last == 5 && rest->n == 2 && !strcmp(rest->boot, "9f1c2ab0"));
+	batch_free(b);
+	batch_free(front);
+	batch_free(rest);
+	b = batch_new(conns, sizeof conns - 1, 1, 2, 2);
+	assert_int_equal(batch_thin(b, &front, &rest, &removed), 0);
+	assert_true(removed == 1 && !front && !rest);
+	batch_free(b);
 }
 
 static void
@@ -309,7 +376,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random_streams), cmocka_unit_test(test_end_inside_a_line),
-		cmocka_unit_test(test_shrink), cmocka_unit_test(test_halves), cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_shrink), cmocka_unit_test(test_halves), cmocka_unit_test(test_packed), cmocka_unit_test(test_thin), cmocka_unit_test(test_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,12 +14,14 @@ static const struct batch *sent; /* under way */
 static upload_done_fn *sent_done;
 static void *sent_arg;
 static uint64_t sent_dropped;
+static int sent_plain;
 static unsigned posts;
 
 int
-upload_post(struct upload *u, const struct batch *b, uint64_t dropped, upload_done_fn *done, void *arg)
+upload_post(struct upload *u, const struct batch *b, int plain, uint64_t dropped, upload_done_fn *done, void *arg)
 {
 	(void)u;
+	sent_plain = plain;
 	assert_null(sent);
 	sent = b;
 	sent_done = done;
@@ -76,7 +78,8 @@ add(uint64_t first, uint32_t n)
 	size_t len = 0;
 
 	for (uint32_t i = 0; i < n; i++)
-		len += (size_t)snprintf(text + len, sizeof text - len, "{\"seq\":%llu}\n", (unsigned long long)(first + i));
+		len += (size_t)snprintf(text + len, sizeof text - len, "{\"seq\":%llu,\"x\":\"%08lx%08lx\"}\n",
+					(unsigned long long)(first + i), random(), random());
 	put += n;
 	page.now.received += n;
 	queue_put(queue, batch_new(text, len, n, first, first + n - 1));
@@ -261,6 +264,21 @@ test_a_lone_line_has_three_chances(void **state)
 }
 
 static void
+test_no_gzip(void **state)
+{
+	(void)state;
+	add(1, 10);
+	assert_false(sent_plain);
+	answer_why(REPLY_HALVE, 415, "what is gzip?");
+	wait_over();
+	assert_true(sent_plain && sent->n == 10);
+	answer_why(REPLY_HALVE, 415, "what is this?");
+	wait_over();
+	assert_int_equal(sent->n, 5);
+	identity();
+}
+
+static void
 test_too_large(void **state)
 {
 	uint32_t len;
@@ -434,7 +452,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_one_after_the_other), TEST(test_rejected), TEST(test_backs_off), TEST(test_holds),
 		TEST(test_retry_after), TEST(test_poison), TEST(test_a_lone_line_has_three_chances),
-		TEST(test_too_large), TEST(test_dropped_while_waiting), TEST(test_backlog), TEST(test_wrong_clock), TEST(test_drain),
+		TEST(test_no_gzip), TEST(test_too_large), TEST(test_dropped_while_waiting), TEST(test_backlog), TEST(test_wrong_clock), TEST(test_drain),
 		TEST(test_drain_sends_the_rest), TEST(test_drain_does_not_wait_out_the_backoff),
 		TEST(test_drain_ends_where_waiting_is_in_vain), TEST(test_drain_ends_on_a_refusal),
 		TEST(test_drain_deadline),

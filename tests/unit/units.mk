@@ -2,15 +2,16 @@
 omit_conf = src/lib/conf.c
 omit_addr = src/lib/addr.c
 omit_spool = src/lib/spool.c
-libs_forwarder_batch = -lyajl
-extra_forwarder_queue = src/forwarder/batch.c src/forwarder/line.c src/forwarder/segment.c src/forwarder/tally.c
+libs_forwarder_batch = -lyajl -lz
+extra_forwarder_batch = src/forwarder/pack.c
+extra_forwarder_queue = src/forwarder/batch.c src/forwarder/pack.c src/forwarder/line.c src/forwarder/segment.c src/forwarder/tally.c
 $O/unit/forwarder_queue: $(extra_forwarder_queue) src/forwarder/queue.c
-libs_forwarder_queue = -lyajl
+libs_forwarder_queue = -lyajl -lz
 libs_forwarder_reply = -lyajl
-extra_forwarder_deliver = src/forwarder/queue.c src/forwarder/batch.c src/forwarder/line.c src/forwarder/backoff.c \
+extra_forwarder_deliver = src/forwarder/queue.c src/forwarder/pack.c src/forwarder/batch.c src/forwarder/line.c src/forwarder/backoff.c \
 	src/forwarder/segment.c src/forwarder/tally.c
 $O/unit/forwarder_deliver: $(extra_forwarder_deliver) src/forwarder/deliver.c
-libs_forwarder_deliver = -lyajl
+libs_forwarder_deliver = -lyajl -lz
 libs_forwarder_settings = -lcurl
 libs_collector_seqs = -lsqlite3
 libs_collector_gunzip = -lz
