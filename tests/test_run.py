@@ -95,6 +95,11 @@ def test_run(tmp_path):
         assert not ns.close()
 
 
+def paths(url):
+    with urllib.request.urlopen(f"{url}api/paths", timeout=10) as answer:
+        return json.load(answer)["paths"]
+
+
 def three(found):
     mine = {(r["dst_ip"], r["dst_port"]): r for r in found if r["dst_port"] in (7777, 7778)}
     return mine if len(mine) == 3 else None
@@ -118,6 +123,9 @@ def test_demo(signum):
             assert {r["sensor"] for r in got} == {"demo-router"}
             slow = [r["rtt_us"] for r in got if r["dst_ip"].endswith(".10") and "rtt_us" in r]
             assert all(rtt >= 200_000 for rtt in slow)
+            ng.wait_for(lambda: f"paths through the demo's routers\n{demo.said}", lambda: len(paths(url)) >= 4, deadline_s=90, every_s=0.5)
+            for p in paths(url):
+                assert p["hops_n"] >= (5 if p["reached"] else 1), p
             print(f"{len(got)} rows: " + ", ".join(f"{sum(r['state'] == s for r in got)} {s}" for s in sorted({r['state'] for r in got})))
         else:
             ng.wait_for(lambda: f"rows\n{demo.said}", lambda: rows(url))

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/fsuid.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -100,7 +101,7 @@ rundir_socket(const char *path, gid_t gid, char *err, size_t size)
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	gid_t was;
 	mode_t mask;
-	int fd, e;
+	int fd, e, death = 0;
 
 	snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -110,11 +111,14 @@ rundir_socket(const char *path, gid_t gid, char *err, size_t size)
 	}
 	unlink(path);
 	/* Born with its group and mode: there is no moment in which somebody else could connect, and no
-	 * right to change owners is needed. */
+	 * right to change owners is needed.  Another group clears the signal that whoever started us may have
+	 * tied our life to his with (prctl(2)). */
+	prctl(PR_GET_PDEATHSIG, &death);
 	mask = umask(0117);
 	was = (gid_t)setfsgid(gid);
 	e = bind(fd, (const struct sockaddr *)&at, sizeof at) || listen(fd, RUNDIR_BACKLOG) ? -errno : 0;
 	setfsgid(was);
+	prctl(PR_SET_PDEATHSIG, death);
 	umask(mask);
 	if (!e)
 		return fd;

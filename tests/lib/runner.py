@@ -132,7 +132,8 @@ class Programs:
 
     def sensor(self, ns=None, **options):
         path = self.folder / "net-gazer.conf"
-        path.write_text(sensor_lib.config({"collector-url": self.url, "collector-batch-ms": 200, **options}), encoding="utf-8")
+        path.write_text(sensor_lib.config({
+            "collector-url": self.url, "collector-batch-ms": 200, "runtime-dir": self.folder / "run", **options}), encoding="utf-8")
         self.start("net-gazer", [self.build / "net-gazer", "-c", path, "--libexec-dir", self.build, "--plugin-dir",
                                  self.build / "plugins"], ns)
 

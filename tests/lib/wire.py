@@ -72,6 +72,17 @@ def icmp4(src, dst, kind, code, rest, body, ttl=64):
     return ip[:10] + struct.pack("!H", _sum16(ip)) + ip[12:] + message
 
 
+def time_exceeded(router, packet, ttl=64):
+    """What a router says to the sender of a packet whose TTL has run out."""
+    if packet[0] >> 4 == 4:
+        return icmp4(router, socket.inet_ntop(socket.AF_INET, packet[12:16]), 11, 0, bytes(4), packet[:60], ttl)
+    a, b = socket.inet_pton(socket.AF_INET6, router), packet[8:24]
+    body = bytes(4) + packet[:1232]
+    check = _sum16(a + b + struct.pack("!II", 4 + len(body), 58) + b"\3\0\0\0" + body)
+    return (struct.pack("!IHBB", 0x60000000, 4 + len(body), 58, ttl) + a + b +
+            struct.pack("!BBH", 3, 0, check) + body)
+
+
 def ether(dst_mac, src_mac, packet):
     return mac(dst_mac) + mac(src_mac) + (b"\x86\xdd" if packet[0] >> 4 == 6 else b"\x08\x00") + packet
 
@@ -172,10 +183,16 @@ class Raw:
 
 
 class Answer:
-    """What a responder does with SYNs to one port; the defaults are a far server that answers."""
+    """What a responder does with SYNs to one port; the defaults are a far server that answers.
 
-    def __init__(self, delay_s=0.0, jitter_s=0.0, kind="syn-ack", swallow=0, copies=1, ttl=52, mss=1452, wscale=9, sack=True):
+    hops: the routers on the way, (address, delay_s) each, who answer SYNs that come with TTL 1, 2, ...;
+    address None: a silent one.
+    """
+
+    def __init__(self, delay_s=0.0, jitter_s=0.0, kind="syn-ack", swallow=0, copies=1, ttl=52, mss=1452, wscale=9, sack=True,
+                 hops=()):
         assert kind in ("syn-ack", "rst", "silent")
+        self.hops = hops
         self.delay_s, self.jitter_s, self.kind, self.swallow, self.copies = delay_s, jitter_s, kind, swallow, copies
         self.ttl, self.mss, self.wscale, self.sack = ttl, mss, wscale, sack
 
@@ -188,8 +205,8 @@ class Responder:
     else `default`; without any of them it stays silent.
     """
 
-    def __init__(self, ns, iface, answers, default=None):
-        self.answers, self.default = dict(answers), default
+    def __init__(self, ns, iface, answers, default=None, prefixes=("203.0.113.", "2001:db8:203:")):
+        self.answers, self.default, self.prefixes = dict(answers), default, prefixes
         self.swallowed = collections.Counter()
         self.seen = []  # SYNs, as segments
         with ns:
@@ -233,10 +250,16 @@ class Responder:
 
     def _answers(self, frame):
         s = segment(frame[14:])
-        if s is None or not (s.dst.startswith("203.0.113.") or s.dst.startswith("2001:db8:203:")):
+        if s is None or not s.dst.startswith(self.prefixes):
             return
         way = self.answers.get((s.dst, s.dport)) or self.answers.get(s.dport, self.default)
         if way is None:
+            return
+        if s.ttl <= len(way.hops):
+            router, delay_s = way.hops[s.ttl - 1]
+            if router:
+                yield time.monotonic() + delay_s, (frame[6:12] + frame[:6] + frame[12:14] +
+                                                   time_exceeded(router, frame[14:], 65 - s.ttl))
             return
         back = dict(src=s.dst, dst=s.src, sport=s.dport, dport=s.sport, ttl=way.ttl)
         if s.flags & (SYN | ACK | RST) == SYN:
