@@ -24,6 +24,7 @@ static int check_plugin(const char *, char *, size_t);
 static int check_url(const char *, char *, size_t);
 static int check_text(const char *, char *, size_t);
 static int check_dir(const char *, char *, size_t);
+static int check_pin(const char *, char *, size_t);
 
 const struct conf_option options_table[] = {
 	{ "config", CONF_STR, 1, 4095, NULL, NULL, "NG_CONFIG", 'c', -1,
@@ -92,6 +93,12 @@ const struct conf_option options_table[] = {
 	  "file with the collector's token, mode 0600", check_text },
 	{ "collector-ca-file", CONF_STR, 1, 900, NULL, NULL, NULL, 0, 0,
 	  "certificates (PEM) that the collector is checked against; none: the system's", check_text },
+	{ "collector-cert-file", CONF_STR, 1, 4095, NULL, NULL, NULL, 0, 0,
+	  "certificate (PEM) that this sensor shows to the collector, https only", check_text },
+	{ "collector-key-file", CONF_STR, 1, 4095, NULL, NULL, NULL, 0, 0,
+	  "private key (PEM) of collector-cert-file, mode 0600", check_text },
+	{ "collector-pin", CONF_STR, 1, 512, NULL, NULL, NULL, 0, 0,
+	  "public key that the collector must have: sha256//BASE64, more behind semicolons", check_pin },
 	{ "collector-batch-lines", CONF_INT, 1, 100000, "1000", NULL, NULL, 0, 0,
 	  "reports in one request at most", NULL },
 	{ "collector-batch-bytes", CONF_INT, WORKER_REPORT_MAX, 1 << 20, "65536", NULL, NULL, 0, 0,
@@ -130,6 +137,25 @@ check_dir(const char *value, char *want, size_t size)
 	if (*value == '/')
 		return check_text(value, want, size);
 	snprintf(want, size, "an absolute path");
+	return -1;
+}
+
+/* As curl --pinnedpubkey has it. */
+static int
+check_pin(const char *value, char *want, size_t size)
+{
+	static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	for (const char *p = value;; p++) {
+		if (strncmp(p, "sha256//", 8) || strspn(p + 8, base64) != 43 || p[8 + 43] != '=')
+			break;
+		p += 8 + 44;
+		if (!*p)
+			return 0;
+		if (*p != ';')
+			break;
+	}
+	snprintf(want, size, "sha256// and the 44 characters of a SHA-256 in base64");
 	return -1;
 }
 
@@ -275,6 +301,25 @@ batches_fit(const struct conf *c, const char *name, char *err, size_t size)
 	return 0;
 }
 
+static int
+tls_fits(const struct conf *c, char *err, size_t size)
+{
+	const char *url = conf_str(c, "collector-url"), *cert = conf_str(c, "collector-cert-file");
+	const char *alone = cert ? "collector-cert-file" : "collector-key-file";
+
+	if (!cert != !conf_str(c, "collector-key-file")) {
+		snprintf(err, size, "%s: %s alone is of no use: collector-cert-file and collector-key-file are needed both",
+			 conf_origin(c, alone), alone);
+		return 0;
+	}
+	if (url && strncmp(url, "https://", 8) && (cert || conf_str(c, "collector-pin"))) {
+		snprintf(err, size, "%s: collector-url = \"%s\": a certificate or a pin is of use with https:// only",
+			 conf_origin(c, "collector-url"), url);
+		return 0;
+	}
+	return 1;
+}
+
 struct conf *
 options_load(int argc, char **argv, const struct conf_section *sections, size_t n_sections,
 	     int lenient, struct options_flags *flags, const char **path, char *err, size_t size)
@@ -318,7 +363,7 @@ options_load(int argc, char **argv, const struct conf_section *sections, size_t 
 	    !limits_ok(c, "home", OPTIONS_HOME_MAX, err, size))
 		goto fail;
 	if (!batches_fit(c, "queue-bytes", err, size) ||
-	    (conf_str(c, "spool-dir") && !batches_fit(c, "spool-bytes", err, size)))
+	    (conf_str(c, "spool-dir") && !batches_fit(c, "spool-bytes", err, size)) || !tls_fits(c, err, size))
 		goto fail;
 	return c;
 fail:

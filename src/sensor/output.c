@@ -138,12 +138,13 @@ name(const struct output *o)
 	return o->plan->forwarder_fd >= 0 ? "forwarder" : "writer";
 }
 
-/* The descriptors stand behind the settings, in this order: page, token, spool. */
+/* The descriptors stand behind the settings, in this order: page, token, certificate, key,
+ * spool. */
 static void
 forwarder_settings(const struct output *o, const struct plan *p, struct settings *s)
 {
 	int fd = WORKER_FD_PAGE;
-	const char *ca = conf_str(p->conf, "collector-ca-file");
+	const char *ca = conf_str(p->conf, "collector-ca-file"), *pin = conf_str(p->conf, "collector-pin");
 
 	settings_add(s, "url", "%s", conf_str(p->conf, "collector-url"));
 	settings_add(s, "sensor", "%s", p->sensor);
@@ -157,8 +158,14 @@ forwarder_settings(const struct output *o, const struct plan *p, struct settings
 		settings_add(s, "ca-file", "%s", ca);
 	settings_add(s, "queue-bytes", "%s", conf_str(p->conf, "queue-bytes"));
 	settings_add(s, "page-fd", "%d", fd++);
+	if (pin)
+		settings_add(s, "pin", "%s", pin);
 	if (p->token_fd >= 0)
 		settings_add(s, "token-fd", "%d", fd++);
+	if (p->cert_fd >= 0) {
+		settings_add(s, "cert-fd", "%d", fd++);
+		settings_add(s, "key-fd", "%d", fd++);
+	}
 	if (o->spool_fd >= 0) {
 		settings_add(s, "spool-fd", "%d", fd++);
 		settings_add(s, "spool-bytes", "%s", conf_str(p->conf, "spool-bytes"));
@@ -191,12 +198,26 @@ print_of(const struct output *o, const struct plan *p)
 		print_file(&s, &st);
 	if (p->token_fd >= 0 && !fstat(p->token_fd, &st))
 		print_file(&s, &st);
+	if (p->cert_fd >= 0 && !fstat(p->cert_fd, &st))
+		print_file(&s, &st);
+	if (p->key_fd >= 0 && !fstat(p->key_fd, &st))
+		print_file(&s, &st);
 	if (ca && !stat(ca, &st))
 		print_file(&s, &st);
 	if (!s.error)
 		print = strndup(s.text, s.len);
 	settings_free(&s);
 	return print;
+}
+
+static void
+give_file(struct child *c, int fd)
+{
+	if (fd < 0)
+		return;
+	/* The descriptor's position is shared: the last one has read to the end. */
+	lseek(fd, 0, SEEK_SET);
+	child_give(c, fd);
 }
 
 int
@@ -220,11 +241,9 @@ output_start(struct output *o, const struct plan *p)
 		c.argv = argv;
 		child_give(&c, settings);
 		child_give(&c, o->page_fd);
-		if (p->token_fd >= 0) {
-			/* The descriptor's position is shared: the last one has read to the end. */
-			lseek(p->token_fd, 0, SEEK_SET);
-			child_give(&c, p->token_fd);
-		}
+		give_file(&c, p->token_fd);
+		give_file(&c, p->cert_fd);
+		give_file(&c, p->key_fd);
 		if (o->spool_fd >= 0)
 			child_give(&c, o->spool_fd);
 	} else {

@@ -44,25 +44,26 @@ find_user(struct plan *p, char *err, size_t size)
 	return 0;
 }
 
+/* A file for the forwarder, which may not be able to open it itself.  *fd stays -1 when there is none. */
 static int
-open_token(struct plan *p, char *err, size_t size)
+open_file(const struct plan *p, const char *option, int secret, int *fd, char *err, size_t size)
 {
-	const char *path = conf_str(p->conf, "collector-token-file");
+	const char *path = conf_str(p->conf, option);
 	struct stat st;
 
 	if (!path)
 		return 0;
-	p->token_fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (p->token_fd < 0 || fstat(p->token_fd, &st)) {
-		snprintf(err, size, "collector-token-file %s: %s", path, strerror(errno));
+	*fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (*fd < 0 || fstat(*fd, &st)) {
+		snprintf(err, size, "%s %s: %s", option, path, strerror(errno));
 		return -1;
 	}
 	if (!S_ISREG(st.st_mode)) {
-		snprintf(err, size, "collector-token-file %s is no regular file", path);
+		snprintf(err, size, "%s %s is no regular file", option, path);
 		return -1;
 	}
-	if (st.st_mode & 077) {
-		snprintf(err, size, "collector-token-file %s can be read by others; run: chmod 600 %s", path, path);
+	if (secret && st.st_mode & 077) {
+		snprintf(err, size, "%s %s can be read by others; run: chmod 600 %s", option, path, path);
 		return -1;
 	}
 	return 0;
@@ -108,7 +109,11 @@ open_all(struct plan *p, char *err, size_t size)
 	if (!conf_str(p->conf, "collector-url"))
 		return open_output(p, err, size);
 	p->forwarder_fd = child_open(dir, "forwarder", err, size);
-	return p->forwarder_fd < 0 ? -1 : open_token(p, err, size);
+	if (p->forwarder_fd < 0 || open_file(p, "collector-token-file", 1, &p->token_fd, err, size) ||
+	    open_file(p, "collector-cert-file", 0, &p->cert_fd, err, size) ||
+	    open_file(p, "collector-key-file", 1, &p->key_fd, err, size))
+		return -1;
+	return 0;
 }
 
 static int
@@ -238,6 +243,7 @@ plan_load(int argc, char **argv, char *err, size_t size)
 		return NULL;
 	}
 	p->analyzer_fd = p->replay_fd = p->forwarder_fd = -1;
+	p->cert_fd = p->key_fd = -1;
 	p->token_fd = p->capture_fd = p->output_fd = p->prober_fd = -1;
 	p->conf = options_load(argc, argv, NULL, 0, 1, &p->flags, &path, err, size);
 	if (!p->conf)
@@ -281,9 +287,9 @@ plan_free(struct plan *p)
 {
 	if (!p)
 		return;
-	for (size_t i = 0; i < 7; i++) {
-		int fd = (const int[]){ p->analyzer_fd, p->replay_fd, p->forwarder_fd, p->token_fd,
-					p->capture_fd, p->output_fd, p->prober_fd }[i];
+	for (size_t i = 0; i < 9; i++) {
+		int fd = (const int[]){ p->analyzer_fd, p->replay_fd, p->forwarder_fd, p->token_fd, p->cert_fd,
+					p->key_fd, p->capture_fd, p->output_fd, p->prober_fd }[i];
 
 		if (fd >= 0)
 			close(fd);

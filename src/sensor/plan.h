@@ -33,7 +33,9 @@ struct plan {
 	int replay_fd;
 	int forwarder_fd;         /* -1: no collector */
 	int prober_fd;            /* -1: no prober */
-	int token_fd;             /* -1: none */
+	int token_fd;             /* -1: none; so are the two below */
+	int cert_fd;
+	int key_fd;
 	int capture_fd;           /* -1: no -r */
 	int output_fd;            /* -1: a collector, or -r */
 };

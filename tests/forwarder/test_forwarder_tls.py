@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """TLS: one good server, and those that must not get a single report (facts/reliability.md T20)."""
+import base64
 import contextlib
+import hashlib
 import os
 import re
 import socket
@@ -127,6 +129,75 @@ def test_plain_http_behind_https(pki):
 
 
 @contextlib.contextmanager
+def client(pki, cert, key):
+    """Settings for a forwarder that shows this certificate."""
+    fds = [os.open(pki / name, os.O_RDONLY) for name in (cert, key)]
+    try:
+        yield {"cert_fd": fds[0], "key_fd": fds[1], "pass_fds": fds, "ca_file": pki / "ca.pem"}
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+def asking(pki):
+    c = context(pki, "good")
+    c.verify_mode = ssl.CERT_REQUIRED
+    c.load_verify_locations(pki / "ca.pem")
+    return c
+
+
+def test_a_certificate_of_ours(pki):
+    with Collector(context=asking(pki)) as c, client(pki, "elsewhere.pem", "elsewhere.key") as settings, \
+            Forwarder(f"https://localhost:{c.port}", **settings) as f:
+        f.feed(lines(500))
+        assert f.end()["acknowledged"] == 500
+
+
+def test_without_a_certificate_of_ours_that_they_know(pki):
+    server = asking(pki)
+    # With 1.3 a client learns of it after its handshake, when the connection may be gone already.
+    server.maximum_version = ssl.TLSVersion.TLSv1_2
+    with Collector(context=server) as c:
+        refused(f"https://localhost:{c.port}", "certificate required|alert|reset|SSL", ca_file=pki / "ca.pem")
+        with client(pki, "unknown.pem", "unknown.key") as settings:
+            refused(f"https://localhost:{c.port}", "unknown ca|alert|reset|SSL", **settings)
+        with client(pki, "good.pem", "elsewhere.key") as settings:
+            refused(f"https://localhost:{c.port}", "key", **settings)
+        assert not c.posts
+
+
+def test_a_certificate_that_is_none(pki):
+    with client(pki, "ext", "good.key") as settings, Forwarder("https://localhost:1", **settings) as f:
+        assert f.process.wait(ng.DEADLINE_S) == 2 and "no PEM file" in f.log()
+    with client(pki, "good.pem", "good.key") as settings, Forwarder("http://localhost:1", **settings) as f:
+        assert f.process.wait(ng.DEADLINE_S) == 2 and "https only" in f.log()
+
+
+def pin_of(pki, name):
+    der = subprocess.run(f"openssl x509 -in {name}.pem -noout -pubkey | openssl pkey -pubin -outform der", cwd=pki,
+                         shell=True, capture_output=True, check=True).stdout
+    return "sha256//" + base64.b64encode(hashlib.sha256(der).digest()).decode()
+
+
+def test_pinned(pki):
+    good, other = pin_of(pki, "good"), pin_of(pki, "elsewhere")
+    with Collector(context=context(pki, "good")) as c:
+        for pin in (good, f"{other};{good}"):
+            with Forwarder(f"https://localhost:{c.port}", ca_file=pki / "ca.pem", pin=pin) as f:
+                f.feed(lines(5))
+                assert f.end()["acknowledged"] == 5
+        had = len(c.posts)
+        refused(f"https://localhost:{c.port}", "public key", ca_file=pki / "ca.pem", pin=other)
+        assert len(c.posts) == had
+
+
+def test_a_pin_is_beside_a_good_certificate(pki):
+    with Collector(context=context(pki, "expired")) as c:
+        refused(f"https://localhost:{c.port}", "expired", ca_file=pki / "ca.pem", pin=pin_of(pki, "expired"))
+        assert not c.posts
+
+
+@contextlib.contextmanager
 def raw_server(answer):
     """answer(connection) for each connection, on its own thread, until the end."""
     listener = socket.create_server(("127.0.0.1", 0))
@@ -175,13 +246,16 @@ def test_handshake_reset(pki):
 CLOCK = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 /* The time of day of a router without a battery; all else is right. */
 int clock_gettime(clockid_t id, struct timespec *ts)
 {
 	int (*real)(clockid_t, struct timespec *) = dlsym(RTLD_NEXT, "clock_gettime");
 	int r = real(id, ts);
-	if (id == CLOCK_REALTIME)
+	const char *right = getenv("CLOCK_IS_RIGHT");
+	if (id == CLOCK_REALTIME && (!right || access(right, F_OK)))
 		ts->tv_sec %= 86400;
 	return r;
 }
@@ -203,3 +277,20 @@ def test_a_clock_of_1970_is_named_and_waited_for(pki, tmp_path):
         f.feed(lines(5))
         assert f.end()["acknowledged"] == 5
         assert "1970-01-01T" in c.posts[0].headers["Net-Gazer-Sent"]
+
+
+def test_when_the_clock_is_right_what_waited_is_sent(pki, tmp_path):
+    source, right = tmp_path / "clock.c", tmp_path / "right"
+    source.write_text(CLOCK)
+    library = ng.compile_c(source, tmp_path / "clock.so", "-shared", "-fPIC", "-ldl")
+    with rig.memory_folder() as folder, rig.Parent(folder) as parent, Collector(context=context(pki, "good")) as c, \
+            Forwarder(f"https://localhost:{c.port}", ca_file=pki / "ca.pem",
+                      env={"LD_PRELOAD": str(library), "CLOCK_IS_RIGHT": str(right)}, **parent.settings()) as f:
+        for start in (1, 101, 201):
+            f.feed(lines(100, start=start))
+            ng.wait_for(f.log, lambda s=start: parent.page().now.spooled == s + 99)
+        assert parent.page().state == 4 and b"clock" in parent.page().why
+        right.touch()
+        ng.wait_for(f.log, lambda: len(c.stored) == 300)
+        assert f.log().count("clock is wrong") == 1 and parent.page().state == 1
+        assert f.end()["acknowledged"] == 300
