@@ -4,7 +4,7 @@
  *
  * Why so many flows must agree: of a load balancer with two equal branches, n flows take the same one
  * by chance in 2^(1-n) of cases, and whoever believes the edge then glues two branches together.  For
- * n = 12 that is one in 2048, and every confident edge is still probed now and then (trace.c).
+ * n = 12 that is one in 2048, and sure edges are still probed now and then (plan.c).
  *
  * A silent hop is learned like one that answers.  Silence where somebody answered before is no
  * contradiction, it may be a lost packet or a rate limit; but the edge must then earn its trust anew, from
@@ -273,7 +273,8 @@ cache_ask(struct cache *c, const struct cache_hop *hop, int64_t now_us)
 }
 
 void
-cache_learn(struct cache *c, const struct cache_hop *hop, const struct cache_hop *pred, uint64_t flow, int64_t now_us)
+cache_learn(struct cache *c, const struct cache_hop *hop, const struct cache_hop *pred, uint64_t flow,
+	    int64_t now_us)
 {
 	struct entry *e = get(c, hop, now_us);
 	uint8_t gap = (uint8_t)(hop->ttl - 1 - pred->ttl);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * engine.c - all traces: a heap says which of them to plan again (trace.c) and when, those that want to
+ * engine.c - all traces: a heap says which of them to plan again (plan.c) and when, those that want to
  * send are drawn at random, one probe at a time, as the rate allows.
  *
  * The order of sending is random over traces and TTLs, so that a router, which limits its errors, is not
@@ -19,6 +19,8 @@
 
 #include "lib/hash.h"
 #include "prober/cache.h"
+#include "prober/plan.h"
+#include "prober/result.h"
 #include "prober/trace.h"
 
 #define EDGES 4096
@@ -309,7 +311,7 @@ finish(struct engine *e, uint32_t slot, int64_t now_us)
 	struct prober_result *r = &e->result;
 	uint32_t client = t->client;
 
-	e->stat[PROBER_STAT_CACHED] += trace_result(t, &e->pool, e->cache, now_us, r);
+	e->stat[PROBER_STAT_CACHED] += result_make(r, t, &e->pool, e->cache, now_us);
 	if (t->flags & PROBER_REQ_PROGRESS)
 		for (unsigned i = 0; i < r->n_hops; i++)
 			if ((r->hop[i].flags & PROBER_HOP_CACHED) || (r->hop[i].flags && !r->hop[i].sent))
@@ -411,7 +413,7 @@ plan(struct engine *e, uint32_t slot, int64_t now_us)
 		slot_free(e, slot);
 		return 1;
 	}
-	if (trace_plan(t, &e->pool, e->cache, now_us)) {
+	if (plan_next(t, &e->pool, e->cache, now_us)) {
 		finish(e, slot, now_us);
 		return 1;
 	}

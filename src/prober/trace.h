@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * trace.h - one trace: what is known of its hops, which TTLs are to be probed next, when it is over.
- * Knows the edge cache, but no other trace, and sends nothing: engine.c does.
+ * trace.h - one trace: what is known of its hops, its probes and their tokens, which answer belongs to
+ * which.  Knows no other trace, and sends nothing: engine.c does.  What to probe next: plan.h.
  */
 #ifndef TRACE_H
 #define TRACE_H
@@ -92,34 +92,65 @@ struct trace {
 	uint16_t hop[PROBER_HOPS_MAX]; /* in the pool */
 };
 
+/* What became of the probes to one TTL. */
+enum trace_state {
+	TRACE_UNSENT,
+	TRACE_WAITING,
+	TRACE_OVERDUE, /* an answer may still come, but go on */
+	TRACE_RETRY,
+	TRACE_SILENT,
+	TRACE_ANSWERED,
+};
+
 /* *t is zero but for the engine's own members and `secret`, `sport`. */
-void trace_begin(struct trace *, const struct prober_request *, const uint8_t src[16], const struct prober_tuple *wan,
-		 const struct cache *, int64_t now_us, int64_t wall_us);
+void trace_begin(struct trace *, const struct prober_request *, const uint8_t src[16],
+		 const struct prober_tuple *wan, const struct cache *, int64_t now_us, int64_t wall_us);
 
 /* Gives its records back. */
 void trace_end(struct trace *, struct trace_pool *);
 
-/* Sets want and due_us.  1: the trace is over. */
-int trace_plan(struct trace *, const struct trace_pool *, struct cache *, int64_t now_us);
-
-/* When the last SYN-ACK may still come; 0: none will. */
-int64_t trace_linger(const struct trace *, const struct trace_pool *);
-
-/* The probe for a TTL out of `want`.  -ENOBUFS: the pool has no more than `keep` records. */
+/* The probe for a TTL.  -ENOBUFS: the pool has no more than `keep` records. */
 int trace_probe(struct trace *, struct trace_pool *, uint8_t ttl, uint32_t keep, struct wire_probe *);
 /* It left; sent_us as engine_calls.send() returned it. */
 void trace_sent(struct trace *, struct trace_pool *, uint8_t ttl, int64_t sent_us, int64_t now_us);
 
 /* The TTL that an answer is about; 0: it is not of this trace. */
-uint8_t trace_match(const struct trace *, const struct trace_pool *, const struct wire_answer *, uint8_t *attempt);
+uint8_t trace_match(const struct trace *, const struct trace_pool *, const struct wire_answer *,
+		    uint8_t *attempt);
 /* Takes it in.  0: this probe was answered before. */
 int trace_take(struct trace *, struct trace_pool *, struct cache *, uint8_t ttl, uint8_t attempt,
 	       const struct wire_answer *, int64_t ts_us, int64_t now_us);
 
+/* *until: when the state will change by itself. */
+enum trace_state trace_state(const struct trace *, const struct trace_hop *, int64_t now_us, int64_t *until_us);
+/* How long a probe, the last one of its TTL or not, is waited for. */
+int64_t trace_patience(const struct trace *, int last);
+/* When the last SYN-ACK may still come; 0: none will. */
+int64_t trace_linger(const struct trace *, const struct trace_pool *);
+
+/* The record of a TTL: NULL when there is none; of one that was probed. */
+struct trace_hop *trace_find(const struct trace *, const struct trace_pool *, unsigned ttl);
+struct trace_hop *trace_get(const struct trace *, const struct trace_pool *, unsigned ttl);
+int trace_answered(const struct trace *, const struct trace_pool *, unsigned ttl);
+/* The next TTL below that answered, 0: none. */
+unsigned trace_below(const struct trace *, const struct trace_pool *, unsigned ttl);
+/* An answered TTL, for the cache. */
+struct cache_hop trace_key(const struct trace *, const struct trace_pool *, unsigned ttl);
+
 /* Fills *hop with what is known of a TTL by probing. */
 void trace_show(const struct trace *, const struct trace_pool *, uint8_t ttl, struct prober_hop *);
 
-/* What is known, with the hops that the cache knows.  The number of those. */
-unsigned trace_result(struct trace *, const struct trace_pool *, struct cache *, int64_t now_us, struct prober_result *);
+static inline uint64_t
+trace_bit(unsigned ttl)
+{
+	return 1ULL << ((ttl - 1) & (PROBER_HOPS_MAX - 1));
+}
+
+/* Nothing is to be believed of the cache. */
+static inline int
+trace_is_fresh(const struct trace *t)
+{
+	return t->flags & PROBER_REQ_FRESH;
+}
 
 #endif

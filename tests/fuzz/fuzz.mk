@@ -23,6 +23,6 @@ extra_prober_request = src/prober/budget.c src/prober/wire.c
 $O/fuzz/prober_request: src/prober/admit.c
 $O/fuzz/prober_settings: src/prober/settings.c
 $O/fuzz/prober_result: src/analyzer/trace.c plugins/traceroute.c plugins/path.h
-$O/fuzz/prober_engine: src/prober/engine.c src/prober/trace.c src/prober/plan.c src/prober/result.c src/prober/cache.c
+$O/fuzz/prober_engine: $(wildcard src/prober/*.[ch])
 extra_control = src/sensor/rundir.c
 $O/fuzz/control: src/sensor/control.c src/sensor/rundir.c

@@ -12,6 +12,8 @@
 #include "../../src/prober/engine.c"
 #undef NONE
 #include "../../src/prober/trace.c"
+#include "../../src/prober/plan.c"
+#include "../../src/prober/result.c"
 #include "../../src/prober/cache.c"
 
 #define CHECK(x) ((x) ? (void)0 : (fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x), abort()))

@@ -19,8 +19,9 @@ static const uint8_t key[16] = "a key for tests";
 static struct cache_hop
 hop(unsigned n, unsigned ttl)
 {
-	struct cache_hop h = { .addr = { 10, (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n }, .ttl = (uint8_t)ttl, .ipv = 4 };
+	struct cache_hop h = { .addr = { 10, (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n }, .ipv = 4 };
 
+	h.ttl = (uint8_t)ttl;
 	return h;
 }
 
@@ -291,7 +292,8 @@ test_length(void **state)
 {
 	struct cache *c = cache_new(key, 64);
 	uint8_t a[16] = { 20, 1, 2, 3 }, b[16] = { 20, 1, 2, 99 }, other[16] = { 20, 1, 3, 3 };
-	uint8_t six[16] = { 0x20, 1, 0xd, 0xb8, 1, 2, 3, 4, 5 }, six_b[16] = { 0x20, 1, 0xd, 0xb8, 1, 2, 3, 4, 99 };
+	uint8_t six[16] = { 0x20, 1, 0xd, 0xb8, 1, 2, 3, 4, 5 };
+	uint8_t six_b[16] = { 0x20, 1, 0xd, 0xb8, 1, 2, 3, 4, 99 };
 
 	(void)state;
 	assert_int_equal(cache_length(c, 4, a, 0), 0);
@@ -382,7 +384,7 @@ test_model(void **state)
 
 		memset(model, 0, sizeof model);
 		for (unsigned i = 0; i < MODEL_HOPS; i++)
-			model[i] = (struct model){ .hop = hop(i, 3 + i % 20), .need = FLOWS_NEEDED, .seen_s = 1 };
+			model[i] = (struct model){ hop(i, 3 + i % 20), .need = FLOWS_NEEDED, .seen_s = 1 };
 		for (unsigned i = 0; i < 300000; i++) {
 			struct model *m = &model[rand() % (tight ? 300 : 100 + rand() % (MODEL_HOPS - 100))];
 			struct cache_hop pred = hop(100000 + (unsigned)(m - model), m->hop.ttl - 1U);

@@ -14,13 +14,15 @@
 #include "../../src/prober/engine.c"
 #undef NONE
 #include "../../src/prober/trace.c"
+#include "../../src/prober/plan.c"
+#include "../../src/prober/result.c"
 #include "../../src/prober/cache.c"
 #include "prober_sim.h"
 
 #define S 1000000LL
 
 /* Leaf networks of the default shape, see sim_topology(): 16 a region. */
-enum { LEAF_A = 0, LEAF_A_BACK = 12, LEAF_B = 16, LEAF_B_LONG = 20, LEAF_C = 32, LEAF_C_SILENT = 36, LEAF_D = 48 };
+enum { LEAF_A = 0, LEAF_A_BACK = 12, LEAF_B = 16, LEAF_C = 32, LEAF_D = 48 };
 
 static struct sim *
 default_net(uint32_t traces, uint32_t rate)
@@ -58,7 +60,7 @@ static void
 test_alone(void **state)
 {
 	static const uint8_t methods[] = { PROBER_TCP_SYN, PROBER_UDP, PROBER_ICMP };
-	unsigned slow_probes = 0;
+	unsigned probes = 0;
 
 	(void)state;
 	for (unsigned way = 0; way < 4; way++) {
@@ -79,7 +81,8 @@ test_alone(void **state)
 			assert_int_equal(s->score.cached, 0);
 			assert_true(s->score.rtt_error_us < 10);
 			if (leaf / 16 != 2 && s->last.dur_us > 3 * rtt_us + S)
-				fail_msg("leaf %u, way %u: %u us, rtt %lld us", leaf, way, s->last.dur_us, (long long)rtt_us);
+				fail_msg("leaf %u, way %u: %u us, rtt %lld us", leaf, way, s->last.dur_us,
+					 (long long)rtt_us);
 			assert_int_equal(s->resets, s->syn_acks);
 			assert_int_equal(s->half_open, 0);
 			if (way == 0 && (leaf < LEAF_A_BACK || leaf >= LEAF_D))
@@ -88,11 +91,11 @@ test_alone(void **state)
 				assert_true(s->hop_calls >= s->score.found);
 			else
 				assert_int_equal(s->hop_calls, 0);
-			slow_probes += s->probes;
+			probes += s->probes;
 			sim_free(s);
 		}
 	}
-	print_message("alone: %.1f probes a trace\n", slow_probes / 256.0);
+	print_message("alone: %.1f probes a trace\n", probes / 256.0);
 }
 
 static void
@@ -247,8 +250,8 @@ check_in_band(struct sim *s, const struct wire_probe *p)
 	uint32_t n = seen_request.iss - p->token;
 
 	(void)s;
-	seen_odd += p->rst || p->method != PROBER_TCP_ACK || p->sport != 40123 || p->dport != 443 || p->src[0] != 203 ||
-		    p->ack != seen_request.irs + 1 || n < 1 || n > 512;
+	seen_odd += p->rst || p->method != PROBER_TCP_ACK || p->sport != 40123 || p->dport != 443 ||
+		    p->src[0] != 203 || p->ack != seen_request.irs + 1 || n < 1 || n > 512;
 	return 0;
 }
 
@@ -271,7 +274,8 @@ test_in_band(void **state)
 		assert_int_equal(s->last.method, PROBER_TCP_ACK);
 		assert_int_equal(s->last.sport, 40123);
 		assert_int_equal(s->last.reached, 1);
-		assert_int_equal(s->score.wrong - (leaf >= LEAF_A_BACK && leaf < LEAF_B), 0);
+		/* With a longer way back the far end, which stays silent, is put where the estimate says. */
+		assert_int_equal(s->score.wrong, leaf >= LEAF_A_BACK && leaf < LEAF_B);
 		assert_int_equal(s->score.false_links, 0);
 		assert_int_equal(s->last.hop[s->last.n_hops - 1].rtt_us[0], r.rtt_us);
 		assert_int_equal(s->last.hop[s->last.n_hops - 1].flags, PROBER_HOP_ANSWERED | PROBER_HOP_DST);
@@ -289,7 +293,7 @@ test_in_band_stop(void **state)
 	struct sim *s = default_net(4, 1000);
 	struct prober_request r = sim_request(s, LEAF_C, 0, PROBER_TCP_ACK);
 	struct prober_tuple wan = wan_of(&r);
-	struct wire_answer a = { .kind = WIRE_RST, .ipv = 4, .method = PROBER_TCP_SYN, .sport = 40123, .dport = 443 };
+	struct wire_answer a = { .kind = WIRE_RST, .ipv = 4, .method = PROBER_TCP_SYN, .sport = 40123 };
 	unsigned probes;
 
 	(void)state;
@@ -387,7 +391,7 @@ test_forged(void **state)
 		a = good, a.kind = WIRE_RST, forge(s, &a);
 		a = good, a.kind = WIRE_ECHO_REPLY, forge(s, &a);
 		a = good, a.kind = WIRE_ACK, memcpy(a.from, r.dst, 16), forge(s, &a);
-		a = good, a.kind = m == 2 ? WIRE_SYN_ACK : WIRE_ECHO_REPLY, memcpy(a.from, r.dst, 16), forge(s, &a);
+		a = good, memcpy(a.from, r.dst, 16), a.kind = m == 2 ? WIRE_SYN_ACK : WIRE_ECHO_REPLY, forge(s, &a);
 		a = good, a.kind = 77, forge(s, &a);
 		assert_int_equal(s->resets, 0);
 		for (unsigned i = 0; i < 2000; i++) {
@@ -508,7 +512,8 @@ note_time(struct sim *s, const struct wire_probe *p)
 	return 0;
 }
 
-/* In no second more than the rate and a burst of 4 (or 10 ms), and not much less either. */
+/* In no second more than the rate and a burst of 4 (or 10 ms), and not much less either; spread, so that no
+ * two leave at once. */
 static void
 test_rate(void **state)
 {
@@ -532,6 +537,7 @@ test_rate(void **state)
 				from++;
 			if (to - from + 1 > n)
 				n = to - from + 1;
+			assert_true(!to || sent_at_us[to] - sent_at_us[to - 1] >= 500000 / rates[i]);
 		}
 		assert_in_range(n, rates[i] < 800 ? rates[i] : 600, rates[i] + burst);
 		assert_int_equal(s->score.done, 64);
@@ -790,7 +796,7 @@ main(void)
 		cmocka_unit_test(test_path_change),
 	};
 
-	print_message("a trace: %zu bytes, %u hops of %zu; in all %zu\n", sizeof(struct trace), HOPS_PER_TRACE,
-		      sizeof(struct trace_hop), sizeof(struct trace) + HOPS_PER_TRACE * (sizeof(struct trace_hop) + 2) + 8);
+	print_message("a trace: %zu bytes, and %u hops of %zu\n", sizeof(struct trace), HOPS_PER_TRACE,
+		      sizeof(struct trace_hop));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

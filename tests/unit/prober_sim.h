@@ -267,7 +267,8 @@ sim_path(const struct sim *s, const uint8_t dst[16], uint16_t sport, uint16_t dp
 		uint64_t h = s->seed + at;
 
 		for (uint32_t k = 0; k < node->n_kids; k++)
-			if (s->nodes[node->kids[k]].leaf_first <= leaf && leaf <= s->nodes[node->kids[k]].leaf_last)
+			if (s->nodes[node->kids[k]].leaf_first <= leaf &&
+			    leaf <= s->nodes[node->kids[k]].leaf_last)
 				ways[n_ways++] = node->kids[k];
 		if (!n_ways || n == SIM_PATH)
 			abort();
@@ -600,7 +601,8 @@ sim_request(const struct sim *s, uint32_t leaf, uint32_t host, uint8_t method)
 static int
 sim_begin(struct sim *s, const struct prober_request *r, const struct prober_tuple *wan)
 {
-	int error = engine_begin(s->engine, 1, r, sim_src, wan, s->now_us, SIM_WALL_US + s->now_us + s->wall_jump_us);
+	int64_t wall_us = SIM_WALL_US + s->now_us + s->wall_jump_us;
+	int error = engine_begin(s->engine, 1, r, sim_src, wan, s->now_us, wall_us);
 
 	s->score.refused += error != 0;
 	sim_turn(s);
@@ -613,8 +615,9 @@ sim_print(const struct sim *s, const char *what, unsigned n)
 	print_message("%-22s %5u traces: %.2f probes each, recall %.4f, wrong %u, false links %u, complete %u, "
 		      "reached %u, refused %u, deadline %u, %.0f ms each, SYN-ACKs %u, cached hops %u\n",
 		      what, s->score.done, (double)s->probes / n, (double)s->score.found / s->score.expected,
-		      s->score.wrong, s->score.false_links, s->score.complete, s->score.reached, s->score.refused,
-		      s->score.deadline, (double)s->score.dur_us / 1000 / (s->score.done ? s->score.done : 1), s->syn_acks,
+		      s->score.wrong, s->score.false_links, s->score.complete, s->score.reached,
+		      s->score.refused, s->score.deadline,
+		      (double)s->score.dur_us / 1000 / (s->score.done ? s->score.done : 1), s->syn_acks,
 		      s->score.cached);
 }
 
