@@ -11,6 +11,7 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -126,6 +127,40 @@ priv_landlock_deny_all(void)
 #endif
 }
 
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE 65
+#define PR_MDWE_REFUSE_EXEC_GAIN 1
+#endif
+
+int
+priv_no_new_code(void)
+{
+	return prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) ? -errno : 0;
+}
+
+static int
+allow(scmp_filter_ctx ctx, const char *name)
+{
+	int nr = seccomp_syscall_resolve_name(name), r;
+
+	if (!strcmp(name, "tgkill:self"))
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+	else if (nr == __NR_SCMP_ERROR)
+		return 0; /* a name that this architecture has not is no error: the list is a union */
+	else
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0);
+	return r == -EEXIST || r == -EDOM ? 0 : r;
+}
+
+static int
+is_in(const char *const *names, const char *name)
+{
+	while (*names && strcmp(*names, name))
+		names++;
+	return *names != NULL;
+}
+
 int
 priv_seccomp(const char *const *names)
 {
@@ -137,20 +172,17 @@ priv_seccomp(const char *const *names)
 
 	if (!ctx)
 		return r;
-	for (; *names; names++) {
-		int nr = seccomp_syscall_resolve_name(*names);
-
-		/* A name that this architecture has not is no error: the list is a union. */
-		if (nr == __NR_SCMP_ERROR)
-			continue;
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0);
-		if (r && r != -EEXIST && r != -EDOM)
+	/* A tree: where the kernel keeps no table of the answers each call walks through it. */
+	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	for (const char *const *p = names; *p; p++) {
+		r = allow(ctx, *p);
+		if (r)
 			goto out;
 	}
 	for (const char *const *p = deadly; *p; p++) {
 		int nr = seccomp_syscall_resolve_name(*p);
 
-		if (nr != __NR_SCMP_ERROR)
+		if (nr != __NR_SCMP_ERROR && !is_in(names, *p))
 			seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, nr, 0);
 	}
 	r = seccomp_load(ctx);

@@ -32,8 +32,11 @@ int priv_tie_to_parent(pid_t parent);
  * -EOPNOTSUPP where there is no Landlock. */
 int priv_landlock_deny_all(void);
 
+/* From now on no memory can be made executable that was writable; exec keeps it.  -EINVAL before Linux 6.3. */
+int priv_no_new_code(void);
+
 /* Allow-list of system calls, by libseccomp name, NULL-ended; others get EPERM (those that could
- * only come from a taken-over process: execve, ptrace, ... kill it).  */
+ * only come from a taken-over process: execve, ptrace, ... kill it).  "tgkill:self": to this process only. */
 int priv_seccomp(const char *const *names);
 
 /* uid and gid of a user; -ENOENT. */

@@ -19,7 +19,7 @@ static const char *const allowed[] = {
 	"read", "write", "writev", "recv", "recvfrom", "recvmsg", "send", "sendto", "sendmsg", "accept4",
 	"getsockopt", "epoll_wait", "epoll_pwait", "epoll_ctl", "clock_gettime", "clock_gettime64", "gettimeofday",
 	"mmap", "mmap2", "munmap", "mremap", "brk", "madvise", "futex", "futex_time64", "close", "rt_sigreturn",
-	"sigreturn", "rt_sigprocmask", "rt_sigaction", "restart_syscall", "getpid", "gettid", "getppid", "tgkill",
+	"sigreturn", "rt_sigprocmask", "rt_sigaction", "restart_syscall", "getpid", "gettid", "getppid", "tgkill:self",
 	"exit", "exit_group", NULL,
 };
 
@@ -40,6 +40,7 @@ sandbox_close(void)
 	r = priv_no_dump();
 	if (r)
 		fatal("cannot forbid core files: %s", strerror(-r));
+	(void)priv_no_new_code(); /* the rest holds without it */
 	r = priv_landlock_deny_all();
 	if (r)
 		log_info("this kernel has no Landlock (%s): files are denied by seccomp alone", strerror(-r));

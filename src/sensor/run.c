@@ -16,6 +16,7 @@
 #include "lib/log.h"
 #include "lib/priv.h"
 #include "prober.h"
+#include "sensor/sandbox.h"
 #include "sensor/spooldir.h"
 
 #define RUN_COUNTERS_US 10000000
@@ -345,9 +346,14 @@ run_drop(void)
 
 	if (!e)
 		e = priv_no_new_privs();
-	if (e)
+	if (e) {
 		log_error("cannot give up privileges: %s", strerror(-e));
-	return e ? -1 : 0;
+		return -1;
+	}
+	e = sandbox_close();
+	if (e)
+		log_warn("no seccomp filter for the parent (%s): going on without one", strerror(-e));
+	return 0;
 }
 
 int
