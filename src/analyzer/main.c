@@ -45,6 +45,10 @@
 
 #define HEARTBEAT_US 500000
 
+/* Many times what the first-party plugins take, and a flow's slot. */
+#define DATA_BYTES (64 << 20)
+#define DATA_FLOW 512
+
 struct source {
 	struct loop_fd watch;
 	struct loop_timer rest;
@@ -325,6 +329,7 @@ main(int argc, char **argv)
 	for (unsigned i = 0; i < settings.n_groups; i++)
 		sources[i] = (struct source){ .index = i, .rest_us = rest_us(settings.groups[i].fd) };
 
+	sandbox_limit(DATA_BYTES + (uint64_t)settings.flows * DATA_FLOW);
 	posture = sandbox_close();
 
 	engine_start(loop_now_us(loop), loop_wall_us(loop), plugin_failed);

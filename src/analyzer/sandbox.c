@@ -5,7 +5,9 @@
  */
 #include "sandbox.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "lib/log.h"
 #include "lib/priv.h"
@@ -19,9 +21,18 @@ static const char *const allowed[] = {
 	"epoll_pwait", "epoll_ctl", "poll", "ppoll", "ppoll_time64", "clock_gettime", "clock_gettime64", "gettimeofday", "time",
 	"getrusage", "mmap", "mmap2", "munmap", "mremap", "brk", "madvise", "futex", "futex_time64",
 	"close", "rt_sigreturn", "sigreturn", "rt_sigprocmask", "rt_sigaction", "restart_syscall",
-	"getpid", "gettid", "getppid", "tgkill", "getrandom", "exit", "exit_group", "lseek", "fstat", "newfstatat",
+	"getpid", "gettid", "getppid", "tgkill:self", "getrandom", "exit", "exit_group", "lseek", "fstat", "newfstatat",
 	NULL,
 };
+
+void
+sandbox_limit(uint64_t bytes)
+{
+	struct rlimit r = { bytes, bytes };
+
+	if (setrlimit(RLIMIT_DATA, &r))
+		log_info("no limit for memory: %s", strerror(errno));
+}
 
 uint64_t
 sandbox_close(void)
@@ -40,6 +51,7 @@ sandbox_close(void)
 	r = priv_no_dump();
 	if (r)
 		fatal("cannot forbid core files: %s", strerror(-r));
+	(void)priv_no_new_code(); /* the rest holds without it */
 	r = priv_landlock_deny_all();
 	if (r)
 		log_info("this kernel has no Landlock (%s): files are denied by seccomp alone", strerror(-r));

@@ -3,9 +3,11 @@
  * bad.c - the plugin zoo: one kind of misbehaviour for each build, chosen by -DBAD_NAME="..." and
  * -DBAD_EVENT=... (a statement, run at each handshake to port 666) or -DBAD_START=... (at the start).
  */
+#include <fcntl.h>
 #include <net-gazer/plugin.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #ifndef BAD_EVENT

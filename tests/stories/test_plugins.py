@@ -123,7 +123,7 @@ def test_refused(tmp_path, include, kind, needle):
 
 CRASHES = {
     "segfault": "*(volatile int *)8 = 1", "abort": "abort()", "exit": "exit(0)", "_exit": "_exit(3)",
-    "kill": "raise(SIGKILL)", "stack": "volatile char big[64 << 20]; big[0] = 1; big[sizeof big - 1] = 1"}
+    "kill": "raise(SIGKILL)", "memory": "for (;;) memset(malloc(1 << 20), 1, 1 << 20)", "stack": "volatile char big[64 << 20]; big[0] = 1; big[sizeof big - 1] = 1"}
 
 
 def test_crashes(tmp_path, include):
@@ -172,6 +172,29 @@ def connect_until_reported(r, s):
         except AssertionError:
             return None
     return ng.wait_for(lambda: f"handshakes to go on\n{s.log()}", one)
+
+
+HARMLESS = {
+    "fork": "for (int i = 0; i < 1000; i++) if (fork() == 0) pause()", "malloc": "char *p = malloc(1UL << 30); if (p) "
+    "memset(p, 1, 1UL << 30)", "open": "open(\"/etc/passwd\", O_RDONLY)", "close": "close(60)"}
+
+
+def test_harmless(tmp_path, include):
+    """What fails in the cage and hurts nobody: no process, no gigabyte, no file; the same analyzer goes on, and
+    every handshake is reported."""
+    plugin = build(include, tmp_path / "p", "bad.c", "bad", '-DBAD_NAME="zoo"', "-DBAD_EVENT=" + "; ".join(HARMLESS.values()))
+    with net.Router() as r, net.Server(r.wan, 80, 666), Sensor(r.rtr, tmp_path, plugins=["handshake", str(plugin)]) as s:
+        connect(r, s, 80)
+        before = s.processes()
+        for _ in range(5):
+            connect(r, s, 666)
+        connect(r, s, 80)
+        assert s.processes() == before, s.log()
+        resident = ng.pss_kib([s.worker("analyzer")])
+        found = s.stop()
+    assert resident < 16384, f"{resident} KiB"
+    assert len([f for f in found if f["type"] == "conn"]) == 7
+    assert {p["name"]: p["state"] for p in found[-1]["plugins"]} == {"handshake": "ok", "zoo": "ok"}
 
 
 def test_hang(tmp_path, include):
