@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Preloaded: the FAULT_AT-th call of FAULT_CALL fails with FAULT_ERRNO, and, with FAULT_ON, all that
+ * follow.  Says so on stderr: a run that does not say it was a clean one.
+ *
+ * Of malloc, calloc and realloc only the program's own calls count: how libcurl, OpenSSL and yajl
+ * bear it is not what is tested.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static char call[32];
+static long at;
+static int number, on, counted;
+static uintptr_t program, program_end;
+
+static void
+find_program(void)
+{
+	const ElfW(Phdr) *p = (const ElfW(Phdr) *)getauxval(AT_PHDR);
+	unsigned long n = getauxval(AT_PHNUM);
+
+	for (unsigned long i = 0; i < n; i++) {
+		if (p[i].p_type == PT_PHDR)
+			program = (uintptr_t)p - p[i].p_vaddr;
+	}
+	for (unsigned long i = 0; i < n; i++) {
+		if (p[i].p_type == PT_LOAD && program + p[i].p_vaddr + p[i].p_memsz > program_end)
+			program_end = program + p[i].p_vaddr + p[i].p_memsz;
+	}
+}
+
+__attribute__((constructor)) static void
+start(void)
+{
+	const char *name = getenv("FAULT_CALL"), *n = getenv("FAULT_AT"), *e = getenv("FAULT_ERRNO");
+
+	snprintf(call, sizeof call, "%s", name ? name : "");
+	number = e ? atoi(e) : EIO;
+	on = getenv("FAULT_ON") != NULL;
+	at = n ? atol(n) : 0;
+	find_program();
+}
+
+/* True when this one fails.  Standard streams do not count. */
+static int
+fails(const char *name, int fd)
+{
+	static const char said[] = "fault: injected\n";
+	int n;
+
+	if (!at || (fd >= 0 && fd <= 2) || strcmp(name, call))
+		return 0;
+	n = __atomic_add_fetch(&counted, 1, __ATOMIC_RELAXED);
+	if (n != at && !(on && n > at))
+		return 0;
+	if (n == at && syscall(SYS_write, 2, said, sizeof said - 1) < 0)
+		_exit(99);
+	errno = number;
+	return 1;
+}
+
+#define REAL(name) \
+	static __typeof__(name) *real; \
+	if (!real) \
+		real = (__typeof__(name) *)dlsym(RTLD_NEXT, #name)
+
+ssize_t
+write(int fd, const void *p, size_t n)
+{
+	struct stat st;
+
+	REAL(write);
+	/* Files alone: pipes and sockets are another matter. */
+	if (!strcmp(call, "write") && !fstat(fd, &st) && S_ISREG(st.st_mode) && fails("write", fd))
+		return -1;
+	return real(fd, p, n);
+}
+
+ssize_t
+pwrite64(int fd, const void *p, size_t n, off64_t offset)
+{
+	REAL(pwrite64);
+	return fails("pwrite", fd) ? -1 : real(fd, p, n, offset);
+}
+
+int
+fsync(int fd)
+{
+	REAL(fsync);
+	return fails("fsync", fd) ? -1 : real(fd);
+}
+
+int
+fdatasync(int fd)
+{
+	REAL(fdatasync);
+	return fails("fsync", fd) ? -1 : real(fd);
+}
+
+int
+openat64(int dirfd, const char *path, int flags, ...)
+{
+	va_list ap;
+	mode_t mode;
+
+	REAL(openat64);
+	va_start(ap, flags);
+	mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(ap, mode_t) : 0;
+	va_end(ap);
+	return fails("openat", -1) ? -1 : real(dirfd, path, flags, mode);
+}
+
+int
+renameat(int from, const char *a, int to, const char *b)
+{
+	REAL(renameat);
+	return fails("renameat", -1) ? -1 : real(from, a, to, b);
+}
+
+int
+unlinkat(int dirfd, const char *path, int flags)
+{
+	REAL(unlinkat);
+	return fails("unlinkat", -1) ? -1 : real(dirfd, path, flags);
+}
+
+static int
+is_ours(void *caller)
+{
+	return (uintptr_t)caller >= program && (uintptr_t)caller < program_end;
+}
+
+#define FAILS() (is_ours(__builtin_return_address(0)) && fails("malloc", -1))
+
+void *__libc_malloc(size_t);
+void *__libc_calloc(size_t, size_t);
+void *__libc_realloc(void *, size_t);
+
+void *
+malloc(size_t n)
+{
+	return FAILS() ? NULL : __libc_malloc(n);
+}
+
+void *
+calloc(size_t n, size_t size)
+{
+	return FAILS() ? NULL : __libc_calloc(n, size);
+}
+
+void *
+realloc(void *p, size_t n)
+{
+	return FAILS() ? NULL : __libc_realloc(p, n);
+}
