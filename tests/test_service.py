@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The systemd units: what systemd thinks of them, and the sensor run with the rights that its unit gives it."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from lib import net, ng
+from lib.sensor import Sensor
+
+EXPOSURE_MAX = 1.8
+
+
+@pytest.fixture(scope="module", name="units")
+def installed_units(tmp_path_factory):
+    dest = tmp_path_factory.mktemp("installed")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "MFLAGS"}
+    done = subprocess.run(["make", "-s", "-C", ng.TOP, "install", f"O={ng.BUILD}", f"DESTDIR={dest}", "PREFIX=/usr"],
+                          capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield dest / "usr/lib/systemd/system"
+    shutil.rmtree(dest)
+
+
+@pytest.mark.parametrize("name, program", [("net-gazer", "/usr/sbin/net-gazer"),
+                                           ("net-gazer-collector", "/usr/sbin/net-gazer-collector")])
+def test_unit(units, name, program):
+    """Little is exposed; the time to stop is longer than what the parent gives its children."""
+    unit = units / f"{name}.service"
+    text = unit.read_text(encoding="ascii")
+    assert f"ExecStart={program} -c /etc/net-gazer/{name}.conf\n" in text and "@SBINDIR@" not in text
+    assert "KillMode=mixed\n" in text
+    assert int(re.search(r"^TimeoutStopSec=(\d+)$", text, re.M)[1]) > 18
+    done = subprocess.run(["systemd-analyze", "security", "--offline=yes", "--no-pager", unit], capture_output=True, text=True,
+                          check=False)
+    last = done.stdout.strip().splitlines()[-1]
+    print(last)
+    assert float(re.search(r": (\d+\.\d)", last)[1]) <= EXPOSURE_MAX, done.stdout
+
+
+def test_without_root():
+    """A user of no consequence with the two capabilities of the unit: rules, groups, reports, prober, an end in order."""
+    with ng.for_everybody() as folder, net.Router(filtered=False) as r, net.Server(r.wan, 80):
+        run = folder / "run"
+        run.mkdir()
+        os.chown(run, 65534, 65534)
+
+        class Service(Sensor):
+            """Started as systemd does it."""
+            def argv(self):
+                return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs",
+                        "--inh-caps=-all,+net_admin,+net_raw", "--ambient-caps=-all,+net_admin,+net_raw",
+                        "--bounding-set=-all,+net_admin,+net_raw", folder / "net-gazer", "-c", self.config_path,
+                        "--libexec-dir", folder, "--plugin-dir", folder / "plugins"]
+
+        with Service(r.rtr, folder, plugins=["handshake"], prober="yes", runtime_dir=str(run)) as s:
+            came, port = net.connect(r.lan, r.WAN4, 80)
+            assert came == "ok"
+            s.wait_reports(1, type="conn", src_port=port)
+            s.worker("prober")
+            for pid, name in s.processes().items():
+                status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+                assert re.search(r"^Uid:\t65534\t65534\t65534\t65534$", status, re.M), name
+                caps = int(re.search(r"^CapEff:\t(\w+)$", status, re.M)[1], 16)
+                # CAP_NET_ADMIN alone, for the parent alone.
+                assert caps == (1 << 12 if pid == s.process.pid else 0), f"{name}: {caps:x}"
+            s.stop()
+            assert "warning" not in s.log(), s.log()
