@@ -9,6 +9,7 @@ PLUGINDIR   ?= $(PREFIX)/lib/net-gazer/plugins
 DATADIR     ?= $(PREFIX)/share/net-gazer
 MANDIR      ?= $(PREFIX)/share/man
 INCLUDEDIR  ?= $(PREFIX)/include
+UNITDIR     ?= $(PREFIX)/lib/systemd/system
 SYSCONFDIR  ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 
 VERSION     := 0.1.0
@@ -147,6 +148,9 @@ fuzz: $(fuzzers)                        ## each fuzz target for T seconds (T=30)
 	  $$f -max_total_time=$(T) -timeout=5 -rss_limit_mb=512 -print_final_stats=1 -artifact_prefix=$O/corpus/$$n- \
 	    $O/corpus/$$n tests/fuzz/corpus/$$n 2>$O/corpus/$$n.log || { tail -40 $O/corpus/$$n.log; exit 1; }; \
 	  grep -E 'number_of_executed|exec_per_sec' $O/corpus/$$n.log; done
+soak: deps                              ## the long forms of some tests, with their figures: ten minutes
+	@+$(MAKE) --no-print-directory CI=1 all
+	@O=$(abspath $O) $(PYTHON) -m pytest -q -rP -p no:cacheprovider tests/soak/soak_*.py $(PYTEST)
 bench: deps                             ## speed and memory beside other programs, as ratios
 	@+$(MAKE) --no-print-directory all
 	@tests/bench/run --build $O
@@ -168,8 +172,13 @@ install: all                            ## into DESTDIR and PREFIX
 	for m in $(mans); do s=$${m##*.}; install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$$s/$${m##*/} || exit 1; done
 	for c in net-gazer.conf net-gazer-collector.conf; do \
 	  [ -e $(DESTDIR)$(SYSCONFDIR)/net-gazer/$$c ] || install -m 644 etc/$$c $(DESTDIR)$(SYSCONFDIR)/net-gazer/ || exit 1; done
+	install -d $(DESTDIR)$(UNITDIR)
+	for u in net-gazer net-gazer-collector; do \
+	  sed 's,@SBINDIR@,$(SBINDIR),; s,@SYSCONFDIR@,$(SYSCONFDIR),' etc/$$u.service >$(DESTDIR)$(UNITDIR)/$$u.service && \
+	  chmod 644 $(DESTDIR)$(UNITDIR)/$$u.service || exit 1; done
 uninstall:                              ## the reverse; configuration stays
 	rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,net-gazer net-gazerctl net-gazer-collector)
+	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,net-gazer.service net-gazer-collector.service)
 	rm -rf $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR) $(DESTDIR)$(INCLUDEDIR)/net-gazer
 	rm -f $(addprefix $(DESTDIR)$(PLUGINDIR)/,$(notdir $(plugins)))
 	-rmdir $(DESTDIR)$(PLUGINDIR) $(DESTDIR)$(dir $(PLUGINDIR)) 2>/dev/null
@@ -178,6 +187,6 @@ clean:                                  ## remove what was built
 	rm -rf $O
 help:                                   ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
-.PHONY: all sensor run demo deps units fuzzers check check-unit fuzz bench bench-trace lint install uninstall clean help
+.PHONY: all sensor run demo deps units fuzzers check check-unit fuzz soak bench bench-trace lint install uninstall clean help
 .SECONDARY:
 -include $(shell find $O -name '*.d' 2>/dev/null)
