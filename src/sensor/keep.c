@@ -16,6 +16,7 @@
 #define KEEP_SETTLE_US 50000
 #define KEEP_RETRY_US 1000000
 #define KEEP_TRIES 5
+#define KEEP_SAY_US 60000000   /* somebody's script may do it all the time */
 #define KEEP_PEACE_US 60000000 /* after which the tries begin anew */
 
 /* 0, or -1 with what is missing. */
@@ -28,8 +29,8 @@ verify(struct run *r, char *err, size_t size)
 	if (observe_verify(ruleset_nft(r->ruleset), &r->plan->rules, err, size))
 		return -1;
 	n = observe_count(ruleset_nft(r->ruleset), &r->plan->rules);
-	if (n >= k->rules) {
-		k->rules = n;
+	if (n < 0 || n >= k->rules) {
+		k->rules = n < 0 ? k->rules : n;
 		return 0;
 	}
 	snprintf(err, size, "table inet " CLASSES_TABLE " has %d rules that log, it had %d; if that is meant, send SIGHUP",
@@ -69,7 +70,12 @@ on_look(struct loop_timer *t)
 	if (r->state == RUN_STOPPING)
 		return;
 	if (!verify(r, err, sizeof err)) {
+		k->doubt = 0;
 		say_complete(r);
+	} else if (!k->doubt) {
+		/* Perhaps only replaced while we looked. */
+		k->doubt = 1;
+		loop_timer_set(r->loop, t, KEEP_SETTLE_US, on_look, r);
 	} else if (!r->plan->own_rules) {
 		say_missing(r, err);
 	} else if (k->tries < KEEP_TRIES && k->tries && now_us - k->tried_us < KEEP_RETRY_US) {
@@ -107,8 +113,10 @@ keep_changed(void *arg, const struct watch_change *c)
 	k->who[0] = 0;
 	if (c->pid || *c->name)
 		snprintf(k->who, sizeof k->who, "%s (pid %u)", *c->name ? c->name : "?", c->pid);
-	if (!c->lost)
+	if (!k->said_us || loop_now_us(r->loop) - k->said_us > KEEP_SAY_US) {
+		k->said_us = loop_now_us(r->loop);
 		log_info("table inet " CLASSES_TABLE " was changed by %s", *k->who ? k->who : "an unknown process");
+	}
 	if (!k->timer.loop)
 		loop_timer_set(r->loop, &k->timer, KEEP_SETTLE_US, on_look, r);
 }

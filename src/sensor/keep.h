@@ -19,8 +19,10 @@ struct keep {
 	char who[40];            /* did the last change that we did not make: "nft (pid 812)" */
 	uint64_t changes;        /* of our table, by others */
 	int rules;               /* there were, when all was well */
+	int doubt;               /* they seemed incomplete when last looked at */
 	int tries;               /* of putting the rules back, the last at tried_us */
 	int64_t tried_us;
+	int64_t said_us;         /* that there was a change */
 };
 
 /* From watch.h, with a struct run. */

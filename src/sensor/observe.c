@@ -119,12 +119,16 @@ on_rule(const struct nlmsghdr *h, void *arg)
 static int
 read_rules(struct nft *n, const struct ruleset_spec *spec, struct rules *found, char *err, size_t size)
 {
-	struct nlmsghdr *h = nft_get(n, NFT_MSG_GETRULE, NLM_F_DUMP);
-	int e;
+	int e = -EINTR;
 
-	*found = (struct rules){ .base = spec->group };
-	mnl_attr_put_strz(h, NFTA_RULE_TABLE, CLASSES_TABLE);
-	e = nft_dump(n, h, on_rule, found);
+	/* EINTR: they were changed while they were read. */
+	for (int tries = 0; e == -EINTR && tries < 5; tries++) {
+		struct nlmsghdr *h = nft_get(n, NFT_MSG_GETRULE, NLM_F_DUMP);
+
+		*found = (struct rules){ .base = spec->group };
+		mnl_attr_put_strz(h, NFTA_RULE_TABLE, CLASSES_TABLE);
+		e = nft_dump(n, h, on_rule, found);
+	}
 	if (!e || e == -ENOENT)
 		return 0;
 	ruleset_explain("read rules", e, "", err, size);
