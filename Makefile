@@ -88,7 +88,7 @@ $O/net-gazerctl: libs = $(call pc,libs,libmnl libnftnl libconfuse yajl libseccom
 $O/forwarder: $(call objs,forwarder)
 $O/forwarder: libs = $(call pc,libs,libcurl yajl libseccomp zlib)
 $(collector): $(call objs,collector) $O/obj/collector/ui.o
-$(collector): libs = $(call pc,libs,libmicrohttpd sqlite3 yajl libconfuse libseccomp zlib) -lpthread
+$(collector): libs = $(call pc,libs,libmicrohttpd sqlite3 yajl libconfuse libseccomp zlib) -lpthread -lm
 $(sensor) $(collector): $(lib)
 	$(call Q,LD)$(CC) $(cflags) -pie $(ldflags) -o $@ $(filter %.o,$^) $(lib) $(libs)
 

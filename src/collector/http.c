@@ -162,6 +162,13 @@ get_summary(struct http *h, struct json *j, const struct params *p)
 }
 
 static int
+get_storage(struct http *h, struct json *j, const struct params *p)
+{
+	(void)p;
+	return query_storage(h->setup.store, j);
+}
+
+static int
 get_paths(struct http *h, struct json *j, const struct params *p)
 {
 	return p->dst[0] ? pathquery_one(h->setup.store, j, p->dst)
@@ -219,6 +226,7 @@ static const struct route routes[] = {
 	{ .path = "/api/attempts", .get = get_attempts, .limit = 100, .window = 1 },
 	{ .path = "/api/sensors", .get = get_sensors },
 	{ .path = "/api/summary", .get = get_summary, .window = 1 },
+	{ .path = "/api/storage", .get = get_storage },
 	{ .path = "/api/paths", .get = get_paths, .limit = 100, .dst = 1 },
 	{ .path = "/api/graph", .get = get_graph, .limit = 100 },
 	{ .path = "/health", .get = get_health },

@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "command.h"
 #include "http.h"
 #include "intake.h"
 #include "lib/log.h"
@@ -207,6 +208,23 @@ make_folder(const char *database)
 		      strerror(errno));
 }
 
+/* import, export, demo: what it ends with; -1: it is none of them. */
+static int
+command(struct program *p, const char *name, int n, char *const *arguments)
+{
+	if (!name)
+		return -1;
+	log_set_level((enum log_level)conf_int(p->conf, "verbose"));
+	umask(077);
+	if (n && strcmp(name, "import"))
+		fatal("%s: %s takes no arguments, only options; see --help", arguments[0], name);
+	if (strcmp(name, "export"))
+		make_folder(conf_str(p->conf, "database"));
+	if (!strcmp(name, "import"))
+		return command_import(p->conf, arguments, n);
+	return !strcmp(name, "export") ? command_export(p->conf) : command_demo(p->conf);
+}
+
 static void
 start(struct program *p)
 {
@@ -276,7 +294,7 @@ main(int argc, char **argv)
 	else if (flags.list)
 		r = (settings_print_table(), 0);
 	else
-		r = -1;
+		r = command(&p, flags.command, argc - flags.first, argv + flags.first);
 	if (r >= 0) {
 		conf_free(p.conf);
 		return r;

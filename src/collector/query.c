@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * query.c - the API's questions in SQL.  Numbers over a window come from rollups; only the lists of
- * failures and attempts look at rows, and at a bounded number of them.
+ * failures and attempts look at reports, at a bounded number of them, in the files of the window's days.
+ * What several files or many rows hold is added up here, by hash: SQL would sort all of it.
  */
 #include "query.h"
 
@@ -9,8 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "column.h"
+#include "days.h"
+#include "lib/hash.h"
 #include "question.h"
 #include "rtt.h"
+#include "set.h"
 
 /* The start of a window of whole minutes that ends with the one that is running. */
 static int64_t
@@ -19,126 +24,446 @@ window_start_s(int64_t window_s, int64_t now_us)
 	return (now_us / 60000000 - (window_s + 59) / 60 + 1) * 60;
 }
 
+/* ---- several days as one list ---- */
+
+/* One question to several days, its rows in one order. */
+struct merge {
+	struct question *q; /* of each day */
+	int *has;           /* -1: not begun; 0: at its end; 1: it is at a row */
+	size_t n;
+};
+
+static int
+merge_new(struct merge *m, size_t n)
+{
+	*m = (struct merge){ .n = n, .q = calloc(n + 1, sizeof *m->q), .has = malloc((n + 1) * sizeof *m->has) };
+	for (size_t i = 0; i < n && m->has; i++)
+		m->has[i] = -1;
+	return m->q && m->has ? 0 : -ENOMEM;
+}
+
+/* 0 or the first error. */
+static int
+merge_close(struct merge *m)
+{
+	int r = 0;
+
+	for (size_t i = 0; m->q && m->has && i < m->n; i++) {
+		int e = m->has[i] >= 0 ? question_close(&m->q[i]) : 0;
+
+		r = r ? r : e;
+	}
+	free(m->q);
+	free(m->has);
+	return r;
+}
+
+static void
+merge_next(struct merge *m, size_t i)
+{
+	m->has[i] = question_next(&m->q[i]);
+}
+
+/* ---- the latest ---- */
+
+/* A report with its number and its time of receipt; columns: id, rx_us, json. */
+static void
+put_conn(struct json *j, sqlite3_stmt *stmt)
+{
+	char text[REPORT_LINE_MAX + 100];
+	const char *json = (const char *)sqlite3_column_text(stmt, 2);
+	size_t n = (size_t)sqlite3_column_bytes(stmt, 2);
+	struct json tail;
+
+	if (!json || n < 3 || n >= REPORT_LINE_MAX)
+		return;
+	/* The report's own brace is opened again for what we add. */
+	memcpy(text, json, n - 1);
+	json_begin(&tail, text + n - 1, sizeof text - n);
+	json_map(&tail, NULL);
+	json_int(&tail, "id", sqlite3_column_int64(stmt, 0));
+	json_time(&tail, "rx_ts", sqlite3_column_int64(stmt, 1));
+	json_close(&tail);
+	text[n - 1] = ',';
+	json_raw(j, NULL, text, n - 1 + tail.len);
+}
+
+/* The day that has the next report: the highest number.  A day is opened when the others are at lower
+ * numbers than its last.  m->n: none is left. */
+static size_t
+latest(struct merge *m, struct store *s, int64_t before, int64_t limit)
+{
+	for (;;) {
+		int64_t best = 0;
+		size_t at = m->n;
+
+		for (size_t i = 0; i < m->n; i++) {
+			const struct day *day = days_at(store_days(s), i);
+			int64_t id = 0;
+
+			if (m->has[i] > 0)
+				id = sqlite3_column_int64(m->q[i].stmt, 0);
+			else if (m->has[i] < 0 && day->first_id < before)
+				id = day->last_id < before ? day->last_id : before - 1;
+			/* Of two that may have it, the one that is read already. */
+			if (id > best) {
+				best = id;
+				at = i;
+			}
+		}
+		if (at == m->n || m->has[at] > 0)
+			return at;
+		question_open_day(&m->q[at], s, at,
+				  "SELECT id, rx_us, json FROM conn WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
+		sqlite3_bind_int64(m->q[at].stmt, 1, before);
+		sqlite3_bind_int64(m->q[at].stmt, 2, limit);
+		merge_next(m, at);
+	}
+}
+
 int
 query_conns(struct store *s, struct json *j, int64_t limit, int64_t before)
 {
-	struct question q;
+	struct merge m;
+	int r = merge_new(&m, days_n(store_days(s)));
 
-	question_open(&q, s, "SELECT id, rx_us, json FROM conn WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
-	sqlite3_bind_int64(q.stmt, 1, before);
-	sqlite3_bind_int64(q.stmt, 2, limit);
 	json_map(j, NULL);
 	json_list(j, "conns");
-	while (question_room(j) && question_next(&q)) {
-		char text[REPORT_LINE_MAX + 100];
-		const char *json = (const char *)sqlite3_column_text(q.stmt, 2);
-		size_t n = (size_t)sqlite3_column_bytes(q.stmt, 2);
-		struct json tail;
+	for (int64_t n = 0; !r && n < limit && question_room(j); n++) {
+		size_t i = latest(&m, s, before, limit);
 
-		if (!json || n < 3 || n >= REPORT_LINE_MAX)
-			continue;
-		/* The report's own brace is opened again for what we add. */
-		memcpy(text, json, n - 1);
-		json_begin(&tail, text + n - 1, sizeof text - n);
-		json_map(&tail, NULL);
-		json_int(&tail, "id", sqlite3_column_int64(q.stmt, 0));
-		json_time(&tail, "rx_ts", sqlite3_column_int64(q.stmt, 1));
-		json_close(&tail);
-		text[n - 1] = ',';
-		json_raw(j, NULL, text, n - 1 + tail.len);
+		if (i == m.n)
+			break;
+		put_conn(j, m.q[i].stmt);
+		merge_next(&m, i);
 	}
 	json_close(j);
 	json_close(j);
-	return question_close(&q);
+	return r ? (merge_close(&m), r) : merge_close(&m);
+}
+
+/* ---- destinations ---- */
+
+struct place {
+	char ip[ADDR_TEXT];
+	uint16_t port;
+	uint8_t what;     /* proto, or state */
+};
+
+/* A place out of columns i to i + 2.  0: its address is none. */
+static int
+get_place(struct place *p, sqlite3_stmt *stmt, int i)
+{
+	const char *ip = (const char *)sqlite3_column_text(stmt, i);
+	size_t n = (size_t)sqlite3_column_bytes(stmt, i);
+
+	if (!ip || n >= sizeof p->ip)
+		return 0;
+	memset(p, 0, sizeof *p);
+	memcpy(p->ip, ip, n);
+	p->port = (uint16_t)sqlite3_column_int(stmt, i + 1);
+	p->what = (uint8_t)sqlite3_column_int(stmt, i + 2);
+	return 1;
+}
+
+struct ranked {
+	const struct place *place;
+	int64_t n;
+	size_t at;        /* in the set */
+};
+
+/* Most first. */
+static int
+by_rank(const void *x, const void *y)
+{
+	const struct ranked *a = x, *b = y;
+	int r;
+
+	if (a->n != b->n)
+		return a->n < b->n ? 1 : -1;
+	r = strcmp(a->place->ip, b->place->ip);
+	if (r)
+		return r;
+	return a->place->port != b->place->port ? a->place->port - b->place->port : a->place->what - b->place->what;
+}
+
+/* A list of the set's places and their numbers, most first; NULL: out of memory. */
+static struct ranked *
+rank(const struct set *places, const int64_t *n, size_t stride)
+{
+	struct ranked *list = malloc((places->n + 1) * sizeof *list);
+
+	for (size_t i = 0; list && i < places->n; i++)
+		list[i] = (struct ranked){ (const struct place *)(const void *)(places->items + i * places->width),
+					   n[i * stride], i };
+	if (list && places->n)
+		qsort(list, places->n, sizeof *list, by_rank);
+	return list;
+}
+
+/* Room for as many values as the set has keys. */
+static void *
+grow_values(void *values, size_t *size, const struct set *set, size_t width)
+{
+	char *more;
+
+	if (set->n <= *size)
+		return values;
+	more = realloc(values, set->size * width);
+	if (!more) {
+		free(values);
+		return NULL;
+	}
+	memset(more + *size * width, 0, (set->size - *size) * width);
+	*size = set->size;
+	return more;
+}
+
+/* The minutes and hours of a window: whole hours when it is long, and minutes up to the first of them. */
+struct span {
+	int64_t from, hours, until;
+};
+
+static struct span
+span_of(int64_t window_s, int64_t now_us)
+{
+	struct span w = { .from = window_start_s(window_s, now_us), .hours = INT64_MAX, .until = now_us / 1000000 };
+
+	if (window_s > 7200)
+		w.hours = (w.from + 3599) / 3600 * 3600;
+	return w;
+}
+
+/* How many connections each destination had.  The set's keys, and a number for each. */
+static int
+count_places(struct store *s, const struct span *w, struct set *places, int64_t **n)
+{
+	uint8_t secret[16];
+	struct question q;
+	size_t size = 0;
+	int r = 0, e;
+
+	hash_random(secret, sizeof secret);
+	question_open(&q, s, "SELECT dst_ip, dst_port, proto, conns FROM rollup WHERE span = 60 AND at >= ?1 AND at < ?2 "
+			     "UNION ALL SELECT dst_ip, dst_port, proto, conns FROM rollup WHERE span = 3600 AND at >= ?2");
+	sqlite3_bind_int64(q.stmt, 1, w->from);
+	sqlite3_bind_int64(q.stmt, 2, w->hours);
+	while (!r && question_next(&q)) {
+		struct place p;
+		int64_t at;
+
+		if (!get_place(&p, q.stmt, 0))
+			continue;
+		at = set_put(places, secret, &p);
+		*n = at < 0 ? *n : grow_values(*n, &size, places, sizeof **n);
+		if (at < 0 || !*n)
+			r = -ENOMEM;
+		else
+			(*n)[at] += sqlite3_column_int64(q.stmt, 3);
+	}
+	e = question_close(&q);
+	return r ? r : e;
+}
+
+struct destination {
+	int64_t conns, failed, syn_retrans, last_us;
+	struct rtt rtt;
+};
+
+/* Of one minute or hour. */
+static void
+add_buckets(struct question *q, struct destination *d, const struct place *p, int64_t span, int64_t at)
+{
+	question_again(q);
+	sqlite3_bind_int64(q->stmt, 1, span);
+	sqlite3_bind_int64(q->stmt, 2, at);
+	column_bind_text(q->stmt, 3, p->ip);
+	sqlite3_bind_int(q->stmt, 4, p->port);
+	sqlite3_bind_int(q->stmt, 5, p->what);
+	while (question_next(q)) {
+		d->conns += sqlite3_column_int64(q->stmt, 0);
+		d->failed += sqlite3_column_int64(q->stmt, 1);
+		d->syn_retrans += sqlite3_column_int64(q->stmt, 2);
+		if (sqlite3_column_int64(q->stmt, 5) > d->last_us)
+			d->last_us = sqlite3_column_int64(q->stmt, 5);
+		column_add_rtt(&d->rtt, q->stmt, 3, 6);
+	}
+}
+
+static void
+put_destination(struct json *j, const struct place *p, const struct destination *d)
+{
+	json_map(j, NULL);
+	json_str(j, "dst_ip", p->ip, strlen(p->ip));
+	json_int(j, "dst_port", p->port);
+	question_word(j, "proto", REPORT_WORDS_PROTO, p->what);
+	json_int(j, "conns", d->conns);
+	json_int(j, "failed", d->failed);
+	json_int(j, "syn_retrans", d->syn_retrans);
+	if (d->rtt.n) {
+		json_int(j, "rtt_p50_us", rtt_percentile(&d->rtt, 50));
+		json_int(j, "rtt_p95_us", rtt_percentile(&d->rtt, 95));
+		json_uint(j, "rtt_min_us", d->rtt.min_us);
+		json_uint(j, "rtt_max_us", d->rtt.max_us);
+	}
+	json_time(j, "last_ts", d->last_us);
+	json_close(j);
 }
 
 int
 query_destinations(struct store *s, struct json *j, int64_t window_s, int64_t limit, int64_t now_us)
 {
-	int64_t from = window_start_s(window_s, now_us), hours = INT64_MAX;
+	struct span w = span_of(window_s, now_us);
+	struct set places = { .width = sizeof(struct place) };
+	struct ranked *list = NULL;
+	int64_t *n = NULL;
 	struct question q;
+	int r = count_places(s, &w, &places, &n), e;
 
-	/* A long window is whole hours, and minutes up to the first of them. */
-	if (window_s > 7200)
-		hours = (from + 3599) / 3600 * 3600;
-	question_open(&q, s,
-		   "SELECT dst_ip, dst_port, proto, sum(conns) AS n, sum(failed), sum(syn_retrans), "
-		   "min(rtt_min), max(rtt_max), max(last_us), rtt_sum(hist) FROM rollup "
-		   "WHERE (span = 60 AND at >= ?1 AND at < ?2) OR (span = 3600 AND at >= ?2) "
-		   "GROUP BY 1, 2, 3 ORDER BY n DESC, 1, 2, 3 LIMIT ?3");
-	sqlite3_bind_int64(q.stmt, 1, from);
-	sqlite3_bind_int64(q.stmt, 2, hours);
-	sqlite3_bind_int64(q.stmt, 3, limit);
+	if (!r)
+		list = rank(&places, n, 1);
+	if (!r && !list)
+		r = -ENOMEM;
 	json_map(j, NULL);
 	json_int(j, "window_s", window_s);
 	json_list(j, "destinations");
-	while (question_room(j) && question_next(&q)) {
-		struct rtt rtt = { 0 };
+	question_open(&q, s, "SELECT conns, failed, syn_retrans, rtt_min, rtt_max, last_us, hist FROM rollup "
+			     "WHERE span = ?1 AND at = ?2 AND dst_ip = ?3 AND dst_port = ?4 AND proto = ?5");
+	/* Histograms only of those that are shown. */
+	for (size_t i = 0; !r && i < places.n && i < (size_t)limit && question_room(j); i++) {
+		struct destination d = { 0 };
 
-		json_map(j, NULL);
-		question_text(j, "dst_ip", q.stmt, 0);
-		json_int(j, "dst_port", sqlite3_column_int64(q.stmt, 1));
-		question_word(j, "proto", REPORT_WORDS_PROTO, sqlite3_column_int64(q.stmt, 2));
-		json_int(j, "conns", sqlite3_column_int64(q.stmt, 3));
-		json_int(j, "failed", sqlite3_column_int64(q.stmt, 4));
-		json_int(j, "syn_retrans", sqlite3_column_int64(q.stmt, 5));
-		rtt_unpack(&rtt, sqlite3_column_blob(q.stmt, 9), (size_t)sqlite3_column_bytes(q.stmt, 9));
-		if (rtt.n) {
-			rtt.min_us = (uint64_t)sqlite3_column_int64(q.stmt, 6);
-			rtt.max_us = (uint64_t)sqlite3_column_int64(q.stmt, 7);
-			json_int(j, "rtt_p50_us", rtt_percentile(&rtt, 50));
-			json_int(j, "rtt_p95_us", rtt_percentile(&rtt, 95));
-			json_uint(j, "rtt_min_us", rtt.min_us);
-			json_uint(j, "rtt_max_us", rtt.max_us);
-		}
-		json_time(j, "last_ts", sqlite3_column_int64(q.stmt, 8));
-		json_close(j);
+		for (int64_t at = w.from; at < w.hours && at <= w.until; at += 60)
+			add_buckets(&q, &d, list[i].place, 60, at);
+		for (int64_t at = w.hours; at <= w.until; at += 3600)
+			add_buckets(&q, &d, list[i].place, 3600, at);
+		put_destination(j, list[i].place, &d);
 	}
 	json_close(j);
 	json_close(j);
-	return question_close(&q);
+	e = question_close(&q);
+	set_free(&places);
+	free(list);
+	free(n);
+	return r ? r : e;
+}
+
+/* ---- failures ---- */
+
+struct failure {
+	int64_t count;
+	int64_t src_n, last_us;
+};
+
+struct failures {
+	struct set places; /* struct place, with the state */
+	struct failure *of;
+	size_t size;
+	struct set sources; /* of each place: struct source_of */
+	uint8_t secret[16];
+};
+
+struct source_of {
+	char ip[ADDR_TEXT];
+	uint32_t place;
+};
+
+/* Columns: dst_ip, dst_port, state, src_ip, weight, at_us. */
+static int
+add_failure(struct failures *f, sqlite3_stmt *stmt)
+{
+	const char *src = (const char *)sqlite3_column_text(stmt, 3);
+	struct source_of source;
+	struct failure *one;
+	size_t n = f->sources.n;
+	struct place p;
+	int64_t at;
+
+	if (!get_place(&p, stmt, 0) || !src)
+		return 0;
+	at = set_put(&f->places, f->secret, &p);
+	if (at >= 0)
+		f->of = grow_values(f->of, &f->size, &f->places, sizeof *f->of);
+	if (at < 0 || !f->of)
+		return -ENOMEM;
+	one = &f->of[at];
+	memset(&source, 0, sizeof source);
+	memcpy(source.ip, src, strnlen(src, sizeof source.ip - 1));
+	source.place = (uint32_t)at;
+	if (set_put(&f->sources, f->secret, &source) < 0)
+		return -ENOMEM;
+	one->src_n += f->sources.n > n;
+	one->count += sqlite3_column_int64(stmt, 4);
+	if (sqlite3_column_int64(stmt, 5) > one->last_us)
+		one->last_us = sqlite3_column_int64(stmt, 5);
+	return 0;
+}
+
+/* Of all days that may have some, newest first.  *partial: there are more than QUERY_ROWS_MAX. */
+static int
+find_failures(struct store *s, struct failures *f, int64_t from_us, int *partial)
+{
+	size_t first = days_from(store_days(s), from_us);
+	int64_t rows = 0;
+	int r = 0, e;
+
+	for (size_t i = days_n(store_days(s)); i-- > first && !r && !*partial;) {
+		struct question q;
+
+		question_open_day(&q, s, i, "SELECT dst_ip, dst_port, state, src_ip, weight, at_us FROM conn "
+					    "WHERE state >= 2 AND at_us >= ?1 ORDER BY at_us DESC LIMIT ?2");
+		sqlite3_bind_int64(q.stmt, 1, from_us);
+		sqlite3_bind_int64(q.stmt, 2, QUERY_ROWS_MAX - rows + 1);
+		while (!r && question_next(&q)) {
+			if (++rows > QUERY_ROWS_MAX)
+				*partial = 1;
+			else
+				r = add_failure(f, q.stmt);
+		}
+		e = question_close(&q);
+		r = r ? r : e;
+	}
+	return r;
 }
 
 int
 query_failures(struct store *s, struct json *j, int64_t window_s, int64_t limit, int64_t now_us)
 {
-	int64_t from_us = window_start_s(window_s, now_us) * 1000000;
-	struct question q;
-	int r;
+	struct failures f = { .places = { .width = sizeof(struct place) },
+			      .sources = { .width = sizeof(struct source_of) } };
+	struct ranked *list = NULL;
+	int partial = 0, r;
 
+	hash_random(f.secret, sizeof f.secret);
+	r = find_failures(s, &f, window_start_s(window_s, now_us) * 1000000, &partial);
+	if (!r)
+		list = rank(&f.places, f.of ? &f.of[0].count : NULL, sizeof *f.of / sizeof(int64_t));
+	if (!r && !list)
+		r = -ENOMEM;
 	json_map(j, NULL);
 	json_int(j, "window_s", window_s);
 	json_list(j, "failures");
-	question_open(&q, s,
-		   "SELECT dst_ip, dst_port, state, sum(weight) AS n, count(DISTINCT src_ip), max(at_us) "
-		   "FROM (SELECT at_us, dst_ip, dst_port, state, src_ip, weight FROM conn "
-		   "WHERE state >= 2 AND at_us >= ?1 ORDER BY at_us DESC LIMIT ?3) "
-		   "GROUP BY 1, 2, 3 ORDER BY n DESC, 1, 2, 3 LIMIT ?2");
-	sqlite3_bind_int64(q.stmt, 1, from_us);
-	sqlite3_bind_int64(q.stmt, 2, limit);
-	sqlite3_bind_int64(q.stmt, 3, QUERY_ROWS_MAX);
-	while (question_room(j) && question_next(&q)) {
+	for (size_t i = 0; !r && i < f.places.n && i < (size_t)limit && question_room(j); i++) {
+		const struct failure *one = &f.of[list[i].at];
+
 		json_map(j, NULL);
-		question_text(j, "dst_ip", q.stmt, 0);
-		json_int(j, "dst_port", sqlite3_column_int64(q.stmt, 1));
-		question_word(j, "state", REPORT_WORDS_STATE, sqlite3_column_int64(q.stmt, 2));
-		json_int(j, "count", sqlite3_column_int64(q.stmt, 3));
-		json_int(j, "src_n", sqlite3_column_int64(q.stmt, 4));
-		json_time(j, "last_ts", sqlite3_column_int64(q.stmt, 5));
+		json_str(j, "dst_ip", list[i].place->ip, strlen(list[i].place->ip));
+		json_int(j, "dst_port", list[i].place->port);
+		question_word(j, "state", REPORT_WORDS_STATE, list[i].place->what);
+		json_int(j, "count", one->count);
+		json_int(j, "src_n", one->src_n);
+		json_time(j, "last_ts", one->last_us);
 		json_close(j);
 	}
 	json_close(j);
-	r = question_close(&q);
-	if (r)
-		return r;
-	question_open(&q, s, "SELECT 1 FROM conn WHERE state >= 2 AND at_us >= ?1 "
-			  "ORDER BY at_us DESC LIMIT 1 OFFSET ?2");
-	sqlite3_bind_int64(q.stmt, 1, from_us);
-	sqlite3_bind_int64(q.stmt, 2, QUERY_ROWS_MAX);
-	if (question_next(&q))
+	if (partial)
 		json_bool(j, "partial", 1);
 	json_close(j);
-	return question_close(&q);
+	set_free(&f.places);
+	set_free(&f.sources);
+	free(f.of);
+	free(list);
+	return r;
 }
 
 /* ---- attempts: one entry a source ---- */
@@ -245,72 +570,149 @@ put_source(struct json *j, const struct source *a)
 	json_close(j);
 }
 
+/* Adds up what the merged rows of all days tell of each source. */
+struct tally {
+	struct source *list, *now;
+	size_t n, size;
+	struct ports *ports;
+	char last_dst[ADDR_TEXT];
+	int64_t dsts;      /* of `now` */
+};
+
+static int
+tally_add(struct tally *t, sqlite3_stmt *stmt)
+{
+	const char *src = (const char *)sqlite3_column_text(stmt, 0);
+	const char *dst = (const char *)sqlite3_column_text(stmt, 1);
+
+	if (!src)
+		return 0;
+	if (!t->now || strcmp(t->now->ip, src)) {
+		if (t->now)
+			source_end(t->now, t->ports);
+		if (t->n == t->size) {
+			size_t size = t->size ? 2 * t->size : 256;
+			struct source *more = realloc(t->list, size * sizeof *more);
+
+			if (!more)
+				return -ENOMEM;
+			t->list = more;
+			t->size = size;
+		}
+		t->now = &t->list[t->n++];
+		*t->now = (struct source){ .kind = -1, .first_us = INT64_MAX };
+		strncpy(t->now->ip, src, sizeof t->now->ip - 1);
+		t->last_dst[0] = 0;
+		t->dsts = 0;
+	}
+	if (dst && strcmp(dst, t->last_dst)) {
+		strncpy(t->last_dst, dst, sizeof t->last_dst - 1);
+		t->now->ips_n = greater(t->now->ips_n, ++t->dsts);
+	}
+	source_add(t->now, t->ports, stmt);
+	return 0;
+}
+
+static int
+text_order(sqlite3_stmt *a, sqlite3_stmt *b, int i)
+{
+	const char *x = (const char *)sqlite3_column_text(a, i), *y = (const char *)sqlite3_column_text(b, i);
+
+	return strcmp(x ? x : "", y ? y : "");
+}
+
+/* The day whose row comes first by source and destination; m->n: none is left. */
+static size_t
+first_source(const struct merge *m)
+{
+	size_t at = m->n;
+
+	for (size_t i = 0; i < m->n; i++) {
+		int order = 0;
+
+		if (m->has[i] <= 0)
+			continue;
+		if (at < m->n) {
+			order = text_order(m->q[i].stmt, m->q[at].stmt, 0);
+			order = order ? order : text_order(m->q[i].stmt, m->q[at].stmt, 1);
+		}
+		if (at == m->n || order < 0)
+			at = i;
+	}
+	return at;
+}
+
+/* How many rows a day has to offer. */
+static int
+count_attempts(struct store *s, size_t day, int64_t from_us, int64_t limit, int64_t *n)
+{
+	struct question q;
+
+	question_open_day(&q, s, day, "SELECT count(*) FROM (SELECT 1 FROM attempt WHERE at_us >= ?1 LIMIT ?2)");
+	sqlite3_bind_int64(q.stmt, 1, from_us);
+	sqlite3_bind_int64(q.stmt, 2, limit);
+	*n = question_next(&q) ? sqlite3_column_int64(q.stmt, 0) : 0;
+	return question_close(&q);
+}
+
+/* *partial: there are more than QUERY_ROWS_MAX; those of the newest days are looked at. */
+static int
+find_attempts(struct store *s, struct tally *t, int64_t from_us, int *partial)
+{
+	size_t first = days_from(store_days(s), from_us), days = days_n(store_days(s)) - first, i;
+	int64_t left = QUERY_ROWS_MAX;
+	struct merge m;
+	int r = merge_new(&m, days), e;
+
+	for (i = days; i-- > 0 && !r;) {
+		int64_t n;
+
+		r = count_attempts(s, first + i, from_us, left + 1, &n);
+		if (r)
+			break;
+		*partial |= n > left;
+		question_open_day(&m.q[i], s, first + i,
+			"SELECT src_ip, dst_ip, count, verdict, kind, ports, dst_ports_n, dst_ips_n, first_us, "
+			"at_us FROM (SELECT * FROM attempt WHERE at_us >= ?1 ORDER BY at_us DESC LIMIT ?2) "
+			"ORDER BY 1, 2");
+		sqlite3_bind_int64(m.q[i].stmt, 1, from_us);
+		sqlite3_bind_int64(m.q[i].stmt, 2, left);
+		merge_next(&m, i);
+		left -= n > left ? left : n;
+	}
+	while (!r && (i = first_source(&m)) < m.n) {
+		r = tally_add(t, m.q[i].stmt);
+		merge_next(&m, i);
+	}
+	if (!r && t->now)
+		source_end(t->now, t->ports);
+	e = merge_close(&m);
+	return r ? r : e;
+}
+
 int
 query_attempts(struct store *s, struct json *j, int64_t window_s, int64_t limit, int64_t now_us)
 {
-	struct ports *ports = calloc(1, sizeof *ports);
-	struct source *list = NULL, *a = NULL;
-	size_t n = 0, size = 0;
-	char last_dst[ADDR_TEXT] = "";
-	int64_t rows = 0, dsts = 0;
-	struct question q;
-	int r;
+	struct tally t = { .ports = calloc(1, sizeof *t.ports) };
+	int partial = 0, r = -ENOMEM;
 
-	question_open(&q, s,
-		   "SELECT src_ip, dst_ip, count, verdict, kind, ports, dst_ports_n, dst_ips_n, first_us, "
-		   "at_us FROM (SELECT * FROM attempt WHERE at_us >= ?1 ORDER BY at_us DESC LIMIT ?2) "
-		   "ORDER BY 1, 2");
-	sqlite3_bind_int64(q.stmt, 1, window_start_s(window_s, now_us) * 1000000);
-	sqlite3_bind_int64(q.stmt, 2, QUERY_ROWS_MAX);
-	while (ports && question_next(&q)) {
-		const char *src = (const char *)sqlite3_column_text(q.stmt, 0);
-		const char *dst = (const char *)sqlite3_column_text(q.stmt, 1);
-
-		rows++;
-		if (!src)
-			continue;
-		if (!a || strcmp(a->ip, src)) {
-			if (a)
-				source_end(a, ports);
-			if (n == size) {
-				struct source *more;
-
-				size = size ? 2 * size : 256;
-				more = realloc(list, size * sizeof *list);
-				if (!more)
-					break;
-				list = more;
-			}
-			a = &list[n++];
-			*a = (struct source){ .kind = -1, .first_us = INT64_MAX };
-			strncpy(a->ip, src, sizeof a->ip - 1);
-			last_dst[0] = 0;
-			dsts = 0;
-		}
-		if (dst && strcmp(dst, last_dst)) {
-			strncpy(last_dst, dst, sizeof last_dst - 1);
-			a->ips_n = greater(a->ips_n, ++dsts);
-		}
-		source_add(a, ports, q.stmt);
-	}
-	r = ports ? question_close(&q) : (question_close(&q), -ENOMEM);
+	if (t.ports)
+		r = find_attempts(s, &t, window_start_s(window_s, now_us) * 1000000, &partial);
 	if (!r) {
-		if (a)
-			source_end(a, ports);
-		if (n)
-			qsort(list, n, sizeof *list, by_count);
+		if (t.n)
+			qsort(t.list, t.n, sizeof *t.list, by_count);
 		json_map(j, NULL);
 		json_int(j, "window_s", window_s);
 		json_list(j, "attempts");
-		for (size_t i = 0; i < n && i < (size_t)limit && question_room(j); i++)
-			put_source(j, &list[i]);
+		for (size_t i = 0; i < t.n && i < (size_t)limit && question_room(j); i++)
+			put_source(j, &t.list[i]);
 		json_close(j);
-		if (rows == QUERY_ROWS_MAX)
+		if (partial)
 			json_bool(j, "partial", 1);
 		json_close(j);
 	}
-	free(list);
-	free(ports);
+	free(t.list);
+	free(t.ports);
 	return r;
 }
 
@@ -371,7 +773,7 @@ query_sensors(struct store *s, struct json *j, int64_t now_us)
 
 /* ---- summary ---- */
 
-struct span {
+struct point {
 	int64_t conns, failed;
 	struct rtt rtt;
 };
@@ -383,7 +785,7 @@ query_summary(struct store *s, struct json *j, int64_t window_s, int64_t now_us)
 	int64_t width = ((window_s + 59) / 60 + QUERY_SERIES_MAX - 1) / QUERY_SERIES_MAX * 60;
 	/* established, answered, refused, timeout, other, attempts */
 	int64_t n[6] = { 0 }, points = (now_s - from) / width + 1;
-	struct span *series = calloc((size_t)points + 1, sizeof *series), *all;
+	struct point *series = calloc((size_t)points + 1, sizeof *series), *all;
 	struct question q;
 	int r;
 
@@ -437,4 +839,67 @@ query_summary(struct store *s, struct json *j, int64_t window_s, int64_t now_us)
 	json_close(j);
 	free(series);
 	return r;
+}
+
+/* ---- what is kept ---- */
+
+/* Days that fit at the rate of the last 7, or -1: less than an hour is no rate. */
+static double
+days_that_fit(struct store *s, const struct store_sizes *sizes, const struct store_limits *limits)
+{
+	const struct days *d = store_days(s);
+	size_t n = days_n(d), first = n > 7 ? n - 7 : 0;
+	int64_t begin = INT64_MAX, end = 0, rows = 0, bytes = 0;
+	double span, fit, by_rows;
+
+	for (size_t i = first; i < n; i++) {
+		const struct day *day = days_at(d, i);
+
+		if (!day->rows)
+			continue;
+		begin = day->first_us < begin ? day->first_us : begin;
+		end = greater(end, day->last_us);
+		rows += day->rows;
+		bytes += day->bytes;
+	}
+	if (!rows || end - begin < 3600000000LL)
+		return -1;
+	span = (double)(end - begin) / (double)DAYS_US;
+	fit = (double)greater(limits->max_bytes - sizes->main_bytes, 0) * span / (double)bytes;
+	by_rows = (double)limits->max_rows * span / (double)rows;
+	fit = by_rows < fit ? by_rows : fit;
+	return fit < (double)limits->days ? fit : (double)limits->days;
+}
+
+int
+query_storage(struct store *s, struct json *j)
+{
+	struct store_sizes sizes = store_sizes(s);
+	struct store_limits limits = store_limits(s);
+	const struct days *d = store_days(s);
+	double fit = days_that_fit(s, &sizes, &limits);
+
+	json_map(j, NULL);
+	json_int(j, "rows", sizes.rows);
+	json_int(j, "max_rows", limits.max_rows);
+	json_int(j, "bytes", sizes.bytes);
+	json_int(j, "max_bytes", limits.max_bytes);
+	json_int(j, "rollup_bytes", sizes.main_bytes);
+	json_int(j, "days_max", limits.days);
+	question_known(j, "days_fit", fit < 0 ? -1 : (int64_t)fit);
+	json_int(j, "damaged", sizes.damaged);
+	json_list(j, "days");
+	for (size_t i = days_n(d); i-- > 0;) {
+		char name[DAYS_NAME_LEN + 1];
+
+		days_name(name, days_at(d, i)->day);
+		json_map(j, NULL);
+		json_raw_str(j, "day", name, 10);
+		json_int(j, "rows", days_at(d, i)->rows);
+		json_int(j, "bytes", days_at(d, i)->bytes);
+		json_close(j);
+	}
+	json_close(j);
+	json_close(j);
+	return 0;
 }

@@ -23,5 +23,7 @@ int query_failures(struct store *, struct json *, int64_t window_s, int64_t limi
 int query_attempts(struct store *, struct json *, int64_t window_s, int64_t limit, int64_t now_us);
 int query_sensors(struct store *, struct json *, int64_t now_us);
 int query_summary(struct store *, struct json *, int64_t window_s, int64_t now_us);
+/* Limits, sizes, files, and how many days fit. */
+int query_storage(struct store *, struct json *);
 
 #endif

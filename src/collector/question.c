@@ -4,6 +4,9 @@
  */
 #include "question.h"
 
+#include <errno.h>
+
+#include "dbfile.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 
@@ -15,13 +18,30 @@ too_late(void *arg)
 	return clock_mono_us() > q->until_us;
 }
 
+static int
+ask(struct question *q, const char *sql)
+{
+	q->until_us = clock_mono_us() + QUESTION_US;
+	if (!q->code)
+		q->code = sqlite3_prepare_v2(q->db, sql, -1, &q->stmt, NULL);
+	if (q->db)
+		sqlite3_progress_handler(q->db, 10000, too_late, q);
+	return q->code;
+}
+
 int
 question_open(struct question *q, struct store *s, const char *sql)
 {
-	*q = (struct question){ .db = store_db(s), .until_us = clock_mono_us() + QUESTION_US };
-	q->code = sqlite3_prepare_v2(q->db, sql, -1, &q->stmt, NULL);
-	sqlite3_progress_handler(q->db, 10000, too_late, q);
-	return q->code;
+	*q = (struct question){ .store = s, .db = store_db(s) };
+	return ask(q, sql);
+}
+
+int
+question_open_day(struct question *q, struct store *s, size_t day, const char *sql)
+{
+	*q = (struct question){ .store = s };
+	q->db = days_db(store_days(s), day, &q->code);
+	return ask(q, sql);
 }
 
 int
@@ -44,12 +64,15 @@ question_again(struct question *q)
 int
 question_close(struct question *q)
 {
-	int r = store_error(q->db, q->code);
+	int r = dbfile_error(q->db, q->code);
 
 	if (r)
-		log_debug("query: %s", sqlite3_errmsg(q->db));
+		log_debug("query: %s", q->db ? sqlite3_errmsg(q->db) : sqlite3_errstr(q->code));
+	if (r == -EUCLEAN)
+		store_blame(q->store, q->db);
 	sqlite3_finalize(q->stmt);
-	sqlite3_progress_handler(q->db, 0, NULL, NULL);
+	if (q->db)
+		sqlite3_progress_handler(q->db, 0, NULL, NULL);
 	return r;
 }
 

@@ -16,6 +16,7 @@
 #define QUESTION_US 2000000
 
 struct question {
+	struct store *store;
 	sqlite3 *db;
 	sqlite3_stmt *stmt; /* bind between open and the first next */
 	int64_t until_us;
@@ -25,6 +26,8 @@ struct question {
 /* Ends with question_close(), even when it failed.  0 or an SQLite code.  The newest one open has
  * the clock. */
 int question_open(struct question *, struct store *, const char *sql);
+/* The same of the reports of one day (days.h). */
+int question_open_day(struct question *, struct store *, size_t day, const char *sql);
 /* 1: there is a row. */
 int question_next(struct question *);
 /* For the next turn with other values. */

@@ -10,6 +10,9 @@
 
 #include "http.h"
 #include "lib/addr.h"
+#include "lib/json.h"
+#include "report.h"
+#include "text.h"
 
 #ifndef SYSCONFDIR
 #define SYSCONFDIR "/etc"
@@ -50,6 +53,41 @@ check_host(const char *value, char *want, size_t size)
 	return 0;
 }
 
+/* "2026-11-21" or "2026-11-21T19:04:05Z", up to microseconds. */
+int
+settings_time(const char *text, int64_t *us)
+{
+	char whole[JSON_TIME_LEN + 1] = "0000-00-00T00:00:00.000000Z";
+	size_t n = strlen(text);
+	size_t len = n > 10 ? n - 1 : n;
+
+	if (n != 10 && (n < 20 || n > JSON_TIME_LEN || text[n - 1] != 'Z' || n == 21))
+		return -1;
+	memcpy(whole, text, len);
+	*us = text_time_us(whole, JSON_TIME_LEN);
+	return *us < 0 ? -1 : 0;
+}
+
+static int
+check_time(const char *value, char *want, size_t size)
+{
+	int64_t us;
+
+	if (!settings_time(value, &us))
+		return 0;
+	snprintf(want, size, "a UTC time such as 2026-11-21 or 2026-11-21T19:04:05Z");
+	return -1;
+}
+
+static int
+check_type(const char *value, char *want, size_t size)
+{
+	if (report_word_index(REPORT_WORDS_TYPE, value, strlen(value)) >= 0)
+		return 0;
+	snprintf(want, size, "one of " REPORT_WORDS_TYPE);
+	return -1;
+}
+
 static const struct conf_option table[] = {
 	{ "config", CONF_STR, 1, 4095, NULL, NULL, "NG_COLLECTOR_CONFIG", 'c', -1,
 	  "configuration file", check_text },
@@ -59,7 +97,9 @@ static const struct conf_option table[] = {
 	  "TCP port; 0: any that is free, the log says which", NULL },
 	{ "database", CONF_STR, 1, 4000, "/var/lib/net-gazer-collector/net-gazer.db", NULL,
 	  "NG_COLLECTOR_DATABASE", 0, 0, "SQLite file; the last folder is made if missing", check_text },
-	{ "max-rows", CONF_INT, 1000, 1000000000, "2000000", NULL, "NG_COLLECTOR_MAX_ROWS", 0, 0,
+	{ "days", CONF_INT, 1, 366, "30", NULL, "NG_COLLECTOR_DAYS", 0, 0,
+	  "UTC days that reports are kept, the running one included", NULL },
+	{ "max-rows", CONF_INT, 1000, 1000000000, "20000000", NULL, "NG_COLLECTOR_MAX_ROWS", 0, 0,
 	  "reports kept; the oldest go first", NULL },
 	{ "max-bytes", CONF_INT, 1048576, 1099511627776, "2147483648", NULL, "NG_COLLECTOR_MAX_BYTES", 0, 0,
 	  "bytes of database in use; the oldest reports go first", NULL },
@@ -77,6 +117,51 @@ static const struct conf_option table[] = {
 	  "0 errors, 1 and warnings, 2 and information, 3 and debugging", NULL },
 };
 #define TABLE_N (sizeof table / sizeof *table)
+
+/* Of the commands only. */
+static const struct {
+	const char *commands;
+	struct conf_option option;
+} command_table[] = {
+	{ "export", { "from", CONF_STR, 1, 27, NULL, NULL, NULL, 0, -1,
+		      "reports that count at this time or later: 2026-11-21 or 2026-11-21T19:04:05Z", check_time } },
+	{ "export", { "to", CONF_STR, 1, 27, NULL, NULL, NULL, 0, -1, "and before this one", check_time } },
+	{ "export", { "type", CONF_LIST, 1, 20, "", NULL, NULL, 0, -1,
+		      "types of reports, all if none: " REPORT_WORDS_TYPE, check_type } },
+	{ "export", { "format", CONF_STR, 1, 20, "ndjson", "ndjson|csv|eve|zeek|ecs|ocsf", NULL, 0, -1,
+		      "what each line is", NULL } },
+	{ "demo", { "seed", CONF_INT, 0, 4294967295, "7", NULL, NULL, 0, -1, "same seed, same reports", NULL } },
+	{ "demo", { "conns", CONF_INT, 1, 1000000000, "20000", NULL, NULL, 0, -1, "conn reports to make", NULL } },
+	{ "demo", { "span", CONF_INT, 1, 8760, "24", NULL, NULL, 0, -1, "hours before now that they spread over", NULL } },
+};
+#define COMMAND_TABLE_N (sizeof command_table / sizeof *command_table)
+
+static const char *
+command_of(int argc, char **argv)
+{
+	static const char *const commands[] = { "import", "export", "demo" };
+
+	for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++) {
+		if (!strcmp(argv[1], commands[i]))
+			return commands[i];
+	}
+	return NULL;
+}
+
+/* The table above, and behind it the options of a command. */
+static struct conf *
+new_conf(const char *command)
+{
+	static struct conf_option all[TABLE_N + COMMAND_TABLE_N];
+	size_t n = TABLE_N;
+
+	memcpy(all, table, sizeof table);
+	for (size_t i = 0; command && i < COMMAND_TABLE_N; i++) {
+		if (!strcmp(command_table[i].commands, command))
+			all[n++] = command_table[i].option;
+	}
+	return conf_new(all, n, NULL, 0);
+}
 
 static void
 on_flag(void *arg, int letter)
@@ -112,10 +197,11 @@ settings_load(int argc, char **argv, struct settings_flags *flags, const char **
 					      "/usr/local/etc/net-gazer/net-gazer-collector.conf",
 					      "/etc/net-gazer/net-gazer-collector.conf",
 					      SYSCONFDIR "/net-gazer/net-gazer-collector.conf", NULL };
-	struct conf *c = conf_new(table, TABLE_N, NULL, 0);
+	const char *command = command_of(argc, argv);
+	struct conf *c = new_conf(command);
 	int first;
 
-	*flags = (struct settings_flags){ 0 };
+	*flags = (struct settings_flags){ .command = command };
 	*path = NULL;
 	if (!c) {
 		snprintf(err, size, "out of memory");
@@ -125,11 +211,12 @@ settings_load(int argc, char **argv, struct settings_flags *flags, const char **
 		flags->validate = 1;
 		return c;
 	}
-	if (conf_command_line(c, argc, argv, "nhVvO", on_flag, flags, &first, err, size))
+	if (conf_command_line(c, argc - !!command, argv + !!command, "nhVvO", on_flag, flags, &first, err, size))
 		goto fail;
+	flags->first = first + !!command;
 	if (flags->help || flags->version || flags->list)
 		return c;
-	if (first < argc) {
+	if (!command && first < argc) {
 		snprintf(err, size, "%s: net-gazer-collector takes no arguments, only options; see --help",
 			 argv[first]);
 		goto fail;
@@ -143,7 +230,7 @@ settings_load(int argc, char **argv, struct settings_flags *flags, const char **
 		*path = conf_find(places);
 	if (*path && conf_file(c, *path, 0, err, size))
 		goto fail;
-	if (!http_is_loopback(conf_str(c, "listen")) && !conf_str(c, "token-file")) {
+	if (!command && !http_is_loopback(conf_str(c, "listen")) && !conf_str(c, "token-file")) {
 		snprintf(err, size, "%s: listen = \"%s\" is reached from other machines: set token-file, "
 				    "or listen on 127.0.0.1", conf_origin(c, "listen"), conf_str(c, "listen"));
 		goto fail;
@@ -158,7 +245,8 @@ struct store_limits
 settings_limits(const struct conf *c)
 {
 	return (struct store_limits){ .max_rows = conf_int(c, "max-rows"),
-				      .max_bytes = conf_int(c, "max-bytes") };
+				      .max_bytes = conf_int(c, "max-bytes"),
+				      .days = conf_int(c, "days") };
 }
 
 void
@@ -174,6 +262,9 @@ settings_print_help(void)
 {
 	puts("usage: net-gazer-collector [-c FILE] [-v] [-n] [-h] [-V] [--OPTION VALUE]...\n"
 	     "       net-gazer-collector --validate <FILE\n"
+	     "       net-gazer-collector import [--OPTION VALUE]... FILE...|-\n"
+	     "       net-gazer-collector export [--from TIME] [--to TIME] [--type TYPE] [--format FORMAT]\n"
+	     "       net-gazer-collector demo [--seed N] [--conns N] [--span HOURS]\n"
 	     "Receives the reports of net-gazer sensors, keeps them, and shows them in a browser.\n"
 	     "\n"
 	     "  -n, --check                check the configuration, say so, and end\n"
@@ -185,6 +276,10 @@ settings_print_help(void)
 	     "\n"
 	     "Options, also in the configuration file: [default] {environment variable}");
 	conf_help(table, TABLE_N);
+	puts("\nCommands: import (NDJSON into the database), export (out of it, to stdout), demo (reports made up);\n"
+	     "with database, days, max-rows and max-bytes from above, and:");
+	for (size_t i = 0; i < COMMAND_TABLE_N; i++)
+		conf_help(&command_table[i].option, 1);
 	puts("\nLists: a,b or the option again; {\"a\", \"b\"} in the file.  See net-gazer-collector(8).");
 }
 

@@ -15,6 +15,8 @@
 struct settings_flags {
 	int check, help, version, list, validate;
 	unsigned verbose;
+	const char *command; /* "import", "export", "demo"; NULL: the collector itself */
+	int first;           /* place in argv of what the command is given */
 };
 
 /* Everything read and checked, or NULL with a message in err.  *path: the file, NULL if none.  For
@@ -24,6 +26,9 @@ struct conf *settings_load(int argc, char **argv, struct settings_flags *, const
 
 struct store_limits settings_limits(const struct conf *);
 void settings_hosts(const struct conf *, struct hosts *, unsigned port);
+
+/* Of --from and --to.  0 or -1. */
+int settings_time(const char *text, int64_t *us);
 
 void settings_print_help(void);
 void settings_print_table(void);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * store.h - what the collector keeps, in one SQLite database (WAL, synchronous=FULL): the reports
- * themselves, the ledger of each run of a sensor, rollups that the pages are answered from, and what
- * traces add up to (paths.h).
- * One thread.  intake.c writes, query.c reads.
+ * store.h - what the collector keeps.  The main SQLite file has what pages are answered from: the ledger of
+ * each run (runs.h), rollups (rollup.h), and what traces add up to (paths.h).  The reports themselves are in
+ * a file for each day (days.h).  One thread.  intake.c writes, query.c reads.
+ *
+ * A batch is committed to the files of days first, which waits for the disk; then to the main file, which
+ * does not: if it falls behind, through a crash or a file that had to be made anew, it takes what it lacks
+ * from the reports.  Everything in it is made from reports and can be made again.
  *
  * Results: 0 or more, or -ENOSPC (disk or max-bytes full), -EBUSY (held by another program),
- * -EUCLEAN (the file is damaged: store_recover()), -EIO for the rest.
+ * -EUCLEAN (a file is damaged: store_recover()), -EIO for the rest.
  */
 #ifndef STORE_H
 #define STORE_H
@@ -14,6 +17,7 @@
 #include <sqlite3.h>
 #include <stdint.h>
 
+#include "days.h"
 #include "paths.h"
 #include "report.h"
 
@@ -22,40 +26,46 @@ struct store;
 struct store_limits {
 	int64_t max_rows;  /* of reports, all types together */
 	int64_t max_bytes; /* of pages in use */
+	int64_t days;      /* UTC days that reports are kept, the running one included */
 };
 
 struct store_sizes {
 	int64_t rows;
-	int64_t bytes;     /* in use */
-	int64_t last_id;   /* of the newest report */
+	int64_t bytes;      /* in use */
+	int64_t main_bytes; /* of these, in the main file */
+	int64_t last_id;    /* of the newest report */
+	unsigned damaged;   /* files that were moved aside and still lie there */
 };
 
 /* How long rollups are kept; the API's windows are 1 day at most. */
 #define STORE_MINUTES_KEPT_S (26 * 3600)
 #define STORE_HOURS_KEPT_S (7 * 86400)
-#define STORE_RUNS_MAX 4096
 /* Weights (sample_n) above this are taken as this: sums stay far from 2^63. */
 #define STORE_WEIGHT_MAX 65536
 
-/* Opens, or makes, the database; a damaged one is moved to PATH.damaged-TIME and a new one begun,
- * with a warning.  ":memory:" works too.  *out is owned by the caller. */
+/* Opens, or makes, the database; a damaged file of it is moved to PATH.damaged-TIME, with a warning, and the
+ * rest goes on.  ":memory:" works too.  *out is owned by the caller. */
 int store_open(struct store **out, const char *path, const struct store_limits *, int64_t now_us);
-/* Writes the WAL into the file.  NULL is fine. */
+/* Writes the WALs into the files.  NULL is fine. */
 void store_close(struct store *);
 void store_set_limits(struct store *, const struct store_limits *);
+struct store_limits store_limits(const struct store *);
 
-/* After -EUCLEAN: moves the file aside and begins a new one.  0 or an error as above. */
+/* After -EUCLEAN: moves the file that it was found in aside.  0 or an error as above. */
 int store_recover(struct store *, int64_t now_us);
+/* That file, for store_recover(): one of a day, or else the main file. */
+void store_blame(struct store *, sqlite3 *);
 
 /* One transaction for each batch. */
 int store_begin(struct store *);
 /* Stores a report once.  1: stored, *id is its number; 0: it was there already. */
 int store_add(struct store *, const struct report *, int64_t rx_us, int64_t *id);
-/* It is on the disk when this gives 0; after any error nothing of the batch is. */
+/* It is on the disk when this gives 0; after any error nothing of the batch is, or, when the main file alone
+ * failed, the next batch finds it there. */
 int store_commit(struct store *);
 void store_rollback(struct store *);
 
-/* Removes a few hundred of the oldest rows if a limit is passed, or a minute of old rollups.
+/* Removes a day, or a few hundred of the oldest rows, if a limit is passed, or a minute of old rollups.
  * 1: there is more to remove; 0: all limits hold. */
 int store_trim(struct store *, int64_t now_us);
 
@@ -67,7 +77,7 @@ int64_t store_at_us(int64_t ts_us, int64_t rx_us);
 
 /* For query.c. */
 sqlite3 *store_db(struct store *);
-int store_error(sqlite3 *, int code);
+struct days *store_days(struct store *);
 const struct paths_counts *store_paths(struct store *);
 int64_t store_stored(struct store *, int64_t run, int64_t first);
 

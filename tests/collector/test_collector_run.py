@@ -173,6 +173,7 @@ def test_full_disk(tmp_path):
                 assert n < 5000
             assert answered == 507 and headers["Retry-After"] and "full" in answer["error"]
             assert c.get("/health")["rows"] == n == c.get("/api/summary?window_s=3600")["conns"]
+            assert c.get("/api/sensors")["sensors"][0]["stored"] == n
             (data / "filler").unlink()
             rig.stored(c, [rig.conn(n + i) for i in range(50)])
             assert c.get("/health")["rows"] == n + 50
@@ -193,28 +194,53 @@ def test_retention(tmp_path):
         assert (status_, answer["duplicate"]) == (200, 100), "and so does what was stored"
 
 
+def garble(path, step=4096):
+    """Each page's head, as somebody else's bug would do it."""
+    content = bytearray(path.read_bytes())
+    for at in range(step, len(content), step):
+        content[at:at + 200] = os.urandom(200)
+    path.write_bytes(content)
+
+
 def test_damaged_database(tmp_path):
+    """The main file: it goes aside, and a new one is made from the reports of the days."""
     with Collector(tmp_path) as c:
         rig.stored(c, [rig.conn(i) for i in range(3000)])
         c.stop()
         path = c.data / "net-gazer.db"
-        content = bytearray(path.read_bytes())
-        for at in range(4096, len(content), 4096):
-            content[at:at + 200] = os.urandom(200)
-        path.write_bytes(content)
+        garble(path)
         c.start()
         assert f"database {path} is damaged: moved to {path}.damaged-" in c.log()
-        assert c.get("/health")["rows"] == 0
-        rig.stored(c, [rig.conn(i) for i in range(10)])
-        assert len(list(c.data.glob("*.damaged-*"))) == 1
+        assert c.get("/health")["rows"] == 3000
+        assert c.get("/api/summary?window_s=3600")["conns"] == 3000, "the numbers too"
+        assert rig.post(c, [rig.conn(i) for i in range(3000)])[1]["duplicate"] == 3000
+        rig.stored(c, [rig.conn(3000 + i) for i in range(10)])
+        assert len(list(c.data.glob("*.damaged-*"))) == 1 and c.get("/api/storage")["damaged"] == 1
 
 
-def test_damaged_while_running(tmp_path):
+def test_damaged_day(tmp_path):
+    """A file of a day: it goes aside, its reports with it; numbers stay, and it goes on."""
+    with Collector(tmp_path) as c:
+        rig.stored(c, [rig.conn(i) for i in range(3000)])
+        c.stop()
+        day, = (c.data / "net-gazer.db.d").glob("*.db")
+        garble(day)
+        c.start()
+        assert f"database {day} is damaged: moved to {day}.damaged-" in c.log()
+        assert c.get("/health")["rows"] == 0 and c.get("/api/storage")["damaged"] == 1
+        assert c.get("/api/summary?window_s=3600")["conns"] == 3000
+        rig.stored(c, [rig.conn(3000 + i) for i in range(10)])
+        assert [r["seq"] for r in c.get("/api/conns")["conns"]] == list(range(3009, 2999, -1))
+
+
+@pytest.mark.parametrize("which", ["main", "day"])
+def test_damaged_while_running(tmp_path, which):
     """Pages overwritten under it: a request fails, the file goes aside, the next one is stored."""
     with Collector(tmp_path) as c:
         for b in range(10):
             rig.stored(c, [rig.conn(1000 * b + i, dst_port=1 + i) for i in range(1000)])
-        path = c.data / "net-gazer.db"
+        main = c.data / "net-gazer.db"
+        path = main if which == "main" else next((c.data / "net-gazer.db.d").glob("*.db"))
         # Into the file, as somebody else's bug would do it, and no page of it stays in the cache.
         with sqlite3.connect(path) as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -233,15 +259,18 @@ def test_damaged_while_running(tmp_path):
                 c.request("GET", f"/api/{name}")
             return "is damaged: moved to" in c.log()
         ng.wait_for("the damage to be seen", moved)
-        rig.stored(c, [rig.conn(1)])
-        assert c.get("/health")["rows"] >= 1
+        assert f"database {path} is damaged" in c.log()
+        rig.stored(c, [rig.conn(10 ** 7)])
+        assert c.get("/health")["rows"] >= (10000 if which == "main" else 1)
+        assert c.get("/api/summary?window_s=3600")["conns"] >= 10000
 
 
 def test_read_beside_it(tmp_path):
     """A person with sqlite3 looks at the database while it is written."""
     with Collector(tmp_path) as c:
         rig.stored(c, [rig.conn(i) for i in range(100)])
-        db = sqlite3.connect(f"file:{c.data}/net-gazer.db?mode=ro", uri=True)
+        day, = (c.data / "net-gazer.db.d").glob("*.db")
+        db = sqlite3.connect(f"file:{day}?mode=ro", uri=True)
         try:
             cursor = db.execute("SELECT json FROM conn")
             cursor.fetchone()

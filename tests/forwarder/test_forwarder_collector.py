@@ -25,8 +25,12 @@ class Real:
         return int(ng.wait_for(self.log, lambda: re.search(r"listening on http://127.0.0.1:(\d+)/", self.log()))[1])
 
     def rows(self, column):
-        with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as db:
-            return [value for (value,) in db.execute(f"SELECT {column} FROM conn ORDER BY seq")]
+        found = []
+        for day in sorted(self.database.parent.glob("c.db.d/*.db")):
+            with contextlib.closing(sqlite3.connect(f"file:{day}?mode=ro", uri=True)) as db:
+                if db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'conn'").fetchone():  # else it is just being made
+                    found += db.execute(f"SELECT seq, {column} FROM conn ORDER BY seq")
+        return [value for _, value in sorted(found)]
 
     def seqs(self):
         return self.rows("seq")

@@ -31,7 +31,7 @@ check(int ok)
 static void
 setup(void)
 {
-	static const struct store_limits limits = { 2000, 16 << 20 };
+	static const struct store_limits limits = { 2000, 16 << 20, 30 };
 
 	log_set_level(LOG_L_ERROR);
 	check(!store_open(&store, ":memory:", &limits, NOW_US));

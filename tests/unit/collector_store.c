@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * collector/store.c: once for each (sensor, boot, seq), all or nothing for a batch, retention, a full
- * database, a damaged file, a file in use.  Its numbers against a naive copy: tests/collector/.
+ * database, damaged files, a file in use,
+ * an earlier format.  Its numbers against a naive copy: tests/collector/.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 #include <cmocka.h>
 
 #include "../../src/collector/store.c"
+#include "lib/json.h"
 
 #define NOW 1795287845000000 /* 2026-11-21T19:04:05Z */
 
@@ -31,13 +33,23 @@ conn(int64_t seq)
 	return r;
 }
 
+/* Nothing of an earlier test is left. */
+static void
+clean(void)
+{
+	char text[200];
+
+	snprintf(text, sizeof text, "rm -rf %s/*", folder);
+	assert_int_equal(system(text), 0);
+}
+
 static struct store *
 open_new(int64_t max_rows, int64_t max_bytes)
 {
-	struct store_limits limits = { max_rows, max_bytes };
+	struct store_limits limits = { max_rows, max_bytes, 366 };
 	struct store *s;
 
-	unlink(path);
+	clean();
 	assert_int_equal(store_open(&s, path, &limits, NOW), 0);
 	return s;
 }
@@ -50,22 +62,50 @@ add(struct store *s, int64_t seq, int64_t *id)
 	return store_add(s, &r, NOW, id);
 }
 
+/* A number out of the main file. */
+static int64_t
+number(struct store *s, const char *sql)
+{
+	int64_t n = -1;
+
+	assert_int_equal(dbfile_int(s->db, sql, &n), SQLITE_OK);
+	return n;
+}
+
+/* A sum over the files of all days. */
+static int64_t
+of_days(struct store *s, const char *sql)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < days_n(s->days); i++) {
+		int64_t n = 0;
+		int r;
+		sqlite3 *db = days_db(s->days, i, &r);
+
+		assert_int_equal(r, SQLITE_OK);
+		assert_int_equal(dbfile_int(db, sql, &n), SQLITE_OK);
+		sum += n;
+	}
+	return sum;
+}
+
 static int64_t
 count(struct store *s, const char *table)
 {
-	int64_t n = -1;
 	char text[100];
 
 	snprintf(text, sizeof text, "SELECT count(*) FROM %s", table);
-	assert_int_equal(one_int(s, text, &n), SQLITE_OK);
-	return n;
+	if (!strcmp(table, "conn") || !strcmp(table, "other"))
+		return of_days(s, text);
+	return number(s, text);
 }
 
 static void
 test_once(void **state)
 {
 	struct store *s = open_new(1000000, 1 << 30);
-	int64_t id = 0, n = 0;
+	int64_t id = 0;
 
 	(void)state;
 	assert_int_equal(store_begin(s), 0);
@@ -100,17 +140,15 @@ test_once(void **state)
 	}
 	assert_int_equal(store_commit(s), 0);
 	assert_int_equal(count(s, "run"), 3);
-	assert_int_equal(one_int(s, "SELECT sum(conns) FROM rollup WHERE span = 60", &n), SQLITE_OK);
-	assert_int_equal(n, 104);
-	assert_int_equal(one_int(s, "SELECT sum(established + answered + refused) FROM minute", &n), SQLITE_OK);
-	assert_int_equal(n, 104);
+	assert_int_equal(number(s, "SELECT sum(conns) FROM rollup WHERE span = 60"), 104);
+	assert_int_equal(number(s, "SELECT sum(established + answered + refused) FROM minute"), 104);
 	store_close(s);
 }
 
 static void
 test_opened_again(void **state)
 {
-	struct store_limits limits = { 1000000, 1 << 30 };
+	struct store_limits limits = { 1000000, 1 << 30, 366 };
 	struct store *s = open_new(1000000, 1 << 30), *second;
 	int64_t id = 0;
 
@@ -135,7 +173,7 @@ static void
 test_max_rows(void **state)
 {
 	struct store *s = open_new(1500, 1 << 30);
-	int64_t id = 0, n = 0;
+	int64_t id = 0;
 
 	(void)state;
 	for (int64_t batch = 0; batch < 10; batch++) {
@@ -149,10 +187,8 @@ test_max_rows(void **state)
 		assert_int_equal(count(s, "conn"), store_sizes(s).rows);
 	}
 	/* The newest are there, rollups count all, and nothing old can be stored again. */
-	assert_int_equal(one_int(s, "SELECT max(seq) FROM conn", &n), SQLITE_OK);
-	assert_int_equal(n, 7769);
-	assert_int_equal(one_int(s, "SELECT sum(conns) FROM rollup WHERE span = 3600", &n), SQLITE_OK);
-	assert_int_equal(n, 7770);
+	assert_int_equal(of_days(s, "SELECT max(seq) FROM conn"), 7769);
+	assert_int_equal(number(s, "SELECT sum(conns) FROM rollup WHERE span = 3600"), 7770);
 	assert_int_equal(store_begin(s), 0);
 	assert_int_equal(add(s, 0, &id), 0);
 	store_rollback(s);
@@ -223,60 +259,103 @@ test_rollups_age(void **state)
 	}
 	for (int i = 0; store_trim(s, now) > 0; i++)
 		assert_true(i < 1000);
-	assert_int_equal(one_int(s, "SELECT count(*) FROM rollup WHERE span = 60", &id), SQLITE_OK);
-	assert_in_range(id, 26, 27);
-	assert_int_equal(one_int(s, "SELECT count(*) FROM rollup WHERE span = 3600", &id), SQLITE_OK);
-	assert_in_range(id, 7 * 24, 7 * 24 + 1);
+	assert_in_range(number(s, "SELECT count(*) FROM rollup WHERE span = 60"), 26, 27);
+	assert_in_range(number(s, "SELECT count(*) FROM rollup WHERE span = 3600"), 7 * 24, 7 * 24 + 1);
 	assert_in_range(count(s, "minute"), 7 * 24, 7 * 24 + 1);
 	store_close(s);
 }
 
 static void
-test_damaged(void **state)
+garble(const char *file, int how)
 {
-	struct store_limits limits = { 1000000, 1 << 30 };
+	int fd = open(file, O_WRONLY);
+
+	assert_true(fd >= 0);
+	if (how == 0)
+		assert_int_equal(pwrite(fd, "not SQLite at all", 17, 0), 17);
+	for (off_t at = 4096; how == 1 && at < 200000; at += 4096)
+		assert_int_equal(pwrite(fd, "garbagegarbage", 14, at), 14);
+	if (how == 2)
+		assert_int_equal(ftruncate(fd, 8192), 0);
+	close(fd);
+}
+
+static void
+fill(struct store *s, int64_t from, int64_t n, int64_t rx_us)
+{
+	int64_t id = 0;
+
+	assert_int_equal(store_begin(s), 0);
+	for (int64_t i = from; i < from + n; i++) {
+		/* The very line, as the validator gives it: what the days hold is read again. */
+		char text[600];
+		struct report r = conn(i);
+		char when[JSON_TIME_LEN + 1];
+
+		r.ts_us = rx_us;
+		json_time_text(when, rx_us);
+		r.json_len = (size_t)snprintf(text, sizeof text, "{\"v\":1,\"type\":\"conn\",\"ts\":\"%s\",\"sensor\":\"r1\","
+			"\"boot\":\"00000001\",\"seq\":%d,\"dir\":\"outbound\",\"src_ip\":\"10.0.0.1\",\"src_port\":1,"
+			"\"dst_ip\":\"192.0.2.1\",\"dst_port\":443,\"proto\":\"tcp\",\"state\":\"%s\",\"rtt_us\":%d,"
+			"\"syn_retrans\":0}", when, (int)i, (const char *const[]){ "established", "answered", "refused" }[i % 3],
+			(int)(1000 + i % 100));
+		r.json = text;
+		assert_int_equal(store_add(s, &r, rx_us, &id), 1);
+	}
+	assert_int_equal(store_commit(s), 0);
+}
+
+/* A main file is made again from the days, to the same numbers. */
+static void
+test_main_damaged(void **state)
+{
+	struct store_limits limits = { 1000000, 1 << 30, 366 };
+	static const char sums[] = "SELECT sum(conns * 7 + failed * 5 + syn_retrans + rtt_min + rtt_max) + "
+				   "sum(length(hist)) FROM rollup";
+	int64_t before, stored;
 	struct store *s;
 	int64_t id = 0;
 	char aside[200];
-	int fd;
 
 	(void)state;
 	for (int how = 0; how < 3; how++) {
 		s = open_new(1000000, 1 << 30);
+		fill(s, 0, 2000, NOW);
+		fill(s, 3000, 1000, NOW + DAYS_US);
+		before = number(s, sums);
+		stored = store_stored(s, 1, 0);
+		store_close(s);
+		garble(path, how);
+		assert_int_equal(store_open(&s, path, &limits, NOW + how * 1000000), 0);
+		assert_int_equal(store_sizes(s).damaged, 1);
+		assert_int_equal(count(s, "conn"), 3000);
+		assert_int_equal(number(s, sums), before);
+		assert_int_equal(store_stored(s, 1, 0), stored);
 		assert_int_equal(store_begin(s), 0);
-		for (int64_t i = 0; i < 3000; i++)
-			assert_int_equal(add(s, i, &id), 1);
+		assert_int_equal(add(s, 1, &id), 0);
+		assert_int_equal(add(s, 2500, &id), 1);
+		assert_int_equal(id, 3001);
 		assert_int_equal(store_commit(s), 0);
 		store_close(s);
-		fd = open(path, O_WRONLY);
-		if (how == 0)
-			assert_int_equal(pwrite(fd, "not SQLite at all", 17, 0), 17);
-		for (off_t at = 5000; how == 1 && at < 200000; at += 4096)
-			assert_int_equal(pwrite(fd, "garbagegarbage", 14, at), 14);
-		if (how == 2)
-			assert_int_equal(ftruncate(fd, 8192), 0);
-		close(fd);
-		assert_int_equal(store_open(&s, path, &limits, NOW + how * 1000000), 0);
-		assert_int_equal(count(s, "conn"), 0);
-		assert_int_equal(store_begin(s), 0);
-		assert_int_equal(add(s, 1, &id), 1);
-		assert_int_equal(store_commit(s), 0);
+		assert_int_equal(store_open(&s, path, &limits, NOW), 0);
+		assert_int_equal(store_sizes(s).damaged, 1);
 		store_close(s);
 		snprintf(aside, sizeof aside, "%s.damaged-2026-11-21T19:04:%02d", path, 5 + how);
 		assert_int_equal(unlink(aside), 0);
 	}
 	/* Found while it runs. */
 	s = open_new(1000000, 1 << 30);
+	fill(s, 0, 10, NOW);
 	assert_int_equal(store_recover(s, NOW), 0);
+	assert_int_equal(number(s, "SELECT sum(conns) FROM rollup WHERE span = 60"), 10);
 	assert_int_equal(store_begin(s), 0);
-	assert_int_equal(add(s, 1, &id), 1);
-	assert_int_equal(id, 1);
+	assert_int_equal(add(s, 1, &id), 0);
+	assert_int_equal(add(s, 11, &id), 1);
+	assert_int_equal(id, 11);
 	assert_int_equal(store_commit(s), 0);
 	store_close(s);
-	snprintf(aside, sizeof aside, "%s.damaged-2026-11-21T19:04:05", path);
-	assert_int_equal(unlink(aside), 0);
 	/* Somebody else's database is left alone. */
-	unlink(path);
+	clean();
 	sqlite3 *db;
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "CREATE TABLE mine (a)", NULL, NULL, NULL), SQLITE_OK);
@@ -287,38 +366,105 @@ test_damaged(void **state)
 	sqlite3_close(db);
 }
 
+/* A day is lost alone: the others stay, the numbers stay. */
 static void
-test_at(void **state)
+test_day_damaged(void **state)
 {
+	struct store_limits limits = { 1000000, 1 << 30, 366 };
+	struct store *s;
+	char file[200];
+
 	(void)state;
-	assert_int_equal(store_at_us(NOW - 5, NOW), NOW - 5);
-	assert_int_equal(store_at_us(NOW, NOW), NOW);
-	assert_int_equal(store_at_us(NOW + 1, NOW), NOW);
-	assert_int_equal(store_at_us(0, NOW), NOW);
-	assert_int_equal(store_at_us(NOW - 7 * 86400 * 1000000LL, NOW), NOW - 7 * 86400 * 1000000LL);
-	assert_int_equal(store_at_us(NOW - 7 * 86400 * 1000000LL - 1, NOW), NOW);
+	for (int how = 0; how < 3; how++) {
+		s = open_new(1000000, 1 << 30);
+		for (int day = 0; day < 3; day++)
+			fill(s, day * 1000, 1000, NOW + day * DAYS_US);
+		store_close(s);
+		snprintf(file, sizeof file, "%s.d/2026-11-22.db", path);
+		garble(file, how);
+		assert_int_equal(store_open(&s, path, &limits, NOW), 0);
+		assert_int_equal(days_n(s->days), 2);
+		assert_int_equal(count(s, "conn"), 2000);
+		assert_int_equal(store_sizes(s).damaged, 1);
+		assert_int_equal(number(s, "SELECT sum(conns) FROM rollup WHERE span = 3600"), 3000);
+		fill(s, 5000, 10, NOW + DAYS_US);
+		assert_int_equal(count(s, "conn"), 2010);
+		store_close(s);
+	}
+	/* Found while it runs, by a question or a batch. */
+	s = open_new(1000000, 1 << 30);
+	fill(s, 0, 10, NOW);
+	fill(s, 10, 10, NOW + DAYS_US);
+	int r;
+	store_blame(s, days_db(s->days, 0, &r));
+	assert_int_equal(store_recover(s, NOW), 0);
+	assert_int_equal(count(s, "conn"), 10);
+	assert_int_equal(number(s, "SELECT sum(conns) FROM rollup WHERE span = 60"), 20);
+	store_close(s);
 }
 
+/* The main file was not written as far as the days: after a crash it is behind, and says nothing twice. */
 static void
-test_runs_bounded(void **state)
+test_behind(void **state)
 {
+	struct store_limits limits = { 1000000, 1 << 30, 366 };
 	struct store *s = open_new(1000000, 1 << 30);
-	int64_t id = 0, n = 0;
+	char text[900];
+	int64_t id = 0;
 
 	(void)state;
+	fill(s, 0, 100, NOW);
+	store_close(s);
+	snprintf(text, sizeof text, "cp %s %s/old", path, folder);
+	assert_int_equal(system(text), 0);
+	assert_int_equal(store_open(&s, path, &limits, NOW), 0);
+	fill(s, 100, 50, NOW + DAYS_US);
+	fill(s, 150, 50, NOW + DAYS_US);
+	store_close(s);
+	snprintf(text, sizeof text, "mv %s/old %s", folder, path);
+	assert_int_equal(system(text), 0);
+	assert_int_equal(store_open(&s, path, &limits, NOW), 0);
+	assert_int_equal(store_sizes(s).last_id, 200);
+	assert_int_equal(number(s, "SELECT sum(conns) FROM rollup WHERE span = 60"), 200);
+	assert_int_equal(number(s, "SELECT seq_max FROM run"), 199);
+	assert_int_equal(number(s, "SELECT conn FROM run"), 200);
 	assert_int_equal(store_begin(s), 0);
-	for (int64_t i = 0; i < STORE_RUNS_MAX + 300; i++) {
-		struct report r = conn(i);
-
-		snprintf(r.boot, sizeof r.boot, "%08x", (unsigned)i);
-		assert_int_equal(store_add(s, &r, NOW + i, &id), 1);
-	}
+	assert_int_equal(add(s, 199, &id), 0);
+	assert_int_equal(add(s, 200, &id), 1);
+	assert_int_equal(id, 201);
 	assert_int_equal(store_commit(s), 0);
-	assert_int_equal(count(s, "run"), STORE_RUNS_MAX);
-	assert_int_equal(count(s, "seqs"), STORE_RUNS_MAX);
-	/* The oldest went. */
-	assert_int_equal(one_int(s, "SELECT count(*) FROM run WHERE boot < '0000012c'", &n), SQLITE_OK);
-	assert_int_equal(n, 0);
+	store_close(s);
+}
+
+/* Days beyond the limit, and the oldest first when the bytes do not suffice. */
+static void
+test_days_dropped(void **state)
+{
+	struct store_limits few = { 1000000, 1 << 30, 3 }, small = { 1000000, 600 << 10, 366 };
+	struct store *s = open_new(1000000, 1 << 30);
+
+	(void)state;
+	for (int day = 0; day < 6; day++)
+		fill(s, day * 500, 500, NOW + day * DAYS_US);
+	assert_int_equal(days_n(s->days), 6);
+	for (int i = 0; store_trim(s, NOW + 5 * DAYS_US) > 0; i++)
+		assert_true(i < 20);
+	assert_int_equal(days_n(s->days), 6);
+	store_set_limits(s, &few);
+	for (int i = 0; store_trim(s, NOW + 5 * DAYS_US) > 0; i++)
+		assert_true(i < 20);
+	assert_int_equal(days_n(s->days), 3);
+	assert_int_equal(count(s, "conn"), 1500);
+	assert_int_equal(store_sizes(s).rows, 1500);
+	fill(s, 10000, 1500, NOW + 5 * DAYS_US);
+	store_set_limits(s, &small);
+	for (int i = 0; store_trim(s, NOW + 5 * DAYS_US) > 0; i++)
+		assert_true(i < 500);
+	assert_true(store_sizes(s).bytes <= small.max_bytes);
+	/* The newest day goes last, and not as a whole. */
+	assert_in_range(days_n(s->days), 1, 3);
+	assert_int_equal(days_at(s->days, days_n(s->days) - 1)->day, (NOW + 5 * DAYS_US) / DAYS_US);
+	assert_in_range(count(s, "conn"), 500, 2000);
 	store_close(s);
 }
 
@@ -337,13 +483,109 @@ add_trace(struct store *s, int64_t seq)
 	return store_add(s, &r, NOW, &id);
 }
 
+/* Format 2, as version 0.1.0 wrote it until then: reports in the main file, rollups without sensor. */
+static void
+test_upgrade(void **state)
+{
+	struct store_limits limits = { 1000000, 1 << 30, 366 };
+	struct store *s = open_new(1000000, 1 << 30);
+	char text[900];
+	int64_t id = 0;
+
+	(void)state;
+	fill(s, 0, 300, NOW);
+	assert_int_equal(store_begin(s), 0);
+	assert_int_equal(add_trace(s, 1000), 1);
+	assert_int_equal(store_commit(s), 0);
+	/* Back to what it was. */
+	assert_int_equal(dbfile_exec(s->db,
+		"CREATE TABLE conn (id INTEGER PRIMARY KEY, run INTEGER NOT NULL, seq INTEGER NOT NULL,"
+		"  at_us INTEGER NOT NULL, rx_us INTEGER NOT NULL, src_ip TEXT NOT NULL,"
+		"  dst_ip TEXT NOT NULL, dst_port INTEGER NOT NULL, state INTEGER NOT NULL,"
+		"  weight INTEGER NOT NULL, json TEXT NOT NULL);"
+		"CREATE TABLE attempt (id INTEGER PRIMARY KEY, run INTEGER NOT NULL, seq INTEGER NOT NULL,"
+		"  at_us INTEGER NOT NULL, rx_us INTEGER NOT NULL, first_us INTEGER NOT NULL,"
+		"  src_ip TEXT NOT NULL, dst_ip TEXT, count INTEGER NOT NULL, verdict INTEGER, kind INTEGER,"
+		"  ports BLOB, dst_ports_n INTEGER, dst_ips_n INTEGER, json TEXT NOT NULL);"
+		"CREATE TABLE stat (id INTEGER PRIMARY KEY, run INTEGER NOT NULL, seq INTEGER NOT NULL,"
+		"  at_us INTEGER NOT NULL, rx_us INTEGER NOT NULL, json TEXT NOT NULL);"
+		"CREATE TABLE other (id INTEGER PRIMARY KEY, run INTEGER NOT NULL, seq INTEGER NOT NULL,"
+		"  type TEXT NOT NULL, at_us INTEGER NOT NULL, rx_us INTEGER NOT NULL, json TEXT NOT NULL);"
+		"ALTER TABLE rollup RENAME TO x; CREATE TABLE rollup (span INTEGER, at INTEGER, dst_ip TEXT,"
+		"  dst_port INTEGER, proto INTEGER, conns INTEGER NOT NULL, failed INTEGER NOT NULL,"
+		"  syn_retrans INTEGER NOT NULL, rtt_min INTEGER, rtt_max INTEGER, last_us INTEGER NOT NULL,"
+		"  hist BLOB, PRIMARY KEY (span, at, dst_ip, dst_port, proto)) WITHOUT ROWID;"
+		"INSERT INTO rollup SELECT span, at, dst_ip, dst_port, proto, conns, failed, syn_retrans, rtt_min,"
+		"  rtt_max, last_us, hist FROM x; DROP TABLE x; DROP TABLE sensor; PRAGMA user_version = 2"), SQLITE_OK);
+	store_close(s);
+	snprintf(text, sizeof text,
+		 "sqlite3 %s \"ATTACH '%s.d/2026-11-21.db' AS d;"
+		 "INSERT INTO conn SELECT id, 1, seq, at_us, rx_us - (id > 100) * 86400000000, src_ip, dst_ip, dst_port,"
+		 " state, weight, json FROM d.conn; INSERT INTO other SELECT id, 1, seq, type, at_us, rx_us, json FROM d.other\"",
+		 path, path);
+	assert_int_equal(system(text), 0);
+	snprintf(text, sizeof text, "rm -r %s.d", path);
+	assert_int_equal(system(text), 0);
+	for (int turn = 0; turn < 2; turn++) {
+		assert_int_equal(store_open(&s, path, &limits, NOW), 0);
+		assert_int_equal(days_n(s->days), 2);
+		assert_int_equal(store_sizes(s).rows, 301);
+		assert_int_equal(days_at(s->days, 0)->rows, 200);
+		assert_int_equal(count(s, "other"), 1);
+		assert_int_equal(store_sizes(s).last_id, 301);
+		assert_int_equal(number(s, "SELECT sum(conns) FROM rollup WHERE span = 60 AND sensor = 0"), 300);
+		assert_int_equal(number(s, "SELECT count(*) FROM sqlite_schema WHERE name IN ('conn', 'rollup_2')"), 0);
+		store_close(s);
+	}
+	assert_int_equal(store_open(&s, path, &limits, NOW), 0);
+	assert_int_equal(store_begin(s), 0);
+	assert_int_equal(add(s, 5, &id), 0);
+	assert_int_equal(add(s, 2000, &id), 1);
+	assert_int_equal(store_commit(s), 0);
+	assert_int_equal(number(s, "SELECT sum(conns) FROM rollup WHERE span = 60 AND sensor > 0"), 1);
+	store_close(s);
+}
+
+static void
+test_at(void **state)
+{
+	(void)state;
+	assert_int_equal(store_at_us(NOW - 5, NOW), NOW - 5);
+	assert_int_equal(store_at_us(NOW, NOW), NOW);
+	assert_int_equal(store_at_us(NOW + 1, NOW), NOW);
+	assert_int_equal(store_at_us(0, NOW), NOW);
+	assert_int_equal(store_at_us(NOW - 7 * 86400 * 1000000LL, NOW), NOW - 7 * 86400 * 1000000LL);
+	assert_int_equal(store_at_us(NOW - 7 * 86400 * 1000000LL - 1, NOW), NOW);
+}
+
+static void
+test_runs_bounded(void **state)
+{
+	struct store *s = open_new(1000000, 1 << 30);
+	int64_t id = 0;
+
+	(void)state;
+	assert_int_equal(store_begin(s), 0);
+	for (int64_t i = 0; i < RUNS_MAX + 300; i++) {
+		struct report r = conn(i);
+
+		snprintf(r.boot, sizeof r.boot, "%08x", (unsigned)i);
+		assert_int_equal(store_add(s, &r, NOW + i, &id), 1);
+	}
+	assert_int_equal(store_commit(s), 0);
+	assert_int_equal(count(s, "run"), RUNS_MAX);
+	assert_int_equal(count(s, "seqs"), RUNS_MAX);
+	/* The oldest went. */
+	assert_int_equal(number(s, "SELECT count(*) FROM run WHERE boot < '0000012c'"), 0);
+	store_close(s);
+}
+
 /* With the report, in its transaction, once. */
 static void
 test_traces(void **state)
 {
-	struct store_limits limits = { 1000000, 1 << 30 };
+	struct store_limits limits = { 1000000, 1 << 30, 366 };
 	struct store *s = open_new(1000000, 1 << 30);
-	int64_t n = 0;
 
 	(void)state;
 	assert_int_equal(store_begin(s), 0);
@@ -356,20 +598,9 @@ test_traces(void **state)
 		assert_int_equal(add_trace(s, 1), !i);
 		assert_int_equal(store_commit(s), 0);
 	}
-	assert_int_equal(one_int(s, "SELECT sum(traces) FROM hop", &n), SQLITE_OK);
-	assert_int_equal(n, 2);
+	assert_int_equal(number(s, "SELECT sum(traces) FROM hop"), 2);
 	assert_int_equal(count(s, "other"), 1);
 	assert_int_equal(store_paths(s)->rows[PATHS_LINK], 2);
-	/* A database of before gets the tables, and keeps what it has. */
-	assert_int_equal(exec(s, "DROP TABLE hop; DROP TABLE link; DROP TABLE target; DROP TABLE path;"
-				 "DROP TABLE change; PRAGMA user_version = 1"), SQLITE_OK);
-	store_close(s);
-	assert_int_equal(store_open(&s, path, &limits, NOW), 0);
-	assert_int_equal(count(s, "other"), 1);
-	assert_int_equal(store_begin(s), 0);
-	assert_int_equal(add_trace(s, 2), 1);
-	assert_int_equal(store_commit(s), 0);
-	assert_int_equal(count(s, "hop"), 2);
 	store_close(s);
 	assert_int_equal(store_open(&s, path, &limits, NOW), 0);
 	assert_int_equal(count(s, "hop"), 2);
@@ -381,7 +612,7 @@ static void
 test_only_paths(void **state)
 {
 	struct store *s = open_new(1000000, 1 << 30);
-	struct store_limits small = { 1000000, 200 << 10 };
+	struct store_limits small = { 1000000, 200 << 10, 366 };
 
 	(void)state;
 	assert_int_equal(store_begin(s), 0);
@@ -421,7 +652,7 @@ static int
 teardown(void **state)
 {
 	(void)state;
-	unlink(path);
+	clean();
 	return rmdir(folder);
 }
 
@@ -431,7 +662,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_once),	     cmocka_unit_test(test_opened_again),
 		cmocka_unit_test(test_max_rows),     cmocka_unit_test(test_max_bytes),
-		cmocka_unit_test(test_rollups_age),  cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_rollups_age),  cmocka_unit_test(test_main_damaged),
+		cmocka_unit_test(test_day_damaged),  cmocka_unit_test(test_behind),
+		cmocka_unit_test(test_days_dropped), cmocka_unit_test(test_upgrade),
 		cmocka_unit_test(test_runs_bounded), cmocka_unit_test(test_at),
 		cmocka_unit_test(test_traces),	     cmocka_unit_test(test_only_paths),
 	};

@@ -139,7 +139,22 @@ export function latest_runs(list)
 	return { latest, older };
 }
 
-export const Ledger = memo(({ d, stale }) => {
+// What the collector keeps, how long that lasts, and whether a file of it broke.
+function Storage({ s })
+{
+	const days = s.days.length;
+
+	return html`<div class="box storage"><h4>What the collector keeps</h4>
+		<p>${count(s.rows)} reports of ${count(days)} day${days === 1 ? '' : 's'} in ${kib(s.bytes / 1024)} of ${kib(s.max_bytes / 1024)}.
+			${s.days_fit === undefined ? html` How many days fit is known after an hour of reports.`
+		: s.days_fit >= s.days_max ? html` At this rate all ${count(s.days_max)} days fit that are to be kept.`
+			: html` At this rate ${s.days_fit < 1 ? 'less than a day fits' : `${count(s.days_fit)} day${s.days_fit === 1 ? '' : 's'} fit`}.`}</p>
+		${s.damaged > 0 && html`<p class="mark bad" role="alert"><${Shape} name="cross" />${count(s.damaged)} damaged file${s.damaged === 1 ? ' was' : 's were'} set aside
+			beside the database (<code>*.damaged-*</code>); the rest goes on. Look at the disk, then remove them.</p>`}
+	</div>`;
+}
+
+export const Ledger = memo(({ d, storage, stale }) => {
 	const list = d?.value?.sensors ?? [];
 	const { latest, older } = latest_runs(list);
 
@@ -149,6 +164,7 @@ export const Ledger = memo(({ d, stale }) => {
 		${latest.map((s) => html`<${Sensor} key=${s.sensor} s=${s} latest />`)}
 		${older.length > 0 && html`<details class="more"><summary>${count(older.length)} earlier run${older.length === 1 ? '' : 's'}</summary>
 			${older.map((s) => html`<${Sensor} key=${`${s.sensor} ${s.boot}`} s=${s} />`)}</details>`}
+		${storage && html`<${Storage} s=${storage} />`}
 		<details class="help"><summary>What do these numbers mean?</summary><dl>${LEDGER_HELP.map(([k, label]) => html`<div key=${k}><dt>${label}</dt><dd>${WORDS[k]}</dd></div>`)}</dl></details>
 	</${Panel}>`;
 });

@@ -19,6 +19,7 @@ const RESOURCES = {
 	failures: { page: 'now', path: () => `api/failures?window_s=${state.window_s}&limit=50`, on: ['conn'] },
 	attempts: { page: 'now', path: () => `api/attempts?window_s=${state.window_s}&limit=50`, on: ['attempt'] },
 	sensors: { path: () => 'api/sensors', on: ['stat'], every: { min_ms: 2000, max_ms: 10000 } },
+	storage: { page: 'now', path: () => 'api/storage', on: ['stat'], every: { min_ms: 10000, max_ms: 60000 } },
 	graph: { page: 'paths', path: () => `api/graph?limit=${GRAPH_LIMIT}`, on: ['trace'], every: PATHS_EVERY },
 	path: { page: 'paths', path: () => state.dst && `api/paths?dst=${encodeURIComponent(state.dst).replaceAll('%3A', ':')}`,
 		on: ['trace'], every: PATHS_EVERY },

@@ -158,7 +158,7 @@ export class Page extends Follow {
 			<div class="side"><${Failures} ...${of('failures')} /><${Attempts} ...${of('attempts')} /></div>
 			<${Destinations} ...${of('destinations')} />
 			<${Others} others=${state.others} />
-			<${Ledger} d=${data.sensors} stale=${stale_words('sensors')} />`}
+			<${Ledger} d=${data.sensors} storage=${data.storage?.value} stale=${stale_words('sensors')} />`}
 		</main>`;
 	}
 }

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""import, export, demo: what goes in comes out again, and each format has what its readers need."""
+import csv
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+import collector_rig as rig
+from lib import ng
+from lib.collector import Collector
+
+STATES = ["established", "answered", "refused", "timeout", "unreachable", "aborted", "orphan"]
+
+
+def run(*argv, code=0, **kw):
+    done = subprocess.run([ng.program("net-gazer-collector"), *map(str, argv)], capture_output=True, text=True, check=False,
+                          timeout=60, **kw)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def export(database, *argv):
+    out = run("export", "-c", "/dev/null", "--database", database, *argv).stdout
+    return [json.loads(line) for line in out.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    database = tmp_path_factory.mktemp("demo") / "x.db"
+    run("demo", "-c", "/dev/null", "--database", database, "--conns", 6000, "--span", 30)
+    return database
+
+
+@pytest.fixture(name="some", scope="module")
+def some_reports(tmp_path_factory):
+    """One conn of each state, in each direction, with all that is mapped."""
+    folder = tmp_path_factory.mktemp("some")
+    now, dirs = rig.now_us() - 60000000, ["outbound", "inbound", "internal", "external", "local", "unknown", "outbound"]
+    sent = [rig.conn(i, ts_us=now + i, state=s, dir=d, history="ShA", rtt_us=20123, setup_us=21999, iif="br-lan",
+                     dst_ip="2001:db8::1" if i % 2 else "192.0.2.1", src_ip="2001:db8::2" if i % 2 else "10.0.0.1",
+                     community_id="1:LQU9qZlK+B5F3KDmev6m5PMibrg=", proto="sctp" if i == 3 else "tcp")
+            for i, (s, d) in enumerate(zip(STATES, dirs))]
+    sent += [rig.other(kind, 100 + i, ts_us=now) for i, kind in enumerate(("stat", "plugin", "attempt", "trace", "quality", "rollup"))]
+    lines = folder / "in.ndjson"
+    lines.write_bytes(rig.ndjson(sent))
+    run("import", "-c", "/dev/null", "--database", folder / "x.db", lines)
+    return folder / "x.db", sent
+
+
+def bare(reports):
+    return [{k: v for k, v in r.items() if k != "rx_ts"} for r in reports]
+
+
+def test_demo_is_of_its_seed(demo, tmp_path):
+    """All of it valid; another run with the seed differs in time only."""
+    reports = export(demo)
+    lines = "".join(json.dumps(r) + "\n" for r in reports)
+    assert set(run("--validate", input=lines).stdout.splitlines()) == {"ok"}
+    assert sum(r["type"] == "conn" for r in reports) == 6000 and {"attempt", "stat", "trace"} <= {r["type"] for r in reports}
+    assert "not empty" in run("demo", "-c", "/dev/null", "--database", demo, code=2).stderr
+
+    def of_seed(seed):
+        run("demo", "-c", "/dev/null", "--database", tmp_path / f"{seed}.db", "--conns", 300, "--seed", seed.split("-")[0])
+        return [(r["src_ip"], r["dst_ip"], r.get("rtt_us")) for r in export(tmp_path / f"{seed}.db", "--type", "conn")]
+    assert of_seed("7-a") == of_seed("7-b") != of_seed("8")
+
+
+def test_out_and_in_again(demo, tmp_path):
+    """Export, import into another: the same reports, the same numbers on the page, nothing twice."""
+    dump = tmp_path / "dump.ndjson"
+    dump.write_text(run("export", "-c", "/dev/null", "--database", demo).stdout, encoding="ascii")
+    other = tmp_path / "collector" / "net-gazer.db"
+    for turn in range(2):
+        said = run("import", "-c", "/dev/null", "--database", other, dump).stderr
+        n = len(dump.read_text(encoding="ascii").splitlines())
+        assert f"{n} lines: {0 if turn else n} stored, {n if turn else 0} duplicate, 0 refused" in said
+    assert bare(export(other)) == bare(export(demo))
+    with Collector(tmp_path) as c:
+        mine = c.get("/api/summary?window_s=86400"), c.get("/api/destinations?window_s=86400&limit=1000")
+        assert len(c.get("/api/storage")["days"]) >= 2
+        ledgers = {s["sensor"]: (s["seq_max"], s["stored"], s["missing"], s["types"]) for s in c.get("/api/sensors")["sensors"]}
+        assert len(ledgers) == 3 and all(missing == 0 for _, _, missing, _ in ledgers.values())
+        c.stop()
+        # The main file gone: all of it is made again, attempts and ledgers between the connections too.
+        other.unlink()
+        c.start()
+        assert "were taken into it" in c.log()
+        assert (c.get("/api/summary?window_s=86400"), c.get("/api/destinations?window_s=86400&limit=1000"))[1] == mine[1]
+        assert ledgers == {s["sensor"]: (s["seq_max"], s["stored"], s["missing"], s["types"]) for s in c.get("/api/sensors")["sensors"]}
+        # Beside a collector that runs: an export, but no import.
+        assert len(export(other)) == n
+        assert "in use by another" in run("import", "-c", "/dev/null", "--database", other, dump, code=2).stderr
+
+
+def test_import_says_what_it_refuses(tmp_path):
+    lines = [rig.ndjson([rig.conn(1)]), b"{}\n", b"\n", rig.ndjson([rig.conn(2, dst_port=70000)]), rig.ndjson([rig.conn(3)])]
+    said = run("import", "-c", "/dev/null", "--database", tmp_path / "x.db", "-", code=1, input=b"".join(lines).decode()).stderr
+    assert "stdin:2: refused: " in said and "stdin:4: refused: dst_port: 70000 is above 65535" in said
+    assert "5 lines: 2 stored, 0 duplicate, 2 refused; 2 reports are kept" in said
+    assert "no.ndjson" in run("import", "-c", "/dev/null", "--database", tmp_path / "x.db", tmp_path / "no.ndjson", code=2).stderr
+    assert "name files" in run("import", "-c", "/dev/null", "--database", tmp_path / "x.db", code=2).stderr
+
+
+def test_progress_on_a_terminal(tmp_path):
+    (tmp_path / "in").write_bytes(rig.ndjson(rig.conn(i) for i in range(12000)))
+    there, here = os.openpty()
+    subprocess.run([ng.program("net-gazer-collector"), "import", "-c", "/dev/null", "--database", tmp_path / "x.db", tmp_path / "in"],
+                   stderr=here, check=True, timeout=60)
+    os.close(here)
+    assert re.search(rb"\r12000 lines, 12000 stored, 0 duplicate, 0 refused, \d+ lines/s", os.read(there, 65536))
+    os.close(there)
+
+
+def test_import_of_long_ago(tmp_path):
+    """At their own time, in the files of their days."""
+    now = rig.now_us()
+    (tmp_path / "in").write_bytes(rig.ndjson(rig.conn(i, ts_us=now - (20 - i) * 86400 * 1000000) for i in range(20)))
+    run("import", "-c", "/dev/null", "--database", tmp_path / "x.db", tmp_path / "in")
+    days = sorted(f.name for f in (tmp_path / "x.db.d").glob("*.db"))
+    assert len(days) == 20 and days[0] == rig.stamp(now - 20 * 86400 * 1000000)[:10] + ".db"
+    assert [r["seq"] for r in export(tmp_path / "x.db")] == list(range(20))
+    # The window is of the reports' own time; both of its ends.
+    from_, to = rig.stamp(now - 10 * 86400 * 1000000), rig.stamp(now - 5 * 86400 * 1000000)
+    assert [r["seq"] for r in export(tmp_path / "x.db", "--from", from_, "--to", to)] == list(range(10, 15))
+    # Midnight to midnight: the days are whole ones.
+    assert [r["seq"] for r in export(tmp_path / "x.db", "--from", from_[:10], "--to", to[:10])] == list(range(10, 15))
+
+
+@pytest.mark.parametrize("argv,says", [
+    (["--from", "yesterday"], 'must be a UTC time such as 2026-11-21 or 2026-11-21T19:04:05Z'),
+    (["--to", "2026-02-30"], "must be a UTC time"),
+    (["--type", "conns"], "must be one of conn|quality"),
+    (["--format", "xml"], "ndjson|csv|eve|zeek|ecs|ocsf"),
+    (["--seed", "3"], "seed"),
+])
+def test_bad_arguments(tmp_path, argv, says):
+    assert says in run("export", "-c", "/dev/null", "--database", tmp_path / "x.db", *argv, code=1).stderr
+
+
+def test_types_that_do_not_fit(some):
+    database, _ = some
+    assert "connections only" in run("export", "-c", "/dev/null", "--database", database, "--format", "eve", "--type", "stat", code=2).stderr
+    assert "table of one type" in run("export", "-c", "/dev/null", "--database", database, "--format", "csv", code=2).stderr
+
+
+def test_ndjson(some):
+    database, sent = some
+    assert bare(export(database)) == sent
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", r["rx_ts"]) for r in export(database))
+    assert [r["type"] for r in export(database, "--type", "plugin,attempt")] == ["attempt", "plugin"]
+
+
+def test_csv(some):
+    database, sent = some
+    out = run("export", "-c", "/dev/null", "--database", database, "--format", "csv", "--type", "conn").stdout
+    rows = list(csv.DictReader(out.splitlines()))
+    assert len(rows) == 7
+    for row, report in zip(rows, sent):
+        assert {k: v for k, v in row.items() if v and k in report} == {k: str(v) for k, v in report.items() if k in row}
+    for kind in ("quality", "attempt", "trace", "rollup", "stat", "plugin"):
+        out = run("export", "-c", "/dev/null", "--database", database, "--format", "csv", "--type", kind).stdout
+        row, = csv.DictReader(out.splitlines())
+        assert row["sensor"] == "r1"
+
+
+def test_eve(some):
+    database, sent = some
+    for e, r in zip(export(database, "--format", "eve"), sent, strict=False):
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+0000", e["timestamp"]) and e["timestamp"][:26] == r["ts"][:26]
+        assert (e["event_type"], e["proto"], e["in_iface"], e["community_id"]) == ("flow", r["proto"].upper(), "br-lan", r["community_id"])
+        assert (e["src_ip"], e["src_port"], e["dest_ip"], e["dest_port"]) == (r["src_ip"], r["src_port"], r["dst_ip"], r["dst_port"])
+        assert e["flow"]["state"] in ("new", "established", "closed") and e["flow"]["start"] == e["timestamp"]
+        assert isinstance(e["flow_id"], int) and e["netgazer"]["state"] == r["state"] and e["netgazer"]["rtt_us"] == 20123
+
+
+def test_zeek(some):
+    database, sent = some
+    states = {"established": "S1", "answered": "S1", "refused": "REJ", "timeout": "S0", "unreachable": "S0", "aborted": "RSTOS0", "orphan": "SHR"}
+    local = {"outbound": (True, False), "inbound": (False, True), "internal": (True, True), "external": (False, False), "local": (True, True),
+             "unknown": (None, None)}
+    got = export(database, "--format", "zeek")
+    assert len({e["uid"] for e in got}) == len(got) == 7
+    for e, r in zip(got, sent):
+        assert round(e["ts"] * 1000000) == rig.micros(r["ts"])
+        assert (e["id.orig_h"], e["id.orig_p"], e["id.resp_h"], e["id.resp_p"], e["proto"]) == \
+            (r["src_ip"], r["src_port"], r["dst_ip"], r["dst_port"], r["proto"])
+        assert e["conn_state"] == states[r["state"]] and e["history"] == "ShA"
+        assert (e.get("local_orig"), e.get("local_resp")) == local[r["dir"]]
+
+
+def test_ecs(some):
+    database, sent = some
+    allowed = {"access", "allowed", "connection", "denied", "end", "info", "protocol", "start"}
+    for e, r in zip(export(database, "--format", "ecs"), sent, strict=False):
+        assert e["@timestamp"] == r["ts"] and re.fullmatch(r"8\.\d+\.\d+", e["ecs"]["version"])
+        assert (e["event"]["kind"], e["event"]["category"]) == ("event", ["network"]) and set(e["event"]["type"]) <= allowed
+        assert e["event"]["outcome"] == ("success" if r["state"] in STATES[:2] else "unknown" if r["state"] == "orphan" else "failure")
+        assert e["event"]["duration"] == r["setup_us"] * 1000 and e["event"]["id"] == f"r1/00000001/{r['seq']}"
+        assert (e["source"], e["destination"]) == ({"ip": r["src_ip"], "port": r["src_port"]}, {"ip": r["dst_ip"], "port": r["dst_port"]})
+        assert e["network"]["type"] == ("ipv6" if ":" in r["src_ip"] else "ipv4") and e["network"]["transport"] == r["proto"]
+        assert e["network"]["iana_number"] == {"tcp": "6", "sctp": "132"}[r["proto"]]
+        assert e["network"]["direction"] in ("inbound", "outbound", "internal", "external", "unknown")
+        assert e["observer"]["ingress"] == {"interface": {"name": "br-lan"}}
+
+
+def test_ocsf(some):
+    database, sent = some
+    for e, r in zip(export(database, "--format", "ocsf"), sent, strict=False):
+        # What the class requires.
+        assert (e["category_uid"], e["class_uid"], e["severity_id"]) == (4, 4001, 1)
+        assert e["type_uid"] == 400100 + e["activity_id"] and e["activity_id"] in (0, 1, 4, 5)
+        assert e["time"] == rig.micros(r["ts"]) // 1000 and e["metadata"]["version"] == "1.3.0"
+        assert e["metadata"]["product"]["vendor_name"] and e["metadata"]["uid"] == f"r1/00000001/{r['seq']}"
+        assert e["dst_endpoint"] == {"ip": r["dst_ip"], "port": r["dst_port"]}
+        assert e["status_id"] == (1 if r["state"] in STATES[:2] else 0 if r["state"] == "orphan" else 2)
+        direction = {"inbound": 1, "outbound": 2, "internal": 3, "local": 4, "external": 99, "unknown": 0}
+        assert e["connection_info"]["direction_id"] == direction[r["dir"]]
+        assert e["connection_info"]["protocol_num"] == {"tcp": 6, "sctp": 132}[r["proto"]] and e["unmapped"]["rtt_us"] == 20123
