@@ -288,6 +288,7 @@ engine_begin(struct engine *e, uint32_t client, const struct prober_request *r, 
 	t->client = client;
 	t->sport = sport;
 	t->life = LIVE;
+	t->alone = !e->live;
 	for (size_t half = 0; half < 2; half++) {
 		uint64_t n = ++e->instances, secret = hash_sip(e->conf.key, &n, sizeof n);
 

@@ -14,6 +14,7 @@
 #define DEADLINE_US 10000000
 #define RETRY_US 1000000   /* to a silent hop, or three times the longest RTT */
 #define LAST_US 500000     /* the same, for the last probe */
+#define ALONE_US 350000    /* of a trace without company, or one and a half times: see trace.h */
 #define OVERDUE_US 150000  /* and twice the RTT: go on with other TTLs meanwhile */
 #define BLIND_US 400000    /* the same when no RTT is known yet */
 #define SPARE_TTLS 3       /* a path may be longer than the estimate */
@@ -126,6 +127,10 @@ trace_patience(const struct trace *t, int last)
 {
 	int64_t us = 3LL * t->rtt_max_us, least = last && t->rtt_max_us ? LAST_US : RETRY_US;
 
+	if (t->alone && (t->top || t->end)) {
+		us /= 2;
+		least = ALONE_US;
+	}
 	return us > least ? us : least;
 }
 

@@ -87,6 +87,7 @@ struct trace {
 	uint8_t resets;
 	uint8_t guess;        /* where the destination is, by the TTL that its answer quoted; 0: no idea */
 	uint8_t life;         /* the engine's: free, live, closing */
+	uint8_t alone;        /* the engine's: no other was under way when it began */
 	uint8_t src[16];
 	uint8_t dst[16];
 	uint16_t hop[PROBER_HOPS_MAX]; /* in the pool */
@@ -123,7 +124,9 @@ int trace_take(struct trace *, struct trace_pool *, struct cache *, uint8_t ttl,
 
 /* *until: when the state will change by itself. */
 enum trace_state trace_state(const struct trace *, const struct trace_hop *, int64_t now_us, int64_t *until_us);
-/* How long a probe, the last one of its TTL or not, is waited for. */
+/* How long a probe, the last one of its TTL or not, is waited for.  Routers limit how many errors they send a
+ * second; they were not asked by others of ours when a trace is alone, and it can be done in 3 RTT + 1 s
+ * with silent hops too. */
 int64_t trace_patience(const struct trace *, int last);
 /* When the last SYN-ACK may still come; 0: none will. */
 int64_t trace_linger(const struct trace *, const struct trace_pool *);
