@@ -9,7 +9,8 @@
  *   1 /dev/null (analyzer --describe, replay: the text asked for)
  *   2 stderr, for log lines
  *   3 settings: a sealed memfd of "key=value" lines, see below
- *   4 page: a shared memfd of one struct worker_page (analyzer), of one struct worker_forward_page (forwarder)
+ *   4 page: a shared memfd of one struct worker_page and, at WORKER_TOP_OFFSET, one struct worker_top
+ *     (analyzer), of one struct worker_forward_page (forwarder)
  *   5 control: SOCK_SEQPACKET, one struct worker_msg a packet (analyzer only)
  *   6 report pipe, writing end, O_NONBLOCK (analyzer only)
  *   7 and up: NFLOG sockets and plugin files, named in the settings
@@ -96,6 +97,48 @@ struct worker_page {
 	uint64_t group_received[WORKER_GROUPS_MAX];
 	uint64_t group_gap[WORKER_GROUPS_MAX];
 	uint64_t reserved[8];
+};
+
+/* Who is busy: behind the page, as untrusted as that.  A row's numbers are of half minutes
+ * (CLOCK_MONOTONIC): n[0] of number `half`, n[1] of the one before. */
+#define WORKER_TOP_OFFSET 65536 /* a whole page on every machine */
+#define WORKER_TOP_HALF_US 30000000
+#define WORKER_TOP_ROWS 192
+#define WORKER_TOP_SOURCES 128
+#define WORKER_TOP_RTTS 28 /* below 256 us; then two to each doubling: 256, 384, 512, 768, ... */
+
+struct worker_top_half {
+	uint32_t conns;        /* answered */
+	uint32_t failed;       /* refused, timed out, unreachable */
+	uint32_t retrans;      /* SYNs */
+	uint16_t rtt[WORKER_TOP_RTTS];
+};
+
+struct worker_top_row {        /* a destination of connections that did not come from outside */
+	uint8_t addr[16];
+	uint16_t port;
+	uint8_t ipv;           /* 0: free */
+	uint8_t pad;
+	uint32_t half;
+	struct worker_top_half n[2];
+};
+
+struct worker_top_source {     /* who knocks from outside */
+	uint8_t addr[16];
+	uint16_t port;         /* the last one he knocked at */
+	uint8_t ipv;           /* 0: free */
+	uint8_t pad;
+	uint32_t half;
+	uint32_t n[2];         /* SYNs */
+};
+
+struct worker_top {
+	uint64_t conns;        /* totals since the parent started */
+	uint64_t failed;
+	uint64_t attempts;
+	uint64_t evicted;      /* rows that others took over while they were busy */
+	struct worker_top_row row[WORKER_TOP_ROWS];
+	struct worker_top_source source[WORKER_TOP_SOURCES];
 };
 
 enum worker_msg_type {

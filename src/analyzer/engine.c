@@ -18,6 +18,7 @@
 #include "packet.h"
 #include "plugins.h"
 #include "report.h"
+#include "top.h"
 #include "trace.h"
 
 /* The wall clock against the monotonic one, between two turns: more than slewing explains. */
@@ -34,6 +35,7 @@ static struct {
 	int64_t wall_us;
 	int64_t offset_us; /* wall - now */
 	uint32_t events;
+	uint32_t classes; /* that plugins asked for */
 	uint32_t replay_classes;
 } eng;
 
@@ -101,6 +103,7 @@ on_conn(void *arg, struct ng_conn *c)
 
 	(void)arg;
 	c->dir = (uint8_t)direction_at(c->ipv, c->src, c->dst, hook);
+	top_conn(c, eng.classes & NG_CLASS_ATTEMPT ? 1 : 0, eng.now_us);
 	if (!(eng.events & NG_EVENT_CONN))
 		return;
 	event_init(&ev, NG_EVENT_CONN);
@@ -139,6 +142,7 @@ engine_load(const struct engine_conf *conf)
 	report_start(&rc);
 	ledger_start(conf->settings, conf->page, conf->replay);
 	iface_select(conf->settings->ifaces, conf->settings->n_ifaces);
+	top_start(conf->top);
 	trace_start(conf->settings->prober_fd, on_path);
 	plugins_load(&eng.env);
 }
@@ -153,7 +157,8 @@ engine_start(int64_t now_us, int64_t wall_us, void (*plugin_failed)(unsigned ind
 		report_set_boot_offset(clock_boot_us() - wall_us);
 	plugins_start(now_us, wall_us, plugin_failed);
 	eng.events = plugins_events();
-	eng.replay_classes = plugins_classes() & (NG_CLASS_HANDSHAKE | NG_CLASS_SAMPLE);
+	eng.classes = plugins_classes();
+	eng.replay_classes = eng.classes & (NG_CLASS_HANDSHAKE | NG_CLASS_SAMPLE);
 	flow_set_loss(eng.flows, ledger_loss());
 	eng.conf.page->stage = WORKER_STAGE_LOOP;
 }
@@ -186,6 +191,8 @@ packet(struct ng_packet *p)
 			    eng.now_us);
 		eng.conf.page->stage = WORKER_STAGE_LOOP;
 	}
+	if (p->classes & NG_CLASS_ATTEMPT)
+		top_attempt(p, eng.now_us);
 	if (eng.events & NG_EVENT_PACKET) {
 		struct ng_event ev;
 

@@ -17,6 +17,7 @@ struct worker_page;
 struct engine_conf {
 	const struct settings *settings;
 	struct worker_page *page;
+	struct worker_top *top; /* NULL: none */
 	int replay;       /* time comes with the packets; ACKs come too */
 	int report_fd;
 };

@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "batch.h"
@@ -255,6 +256,19 @@ describe(void)
 	return fflush(stdout) ? 1 : 0;
 }
 
+/* NULL: the page ends before it. */
+static struct worker_top *
+map_top(void)
+{
+	struct stat st;
+	void *p;
+
+	if (fstat(WORKER_FD_PAGE, &st) || st.st_size < (off_t)(WORKER_TOP_OFFSET + sizeof(struct worker_top)))
+		return NULL;
+	p = mmap(NULL, sizeof(struct worker_top), PROT_READ | PROT_WRITE, MAP_SHARED, WORKER_FD_PAGE, WORKER_TOP_OFFSET);
+	return p == MAP_FAILED ? NULL : p;
+}
+
 /* What is in the sockets when the rules are gone is still ours to report. */
 static void
 drain(void)
@@ -324,7 +338,7 @@ main(int argc, char **argv)
 		log_warn("no names of interfaces: %s", strerror(-fd));
 	else
 		loop_fd_add(loop, &iface_watch, fd, EPOLLIN, on_iface, NULL);
-	engine_load(&(struct engine_conf){ &settings, page, 0, WORKER_FD_REPORTS });
+	engine_load(&(struct engine_conf){ &settings, page, map_top(), 0, WORKER_FD_REPORTS });
 
 	for (unsigned i = 0; i < settings.n_groups; i++)
 		sources[i] = (struct source){ .index = i, .rest_us = rest_us(settings.groups[i].fd) };

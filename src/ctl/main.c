@@ -12,6 +12,7 @@
 #include "ctl/reload.h"
 #include "ctl/rules.h"
 #include "ctl/status.h"
+#include "ctl/top.h"
 #include "ctl/trace.h"
 #include "lib/log.h"
 
@@ -22,6 +23,7 @@ static const struct {
 } commands[] = {
 	{ "status", status_main, "say how a running net-gazer is doing" },
 	{ "doctor", doctor_main, "say why there is no data" },
+	{ "top", top_main, "show who is busy now" },
 	{ "plugins", plugins_main, "list its plugins, and how each is doing" },
 	{ "reload", reload_main, "have it read its configuration again" },
 	{ "rules", rules_main, "print the firewall rules that it needs, for nft -f" },

@@ -18,6 +18,7 @@ static const struct {
 	{ { "connect", required_argument, NULL, 'c' }, 0, "PATH", "net-gazer's runtime-dir, or its control socket" },
 	{ { "file", required_argument, NULL, 'f' }, WORDS_FILE, "FILE", "configuration file of net-gazer" },
 	{ { "json", no_argument, NULL, 'j' }, WORDS_JSON, NULL, "as JSON, for other programs" },
+	{ { "once", no_argument, NULL, '1' }, WORDS_ONCE, NULL, "print once, and end" },
 	{ { "help", no_argument, NULL, 'h' }, 0, NULL, "this text" },
 };
 #define ROWS (sizeof table / sizeof *table)
@@ -66,6 +67,9 @@ words_parse(struct words *w, unsigned allowed, const char *about, int argc, char
 			break;
 		case 'j':
 			w->json = 1;
+			break;
+		case '1':
+			w->once = 1;
 			break;
 		case 'h':
 			return help(argv[0], allowed, about);

@@ -193,7 +193,7 @@ main(void)
 	f = settings.replay_fd >= 0 ? fdopen(settings.replay_fd, "rb") : NULL;
 	if (!f || fstat(settings.replay_fd, &st))
 		fatal("no capture: this program is started by net-gazer -r FILE");
-	engine_load(&(struct engine_conf){ &settings, &page, 1, STDOUT_FILENO });
+	engine_load(&(struct engine_conf){ &settings, &page, NULL, 1, STDOUT_FILENO });
 	watch_crashes();
 
 	posture = sandbox_close();

@@ -20,6 +20,7 @@
 
 static const char *const control_words[CONTROL_WORDS] = {
 	[CONTROL_STATUS] = "status",
+	[CONTROL_TOP] = "top",
 	[CONTROL_RULES] = "rules",
 	[CONTROL_RELOAD] = "reload",
 };

@@ -19,6 +19,7 @@
 
 enum control_word {
 	CONTROL_STATUS, /* JSON */
+	CONTROL_TOP,    /* JSON */
 	CONTROL_RULES,  /* text for nft; begins with # */
 	CONTROL_RELOAD, /* root only; JSON */
 	CONTROL_WORDS,

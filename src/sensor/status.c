@@ -12,6 +12,7 @@
 #include "lib/log.h"
 #include "lib/priv.h"
 #include "prober.h"
+#include "sensor/busy.h"
 #include "sensor/control.h"
 #include "sensor/rulestext.h"
 #include "sensor/run.h"
@@ -291,6 +292,22 @@ put_status(struct json *j, const struct run *r)
 	json_close(j);
 }
 
+/* Rates are the asker's: he asks twice. */
+static void
+put_top(struct json *j, const struct run *r)
+{
+	struct supervise_status analyzer;
+
+	supervise_status(r->analyzer, &analyzer);
+	json_map(j, NULL);
+	put_str(j, "sensor", r->plan->sensor);
+	json_int(j, "now_us", loop_now_us(r->loop));
+	put_ledger(j, r, analyzer.page);
+	put_groups(j, r, &analyzer);
+	busy_write(j, analyzer.top, loop_now_us(r->loop));
+	json_close(j);
+}
+
 static void
 reload(struct json *j, struct run *r)
 {
@@ -326,6 +343,8 @@ on_request(void *arg, enum control_word word, char *out, size_t size)
 	json_begin(&j, out, size);
 	if (word == CONTROL_RELOAD)
 		reload(&j, r);
+	else if (word == CONTROL_TOP)
+		put_top(&j, r);
 	else
 		put_status(&j, r);
 	e = json_end(&j);

@@ -26,6 +26,7 @@
 #define SUPERVISE_BEATS_MISSED 5      /* counted, not timed: the parent may have been stopped itself */
 #define SUPERVISE_READY_US 30000000
 #define SUPERVISE_STOP_US 8000000     /* it gives the pipe's reader two seconds of these */
+#define PAGE_BYTES (WORKER_TOP_OFFSET + sizeof(struct worker_top))
 #define SUPERVISE_HOPELESS 3          /* starts that it ended by itself before it was ever ready */
 
 enum supervise_state { SUPERVISE_DOWN, SUPERVISE_STARTING, SUPERVISE_READY, SUPERVISE_STOPPING };
@@ -83,10 +84,10 @@ supervise_new(struct loop *loop, const struct supervise_calls *calls, void *arg)
 	w->control = w->report_fd = w->prober_fd = -1;
 	w->page_fd = memfd_create("net-gazer page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	/* Sealed: a page that the analyzer could cut short would kill us with SIGBUS. */
-	if (w->page_fd < 0 || ftruncate(w->page_fd, sizeof *w->page) ||
+	if (w->page_fd < 0 || ftruncate(w->page_fd, PAGE_BYTES) ||
 	    fcntl(w->page_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
 		goto fail;
-	w->page = mmap(NULL, sizeof *w->page, PROT_READ | PROT_WRITE, MAP_SHARED, w->page_fd, 0);
+	w->page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, w->page_fd, 0);
 	if (w->page == MAP_FAILED)
 		goto fail;
 	w->page->seq_first = (uint64_t)clock_boot_us();
@@ -120,7 +121,7 @@ supervise_free(struct supervise *w)
 		kill(w->pid, SIGKILL);
 		waitpid(w->pid, NULL, 0);
 	}
-	munmap(w->page, sizeof *w->page);
+	munmap(w->page, PAGE_BYTES);
 	close(w->page_fd);
 	free(w);
 }
@@ -466,7 +467,8 @@ supervise_status(const struct supervise *w, struct supervise_status *s)
 {
 	static const char *const names[] = { "down", "starting", "running", "stopping" };
 
-	*s = (struct supervise_status){ .page = w->page, .disabled = w->disabled, .failed = w->failed };
+	*s = (struct supervise_status){ .page = w->page,
+					 .top = (const void *)((const char *)w->page + WORKER_TOP_OFFSET), .disabled = w->disabled, .failed = w->failed };
 	s->child = (struct child_status){ w->pid, names[w->state], w->starts, w->posture, w->ended };
 	for (enum classes_row row = 0; row < CLASSES_ROWS; row++)
 		s->line[row] = -1;

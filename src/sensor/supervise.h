@@ -18,6 +18,7 @@
 
 struct supervise;
 struct worker_page;
+struct worker_top;
 
 struct supervise_calls {
 	void (*ready)(void *arg);                    /* it reads; each time it was started */
@@ -50,6 +51,7 @@ void supervise_counters(struct supervise *, const uint64_t *seen, const uint64_t
 struct supervise_status {
 	struct child_status child;
 	const struct worker_page *page;
+	const struct worker_top *top;
 	uint32_t disabled;           /* bit for each plugin of the plan */
 	uint32_t failed;             /* the same: it did not start */
 	int line[CLASSES_ROWS];      /* of the row's group in the page; -1: none */

@@ -5,14 +5,18 @@ r"""net-gazerctl beside a running net-gazer, and beside none: status, plugins, r
 """
 import contextlib
 import copy
+import fcntl
 import json
 import os
 import pathlib
+import pty
 import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
+import termios
 import threading
 import time
 
@@ -470,6 +474,112 @@ def test_doctor_and_a_collector(tmp_path):
             s.stop(complete=False)
 
 
+def refused(s, n, port=81):
+    for _ in range(n):
+        assert net.connect(s.ns, "127.0.0.1", port)[0] == "refused"
+
+
+def test_top_once(tmp_path):
+    """What was just done is in its tables, and the totals hold."""
+    with machine(tmp_path, home=["10.0.0.0/8"]) as s:
+        connect(s, 7)
+        refused(s, 3)
+        s.wait_reports(10, type="conn")
+        done = ctl(s, "top", "--once")
+        assert (done.returncode, done.stderr) == (0, "")
+        print(done.stdout)
+        tables = re.split(r"^(DESTINATION|FAILURES TO|INBOUND FROM|GROUP) .*\n", done.stdout, flags=re.M)
+        tables = dict(zip(tables[1::2], tables[2::2]))
+        assert re.search(r"^127\.0\.0\.1 +80 +7 +0 +0 +\d+\.\d +\d+\.\d$", tables["DESTINATION"], re.M)
+        assert re.search(r"^127\.0\.0\.1 +81 +0 +3 +0 +- +-$", tables["DESTINATION"], re.M)
+        assert re.search(r"^127\.0\.0\.1 +81 +0 +3 ", tables["FAILURES TO"], re.M) and " 80 " not in tables["FAILURES TO"]
+        assert re.search(r"^ +100  handshake +\S+ +\S+ +20 +0 +0$", tables["GROUP"], re.M)
+        # An analyzer that was killed takes its tables along; net-gazerctl goes on.
+        os.kill(s.worker("analyzer"), signal.SIGKILL)
+        ng.wait_for("another analyzer", lambda: status(s)["processes"][0]["state"] == "running")
+        assert ctl(s, "top", "--once").returncode == 0
+        s.stop()
+
+
+def test_top_inbound(tmp_path):
+    """Who knocks from outside, by address."""
+    with net.Router() as r, Sensor(r.rtr, tmp_path) as s:
+        for _ in range(2):
+            net.connect(r.wan, r.OUT4, 22, timeout_s=0.2)
+        ng.wait_for(lambda: f"his line\n{s.log()}", lambda: re.search(
+            rf"^{re.escape(r.WAN4)} +22 +[2-9]$", ctl(s, "top", "--once").stdout, re.M))
+        s.stop()
+
+
+class Terminal:
+    """net-gazerctl top on a terminal; `seen` is all that it wrote."""
+
+    def __init__(self, s):
+        self.main, self.side = pty.openpty()
+        self.resize(30)
+        self.process = s.ns.popen([ng.program(CTL), "top", "-c", where(s)], stdin=self.side, stdout=self.side,
+                                  stderr=self.side)
+        self.seen = ""
+        os.set_blocking(self.main, False)
+
+    def resize(self, lines):
+        fcntl.ioctl(self.side, termios.TIOCSWINSZ, struct.pack("HHHH", lines, 100, 0, 0))
+
+    def screen(self):
+        """The last picture."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.seen += os.read(self.main, 65536).decode("ascii")
+        return self.seen.rsplit("\033[H\033[J", 1)[-1]
+
+    def shows(self, needle):
+        ng.wait_for(lambda: f"{needle!r} on\n{self.screen()}", lambda: re.search(needle, self.screen()))
+
+    def key(self, key):
+        os.write(self.main, key.encode())
+
+    def close(self):
+        os.close(self.main)
+        os.close(self.side)
+
+
+def test_top_live(tmp_path):
+    """Keys, another size, a daemon that goes and comes; the terminal is given back as it was."""
+    with machine(tmp_path) as s:
+        connect(s, 2)
+        refused(s, 1)
+        s.wait_reports(3, type="conn")
+        t = Terminal(s)
+        before = termios.tcgetattr(t.side)
+        t.shows(r"127\.0\.0\.1 +80 +2 ")
+        assert "\033[?1049h" in t.seen and not termios.tcgetattr(t.side)[3] & termios.ICANON
+        for key, needle in (("2", "FAILURES TO"), ("3", "INBOUND FROM"), ("4", "GROUP  CLASS"), ("5", "1 destinations"),
+                            ("x", "1 destinations"), ("1", "DESTINATION"), ("s", "by p95"), ("s", "by address"), ("p", "PAUSED")):
+            t.key(key)
+            t.shows(needle)
+        connect(s, 5)
+        t.key("p")
+        t.shows(r" 80 +7 ")
+        t.resize(7)  # room for one line of the table
+        t.process.send_signal(signal.SIGWINCH)
+        ng.wait_for("one line", lambda: t.screen().count("127.0.0.1") == 1)
+        s.kill()
+        t.shows("does not run|hung up|Connection")
+        ng.wait_for("the kernel to remove the table", s.gone)
+        s.start()
+        t.shows("DESTINATION")
+        t.key("q")
+        assert t.process.wait(ng.DEADLINE_S) == 0
+        t.screen()
+        assert t.seen.endswith("\033[?7h\033[?25h\033[?1049l")
+        now = termios.tcgetattr(t.side)
+        assert now[3] == before[3] or now[3] & termios.ICANON and now[3] & termios.ECHO
+        t.close()
+        done = ctl(s, "top")
+        assert done.returncode == 2 and "--once" in done.stderr
+        s.stop()
+
+
 CONFIGURATIONS = {
     "default": {},
     "all": {"plugins": ["handshake", "attempts", "packets"], "prober": "yes"},
@@ -494,6 +604,7 @@ def test_rules(tmp_path, name):
         again = s.ns.run(ng.program(CTL), "rules", "--file", s.config_path)
         assert (again.returncode, again.stdout) == (0, done.stdout), again
         s.start()
+        ng.wait_for("an answer", lambda: ctl(s, "status").returncode == 0)
         assert status(s)["rules"] == "include" and lines(ctl(s, "doctor"))["rules"][0] == "ok"
         assert ctl(s, "rules").stdout == done.stdout
         ng.stop(s.process)
@@ -520,13 +631,13 @@ def test_metrics(tmp_path):
 
 
 @pytest.mark.parametrize("answer", [[], "x", {"error": "only on Sundays"}, {}, {"processes": 7, "ledger": []},
-                                    {"plugins": [[]], "groups": [None], "complaints": [{"text": 3}]}])
-@pytest.mark.parametrize("command", ["status", "plugins", "doctor", "metrics", "reload"])
+                                    {"plugins": [[]], "groups": [None], "destinations": [1, {}], "complaints": [{"text": 3}]}])
+@pytest.mark.parametrize("command", ["status", "plugins", "doctor", "metrics", "top", "reload"])
 def test_strange_answers(tmp_path, command, answer):
     """Whatever answers, it ends by itself, in order."""
     if command == "reload" and isinstance(answer, dict) and "error" not in answer:
         answer = {**answer, "refused": "no"}
     with Fake(tmp_path, answer):
-        done = subprocess.run([ng.program(CTL), command, "-c", tmp_path], capture_output=True, text=True, timeout=60,
-                              check=False)
+        done = subprocess.run([ng.program(CTL), command, "-c", tmp_path, *(["--once"] if command == "top" else [])],
+                              capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode in (0, 1, 2), done
