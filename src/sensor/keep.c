@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * keep.c - somebody flushed, reloaded or edited the rules.  With the owner flag nobody can in own mode; without it
- * they are put back, once a second and five times, lest two programs replace one another's table for ever.
+ * keep.c - somebody flushed, reloaded or edited the rules.  Own ones with the owner flag nobody can; without
+ * it they are put back, once a second and five times, lest two programs replace one another's table for
+ * ever.  Of included ones it says what is missing, and who took it.
  */
-#include "keep.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -23,7 +22,7 @@
 static int
 verify(struct run *r, char *err, size_t size)
 {
-	struct keep *k = &r->keep;
+	struct run_keep *k = &r->keep;
 	int n;
 
 	if (observe_verify(ruleset_nft(r->ruleset), &r->plan->rules, err, size))
@@ -41,7 +40,7 @@ verify(struct run *r, char *err, size_t size)
 static void
 say_missing(struct run *r, const char *what)
 {
-	struct keep *k = &r->keep;
+	struct run_keep *k = &r->keep;
 
 	if (!strcmp(k->missing, what))
 		return;
@@ -52,7 +51,7 @@ say_missing(struct run *r, const char *what)
 static void
 say_complete(struct run *r)
 {
-	struct keep *k = &r->keep;
+	struct run_keep *k = &r->keep;
 
 	if (*k->missing)
 		log_info("the rules are complete again, changed by %s", *k->who ? k->who : "an unknown process");
@@ -63,7 +62,7 @@ static void
 on_look(struct loop_timer *t)
 {
 	struct run *r = t->arg;
-	struct keep *k = &r->keep;
+	struct run_keep *k = &r->keep;
 	int64_t now_us = loop_now_us(r->loop);
 	char err[512];
 
@@ -88,24 +87,24 @@ on_look(struct loop_timer *t)
 		if (ruleset_install(r->ruleset, &r->plan->rules, err, sizeof err))
 			say_missing(r, err);
 	} else if (!*k->missing) {
-		snprintf(k->missing, sizeof k->missing, "rules were removed by %s %d times in a row: given up; stop that "
-			 "program, then send SIGHUP", *k->who ? k->who : "an unknown process", KEEP_TRIES + 1);
+		snprintf(k->missing, sizeof k->missing,
+			 "rules were removed by %s %d times in a row: given up; stop that program, then send SIGHUP", *k->who ? k->who : "an unknown process", KEEP_TRIES + 1);
 		log_error("%s", k->missing);
 	}
 }
 
 void
-keep_look(struct run *r)
+run_keep_look(struct run *r)
 {
 	if (!r->keep.timer.loop)
 		on_look(&r->keep.timer);
 }
 
 void
-keep_changed(void *arg, const struct watch_change *c)
+run_keep_changed(void *arg, const struct watch_change *c)
 {
 	struct run *r = arg;
-	struct keep *k = &r->keep;
+	struct run_keep *k = &r->keep;
 
 	if (r->state == RUN_STOPPING)
 		return;
@@ -122,7 +121,7 @@ keep_changed(void *arg, const struct watch_change *c)
 }
 
 void
-keep_installed(struct run *r)
+run_keep_installed(struct run *r)
 {
 	r->keep.rules = r->keep.tries = 0;
 	r->keep.missing[0] = 0;

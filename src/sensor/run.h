@@ -9,7 +9,6 @@
 #include "lib/loop.h"
 #include "sensor/bind.h"
 #include "sensor/control.h"
-#include "sensor/keep.h"
 #include "sensor/ledger.h"
 #include "sensor/output.h"
 #include "sensor/plan.h"
@@ -19,6 +18,19 @@
 #include "sensor/watch.h"
 
 enum run_state { RUN_STARTING, RUN_RUNNING, RUN_RELOADING, RUN_STOPPING };
+
+/* What keep.c knows of the rules. */
+struct run_keep {
+	struct loop_timer timer; /* looks at the rules */
+	char missing[512];       /* what; "": nothing */
+	char who[40];            /* did the last change that we did not make: "nft (pid 812)" */
+	uint64_t changes;        /* of our table, by others */
+	int rules;               /* there were, when all was well */
+	int doubt;               /* they seemed incomplete when last looked at */
+	int tries;               /* of putting the rules back, the last at tried_us */
+	int64_t tried_us;
+	int64_t said_us;         /* that there was a change */
+};
 
 struct run {
 	int argc; /* for SIGHUP: the command line wins over the file again */
@@ -33,7 +45,7 @@ struct run {
 	struct bind_group groups[CLASSES_ROWS];
 	struct ledger ledger;
 	struct watch *watch;
-	struct keep keep;
+	struct run_keep keep;
 	struct output *output;
 	struct supervise *analyzer;
 	struct probing_sockets sockets; /* for the prober, opened at the start if ever */
@@ -63,6 +75,11 @@ void run_stop(struct run *, int result);
 void run_reload(struct run *);
 void run_reload_ended(struct run *);  /* the old analyzer has */
 void run_reload_ready(struct run *);  /* the new one reads */
+
+/* keep.c: the rules stay what they shall be; included ones are watched, own ones put back. */
+void run_keep_changed(void *run, const struct watch_change *); /* of watch.h */
+void run_keep_look(struct run *);      /* now and then, in case that a change was not told of */
+void run_keep_installed(struct run *); /* they are now as they shall be */
 
 /* For both: binds what `plan` wants and `groups` has not; 0, or -1 with a message and nothing new. */
 int run_bind(struct bind_group groups[CLASSES_ROWS], const struct plan *, char *err, size_t size);
