@@ -157,6 +157,9 @@ bench: deps                             ## speed and memory beside other program
 bench-trace: deps                       ## traceroutes beside scamper and traceroute on a namespace internet
 	@+$(MAKE) --no-print-directory all
 	@tests/bench/trace --build $O
+bench-collector: deps                   ## intake, and each page's questions on 10 million stored connections (minutes)
+	@+$(MAKE) --no-print-directory all
+	@tests/bench/collector --build $O
 lint: deps                              ## compilers' analysers, cppcheck, shellcheck, man pages, headers alone
 	@+$(MAKE) --no-print-directory all
 	@O=$O VERSION=$(VERSION) .ci/lint

@@ -24,8 +24,8 @@
 #define FORMAT 1
 /* Files that stay open without being written. */
 #define OPEN_MAX_IDLE 3
-#define CHECK_TURNS_NEWEST 20000
-#define CHECK_TURNS 2000
+#define CHECK_BYTES_NEWEST (64 << 20) /* about half a second */
+#define CHECK_BYTES (8 << 20)
 #define WRITE_CACHE_KIB 4096
 #define READ_CACHE_KIB 2048
 
@@ -268,7 +268,7 @@ look_at_files(struct days *d, int64_t now_us)
 		file_path(d, f, path);
 		r = file_open(d, f);
 		if (!r)
-			r = dbfile_check(f->db, i + 1 == d->n ? CHECK_TURNS_NEWEST : CHECK_TURNS);
+			r = dbfile_check(f->db, i + 1 == d->n ? CHECK_BYTES_NEWEST : CHECK_BYTES);
 		if (!r)
 			r = file_read(f);
 		if (!r) {

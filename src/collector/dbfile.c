@@ -137,31 +137,23 @@ dbfile_tune(sqlite3 *db, int cache_kib, int full_sync)
 	return dbfile_exec(db, text);
 }
 
-static int
-past(void *arg)
-{
-	return --*(int *)arg < 0;
-}
-
 int
-dbfile_check(sqlite3 *db, int turns)
+dbfile_check(sqlite3 *db, int64_t max_bytes)
 {
 	sqlite3_stmt *stmt = NULL;
 	int r;
 
+	if (dbfile_bytes_all(db) > max_bytes)
+		return SQLITE_OK;
 	r = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &stmt, NULL);
 	if (r)
 		return r;
-	sqlite3_progress_handler(db, 1000, past, &turns);
 	r = sqlite3_step(stmt);
 	if (r == SQLITE_ROW) {
 		const char *said = (const char *)sqlite3_column_text(stmt, 0);
 
 		r = said && !strcmp(said, "ok") ? SQLITE_OK : SQLITE_CORRUPT;
-	} else if (r == SQLITE_INTERRUPT) {
-		r = SQLITE_OK;
 	}
-	sqlite3_progress_handler(db, 0, NULL, NULL);
 	sqlite3_finalize(stmt);
 	return r;
 }

@@ -29,9 +29,9 @@ int dbfile_make(sqlite3 *, int32_t application, int64_t format, const char *sche
 /* WAL, the cache's size, and whether a commit waits for the disk. */
 int dbfile_tune(sqlite3 *, int cache_kib, int full_sync);
 
-/* SQLITE_OK, or SQLITE_CORRUPT when a look at the pages finds damage.  A big file is looked at only as far
- * as `turns` thousand steps go: 10,000 are about half a second. */
-int dbfile_check(sqlite3 *, int turns);
+/* SQLITE_OK, or SQLITE_CORRUPT when a look at all pages finds damage.  SQLite cannot be stopped in that, so a file
+ * of more than `max_bytes` is not looked at: what is wrong with it shows when it is used. */
+int dbfile_check(sqlite3 *, int64_t max_bytes);
 
 /* SQLite codes. */
 int dbfile_exec(sqlite3 *, const char *sql);

@@ -26,7 +26,7 @@
 
 #define APPLICATION_ID 0x6e67617a /* "ngaz" */
 #define FORMAT 3 /* 1: without paths.c; 2: reports in the main file */
-#define CHECK_TURNS 20000
+#define CHECK_BYTES (64 << 20) /* about half a second */
 #define CACHE_KIB 8192
 #define TRIM_ROWS 500
 #define CATCH_UP_ROWS 10000 /* in one transaction */
@@ -132,7 +132,7 @@ open_main(struct store *s)
 	int r = dbfile_open(&s->db, s->path, APPLICATION_ID, FORMAT, &format);
 
 	if (!r)
-		r = format ? dbfile_check(s->db, CHECK_TURNS) : make_main(s->db);
+		r = format ? dbfile_check(s->db, CHECK_BYTES) : make_main(s->db);
 	if (!r && format && format < FORMAT)
 		r = upgrade(s->db, s->path, format);
 	if (!r)
