@@ -178,8 +178,8 @@ nft_dump(struct nft *n, struct nlmsghdr *request, int (*fn)(const struct nlmsghd
 		r = mnl_cb_run(buf, (size_t)got, seq, nft_portid(n), on_message, &d);
 		if (d.error)
 			return d.error;
-		if (r < 0 && errno == ESRCH)
-			continue; /* left over from an earlier request */
+		if (r < 0 && (errno == ESRCH || errno == EPROTO))
+			continue; /* left over from an earlier request, as one that was interrupted */
 		if (r < 0)
 			return -errno;
 		if (r == 0 || !(request->nlmsg_flags & NLM_F_DUMP))

