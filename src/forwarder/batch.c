@@ -44,7 +44,9 @@ batch_new(const char *bytes, size_t len, uint32_t n, uint64_t first, uint64_t la
 	b->size = (uint32_t)size;
 	b->packed = 1;
 	smaller = realloc(b, sizeof *b + size);
-	return smaller ? smaller : b;
+	if (smaller)
+		b = smaller;
+	return b;
 }
 
 void

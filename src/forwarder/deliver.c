@@ -308,7 +308,8 @@ deliver_next(struct deliver *d)
 		return;
 	}
 	if (d->settings->tls && loop_wall_us(d->loop) < DELIVER_CLOCK_SANE_US) {
-		static const char why[] = "this machine's clock is wrong (before November 2026), no certificate can be checked";
+		static const char why[] = "this machine's clock is wrong (before November 2026), "
+					  "no certificate can be checked";
 
 		deliver_away(d, WORKER_FORWARD_CLOCK, why);
 		deliver_say(d, why, DELIVER_CLOCK_US, "");

@@ -12,6 +12,7 @@
 #include "lean.h"
 #include "lib/log.h"
 #include "lib/loop.h"
+#include "lib/priv.h"
 #include "lib/spool.h"
 #include "queue.h"
 #include "sandbox.h"
@@ -72,8 +73,9 @@ log_counters(const struct forwarder *f, enum log_level level)
 	const struct batch_counts *b = batch_counts(f->maker);
 	const struct worker_forward_counts *c = &f->page->now;
 
-	log_at(level, "counters: received=%llu recovered=%llu batches=%llu acknowledged=%llu rejected=%llu dropped=%llu "
-	       "quarantined=%llu queued=%llu spooled=%llu torn=%llu overlong=%llu posts=%llu flash=%llu damaged=%llu",
+	log_at(level, "counters: received=%llu recovered=%llu batches=%llu acknowledged=%llu rejected=%llu "
+	       "dropped=%llu quarantined=%llu queued=%llu spooled=%llu torn=%llu overlong=%llu posts=%llu "
+	       "flash=%llu damaged=%llu",
 	       (unsigned long long)c->received, (unsigned long long)c->recovered, (unsigned long long)b->sealed,
 	       (unsigned long long)c->acknowledged, (unsigned long long)c->rejected,
 	       (unsigned long long)c->dropped, (unsigned long long)c->quarantined,
@@ -297,8 +299,8 @@ read_settings(int argc, char **argv, struct settings *s)
 static struct worker_forward_page *
 open_page(int fd)
 {
-	struct worker_forward_page *page = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE,
-						fd > 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, fd > 0 ? fd : -1, 0);
+	int flags = fd > 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+	struct worker_forward_page *page = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, flags, fd > 0 ? fd : -1, 0);
 
 	if (page == MAP_FAILED)
 		fatal("page-fd=%d: %s", fd, strerror(errno));
@@ -351,7 +353,8 @@ main(int argc, char **argv)
 
 	f.page = open_page((int)f.settings.page_fd);
 	f.received = f.page->now.received;
-	queue = (struct queue_settings){ .bytes = (size_t)f.settings.queue_bytes, .boot = f.settings.boot, .page = f.page };
+	queue = (struct queue_settings){ .boot = f.settings.boot, .page = f.page };
+	queue.bytes = (size_t)f.settings.queue_bytes;
 	queue.spool = f.spool = open_spool(&f.settings, &queue.tmpfs);
 	f.page->spool_limit_bytes = f.spool ? (uint64_t)f.settings.spool_bytes : 0;
 	if (!(f.loop = loop_new()) || !(f.maker = batch_maker_new(&limits, on_sealed, &f)) ||
@@ -365,9 +368,11 @@ main(int argc, char **argv)
 	if ((r = loop_signals(f.loop, signals, on_signal, &f)) || (r = start_reading(&f)))
 		fatal("starting: %s", strerror(-r));
 
+	f.page->posture = priv_caps() ? 0 : WORKER_POSTURE_NO_CAPS;
 	r = sandbox_close();
 	if (r)
 		fatal("closing the sandbox: %s", strerror(-r));
+	f.page->posture |= WORKER_POSTURE_NO_NEW_PRIVS | WORKER_POSTURE_SECCOMP;
 	lean_trim();
 	if (f.settings.token[0] && !f.settings.tls)
 		log_warn("%s: the token goes over the wire in the clear; use https", f.settings.url);

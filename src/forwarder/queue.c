@@ -322,8 +322,8 @@ say_damaged(struct queue *q, uint64_t number, uint64_t damaged, uint64_t lost)
 
 	q->page->spool_damaged += damaged;
 	if (log_allowed(&q->say_damaged, clock_mono_us(), QUEUE_SAY_AGAIN_US, &before))
-		log_warn("spool: segment %016llx is damaged in %llu places, %llu reports are lost; the rest is delivered "
-			 "(%u such segments before)", (unsigned long long)number, (unsigned long long)damaged,
+		log_warn("spool: segment %016llx is damaged in %llu places, %llu reports are lost; the rest is "
+			 "delivered (%u such segments before)", (unsigned long long)number, (unsigned long long)damaged,
 			 (unsigned long long)lost, before);
 }
 

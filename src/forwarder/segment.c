@@ -35,11 +35,12 @@ segment_image(struct line *line, const struct batch *const *list, size_t n, uint
 	at = spool_put_header(image, list[0]->boot);
 	for (size_t i = 0; i < n; i++) {
 		char *lines = batch_lines(list[i]);
-		const char *p = lines, *end = p + list[i]->len;
+		const char *p = lines, *end;
 		size_t len;
 
 		if (!lines)
 			goto fail;
+		end = lines + list[i]->len;
 		if (i && list[i]->apart)
 			at += spool_put_gap(image + at, list[i]->first, list[i]->first, 0);
 		for (; p < end; p += len) {
@@ -65,10 +66,12 @@ fail:
 static int
 is_report(struct line *line, const struct spool_record *r)
 {
+	const char *p = (const char *)r->data;
 	uint64_t seq;
 
-	return r->len && r->len <= BATCH_LINE_MAX && line_length((const char *)r->data, (const char *)r->data + r->len) == r->len &&
-	       r->data[r->len - 1] == '\n' && !line_seq(line, (const char *)r->data, r->len, &seq) && seq == r->seq;
+	if (!r->len || r->len > BATCH_LINE_MAX || line_length(p, p + r->len) != r->len || p[r->len - 1] != '\n')
+		return 0;
+	return !line_seq(line, p, r->len, &seq) && seq == r->seq;
 }
 
 static int

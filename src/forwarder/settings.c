@@ -270,20 +270,20 @@ pin(const struct where *w, const char *value, struct settings *s)
 static int
 pem(const struct where *w, const char *name, int fd, struct settings_pem *out)
 {
-	ssize_t n;
-	int r = -EINVAL;
+	char *data = malloc(SETTINGS_PEM_MAX);
+	ssize_t n = data ? read_all(fd, data, SETTINGS_PEM_MAX) : -ENOMEM;
 
-	out->data = malloc(SETTINGS_PEM_MAX);
-	n = out->data ? read_all(fd, out->data, SETTINGS_PEM_MAX) : -ENOMEM;
-	if (n < 0)
-		wrong(w, "%s=%d: %s", name, fd, n == -EFBIG ? "longer than 65536 bytes" : strerror((int)-n));
-	else if (!memmem(out->data, (size_t)n, "-----BEGIN ", 11))
-		wrong(w, "%s=%d: it is no PEM file: there is no line -----BEGIN ...", name, fd);
-	else
-		r = 0;
-	out->len = n > 0 ? (size_t)n : 0;
 	close(fd);
-	return r;
+	if (n < 0) {
+		wrong(w, "%s=%d: %s", name, fd, n == -EFBIG ? "longer than 65536 bytes" : strerror((int)-n));
+	} else if (!memmem(data, (size_t)n, "-----BEGIN ", 11)) {
+		wrong(w, "%s=%d: it is no PEM file: there is no line -----BEGIN ...", name, fd);
+	} else {
+		*out = (struct settings_pem){ data, (size_t)n };
+		return 0;
+	}
+	free(data);
+	return -EINVAL;
 }
 
 static int

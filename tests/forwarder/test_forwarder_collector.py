@@ -2,6 +2,7 @@
 """The forwarder and the real collector: what goes in on one side is in the database once."""
 import contextlib
 import json
+import os
 import re
 import sqlite3
 import subprocess
@@ -11,12 +12,13 @@ from rig import Forwarder, line, lines
 
 
 class Real:
-    def __init__(self, folder, port=0):
+    def __init__(self, folder, port=0, env=None):
         self.database = folder / "c.db"
         self.err = folder / "collector.log"
         with open(self.err, "ab") as err:
             self.process = subprocess.Popen([ng.program("net-gazer-collector"), "-c", "/dev/null", "--port", str(port),
-                                             "--database", str(self.database)], stderr=err)
+                                             "--database", str(self.database)], stderr=err,
+                                            env=dict(os.environ, **env) if env else None)
 
     def log(self):
         return self.err.read_text()

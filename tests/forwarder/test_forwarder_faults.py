@@ -12,6 +12,8 @@ import pytest
 
 from lib import ng
 from rig import Collector, Forwarder, Parent, lines, memory_folder
+from test_forwarder_collector import Real
+from test_forwarder_kills import Oracle, rows
 
 SOAK = bool(os.environ.get("NG_SOAK"))
 
@@ -110,3 +112,42 @@ def test_a_call_fails(faults, call, number, step, on):
 
 def test_memory_runs_out(faults):
     each(faults, "malloc", errno.ENOMEM, 5, 2000)
+
+
+def run_collector(library, folder, call, at, number):
+    """A collector with a fault, until it is killed; then one without.  True: the fault came."""
+    env = {"LD_PRELOAD": library, "FAULT_CALL": call, "FAULT_AT": str(at), "FAULT_ERRNO": str(number)}
+    oracle = Oracle()
+    folder.mkdir()
+    with memory_folder() as spool, Parent(spool) as parent, Collector(oracle) as relay, Real(folder, env=env) as broken:
+        # It may as well say at its start that it cannot go on.
+        ng.wait_for(broken.log, lambda: broken.process.poll() is not None or "listening on" in broken.log())
+        oracle.port = broken.port() if "listening on" in broken.log() else ng.free_port()
+        with Forwarder(f"http://127.0.0.1:{relay.port}", batch_lines=20, batch_ms=10, **parent.settings()) as f:
+            f.feed(lines(100))
+            ng.wait_for(f.log, lambda: len(oracle.acknowledged) == 100 or parent.page().tries)
+            broken.process.kill()
+            assert broken.process.wait() != -11, broken.log()
+            injected, had = "fault: injected" in broken.log(), broken.log().count("listening on")
+            with Real(folder, oracle.port) as sound:
+                ng.wait_for(sound.log, lambda: sound.log().count("listening on") > had)
+                there = set(rows(folder))
+                assert oracle.acknowledged <= there, f"{call} {at}: acknowledged and not there"
+                ng.wait_for(lambda: f.log() + sound.log(), lambda: len(oracle.acknowledged) == 100)
+                assert f.end()["acknowledged"] == 100
+                assert set(rows(folder)) == set(range(1, 101)) and max(rows(folder).values()) == 1
+    return injected
+
+
+@pytest.mark.parametrize("call, number, step", [
+    ("pwrite", errno.EIO, 23), ("pwrite", errno.ENOSPC, 31), ("fsync", errno.EIO, 4)])
+def test_a_call_of_the_collector_fails(faults, tmp_path, call, number, step):
+    """SQLite's n-th write or sync: what was acknowledged is there, what was not is sent again."""
+    n = runs = 0
+    while n < 200:
+        n += 1 if SOAK else step
+        runs += 1
+        if not run_collector(faults, tmp_path / str(n), call, n, number):
+            break
+    print(f"collector, {call} ({errno.errorcode[number]}): {runs} runs, up to call {n}")
+    assert runs > 1
