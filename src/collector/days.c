@@ -19,7 +19,6 @@
 #include "column.h"
 #include "dbfile.h"
 #include "lib/log.h"
-#include "store.h"
 
 #define FORMAT 1
 /* Files that stay open without being written. */
@@ -143,6 +142,12 @@ make_folder(const char *database)
 
 	snprintf(folder, sizeof folder, "%s.d", database);
 	return mkdir(folder, 0700) && errno != EEXIST ? -errno : 0;
+}
+
+int64_t
+days_at_us(int64_t ts_us, int64_t rx_us)
+{
+	return ts_us > rx_us || ts_us < rx_us - 7 * DAYS_US ? rx_us : ts_us;
 }
 
 /* ---- one file ---- */
@@ -454,7 +459,7 @@ bind_attempt(sqlite3_stmt *stmt, const struct report *rep, int64_t at_us, int64_
 	memcpy(ports, rep->ports, n * sizeof *ports);
 	if (!n && rep->dst_port >= 0)
 		ports[n++] = (uint16_t)rep->dst_port;
-	sqlite3_bind_int64(stmt, 6, store_at_us(rep->ts_us, at_us));
+	sqlite3_bind_int64(stmt, 6, days_at_us(rep->ts_us, at_us));
 	column_bind_text(stmt, 7, rep->src_ip);
 	if (rep->dst_ip[0])
 		column_bind_text(stmt, 8, rep->dst_ip);

@@ -32,6 +32,10 @@ struct day {
 	int64_t bytes;     /* of the file */
 };
 
+/* The time that a report counts at: its own, unless the sensor's clock is plainly wrong (ahead of
+ * ours, or more than 7 days behind), then that of its receipt. */
+int64_t days_at_us(int64_t ts_us, int64_t rx_us);
+
 /* Makes the folder and looks at each file; one that is damaged is moved aside.  ":memory:" has no files.  0 or
  * an error of store.h, said in the log. */
 int days_open(struct days **, const char *database, int64_t now_us);

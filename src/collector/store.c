@@ -341,18 +341,12 @@ store_stored(struct store *s, int64_t run, int64_t first)
 	return seqs_stored(&s->runs.seqs, run, first);
 }
 
-int64_t
-store_at_us(int64_t ts_us, int64_t rx_us)
-{
-	return ts_us > rx_us || ts_us < rx_us - 7 * DAYS_US ? rx_us : ts_us;
-}
-
 /* ---- a batch ---- */
 
 static int64_t
 at_of(const struct report *rep, int64_t rx_us)
 {
-	return store_at_us(rep->type == REPORT_ATTEMPT ? rep->last_ts_us : rep->ts_us, rx_us);
+	return days_at_us(rep->type == REPORT_ATTEMPT ? rep->last_ts_us : rep->ts_us, rx_us);
 }
 
 static int64_t

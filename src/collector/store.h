@@ -71,10 +71,6 @@ int store_trim(struct store *, int64_t now_us);
 
 struct store_sizes store_sizes(struct store *);
 
-/* The time that a report counts at: its own, unless the sensor's clock is plainly wrong (ahead of
- * ours, or more than 7 days behind), then that of its receipt. */
-int64_t store_at_us(int64_t ts_us, int64_t rx_us);
-
 /* For query.c. */
 sqlite3 *store_db(struct store *);
 struct days *store_days(struct store *);

@@ -550,12 +550,12 @@ static void
 test_at(void **state)
 {
 	(void)state;
-	assert_int_equal(store_at_us(NOW - 5, NOW), NOW - 5);
-	assert_int_equal(store_at_us(NOW, NOW), NOW);
-	assert_int_equal(store_at_us(NOW + 1, NOW), NOW);
-	assert_int_equal(store_at_us(0, NOW), NOW);
-	assert_int_equal(store_at_us(NOW - 7 * 86400 * 1000000LL, NOW), NOW - 7 * 86400 * 1000000LL);
-	assert_int_equal(store_at_us(NOW - 7 * 86400 * 1000000LL - 1, NOW), NOW);
+	assert_int_equal(days_at_us(NOW - 5, NOW), NOW - 5);
+	assert_int_equal(days_at_us(NOW, NOW), NOW);
+	assert_int_equal(days_at_us(NOW + 1, NOW), NOW);
+	assert_int_equal(days_at_us(0, NOW), NOW);
+	assert_int_equal(days_at_us(NOW - 7 * 86400 * 1000000LL, NOW), NOW - 7 * 86400 * 1000000LL);
+	assert_int_equal(days_at_us(NOW - 7 * 86400 * 1000000LL - 1, NOW), NOW);
 }
 
 static void
