@@ -147,7 +147,9 @@ ask_n(yajl_val tree, const char *path)
 yajl_val
 ask_at(yajl_val tree, const char *path, size_t i)
 {
-	return i < ask_n(tree, path) ? YAJL_GET_ARRAY(ask_get(tree, path))->values[i] : NULL;
+	yajl_val v = ask_get(tree, path);
+
+	return YAJL_IS_ARRAY(v) && i < v->u.array.len ? v->u.array.values[i] : NULL;
 }
 
 yajl_val

@@ -57,7 +57,7 @@ rules_main(int argc, char **argv)
 		snprintf(err, sizeof err, "net-gazer answers %.300s", text);
 		e = -EPROTO;
 	}
-	if (!e)
+	if (text && !e)
 		fputs(text, stdout);
 	else
 		log_error("%s", err);

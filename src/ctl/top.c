@@ -87,7 +87,8 @@ put_table(unsigned most)
 		if (top.view != FAILURES || ask_int(r, "failed"))
 			row[n++] = r;
 	}
-	qsort(row, n, sizeof *row, compare);
+	if (n)
+		qsort(row, n, sizeof *row, compare);
 	printf("%-39s %5s", top.view == INBOUND ? "INBOUND FROM" : top.view == FAILURES ? "FAILURES TO" : "DESTINATION", "PORT");
 	puts(top.view == INBOUND ? "     SYNS" : "    CONNS   FAILED  RETRANS   p50 ms   p95 ms");
 	for (size_t i = 0; i < n && i < most; i++) {
