@@ -191,13 +191,14 @@ by_rank(const void *x, const void *y)
 static struct ranked *
 rank(const struct set *places, const int64_t *n, size_t stride)
 {
-	struct ranked *list = malloc((places->n + 1) * sizeof *list);
+	struct ranked *list = calloc(places->n + 1, sizeof *list);
 
-	for (size_t i = 0; list && i < places->n; i++)
+	if (!list || !n)
+		return list;
+	for (size_t i = 0; i < places->n; i++)
 		list[i] = (struct ranked){ (const struct place *)(const void *)(places->items + i * places->width),
 					   n[i * stride], i };
-	if (list && places->n)
-		qsort(list, places->n, sizeof *list, by_rank);
+	qsort(list, places->n, sizeof *list, by_rank);
 	return list;
 }
 
