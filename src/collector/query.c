@@ -193,9 +193,9 @@ rank(const struct set *places, const int64_t *n, size_t stride)
 {
 	struct ranked *list = calloc(places->n + 1, sizeof *list);
 
-	if (!list || !n)
-		return list;
-	for (size_t i = 0; i < places->n; i++)
+	if (!list)
+		return NULL;
+	for (size_t i = 0; n && i < places->n; i++)
 		list[i] = (struct ranked){ (const struct place *)(const void *)(places->items + i * places->width),
 					   n[i * stride], i };
 	qsort(list, places->n, sizeof *list, by_rank);
@@ -444,7 +444,7 @@ query_failures(struct store *s, struct json *j, int64_t window_s, int64_t limit,
 	json_map(j, NULL);
 	json_int(j, "window_s", window_s);
 	json_list(j, "failures");
-	for (size_t i = 0; !r && i < f.places.n && i < (size_t)limit && question_room(j); i++) {
+	for (size_t i = 0; list && i < f.places.n && i < (size_t)limit && question_room(j); i++) {
 		const struct failure *one = &f.of[list[i].at];
 
 		json_map(j, NULL);
