@@ -10,10 +10,10 @@
 #include "settings.h"
 
 /* NDJSON of the files, "-" is stdin, into the database.  0; 1 when lines were refused; 2 when it could not. */
-int command_import(const struct conf *, char *const *files, int n);
+int import_command(const struct conf *, char *const *files, int n);
 /* Out of the database, to stdout, beside a collector that runs or not.  0, or 2 when it could not. */
-int command_export(const struct conf *);
+int export_command(const struct conf *);
 /* Reports made up from a seed, into an empty database.  0, or 2 when it could not. */
-int command_demo(const struct conf *);
+int demo_command(const struct conf *);
 
 #endif

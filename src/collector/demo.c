@@ -337,7 +337,7 @@ make_all(struct demo *d, int64_t conns)
 }
 
 int
-command_demo(const struct conf *conf)
+demo_command(const struct conf *conf)
 {
 	struct demo *d = calloc(1, sizeof *d);
 	struct store_limits limits = settings_limits(conf);

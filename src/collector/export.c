@@ -317,7 +317,7 @@ read_options(struct export *x)
 }
 
 int
-command_export(const struct conf *conf)
+export_command(const struct conf *conf)
 {
 	struct export x = { .conf = conf, .to_us = INT64_MAX };
 	int64_t *days = NULL;

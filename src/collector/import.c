@@ -125,7 +125,7 @@ take_file(struct import *m, const char *file)
 }
 
 int
-command_import(const struct conf *conf, char *const *files, int n)
+import_command(const struct conf *conf, char *const *files, int n)
 {
 	struct import *m = calloc(1, sizeof *m);
 	struct store_limits limits = settings_limits(conf);

@@ -221,8 +221,8 @@ command(struct program *p, const char *name, int n, char *const *arguments)
 	if (strcmp(name, "export"))
 		make_folder(conf_str(p->conf, "database"));
 	if (!strcmp(name, "import"))
-		return command_import(p->conf, arguments, n);
-	return !strcmp(name, "export") ? command_export(p->conf) : command_demo(p->conf);
+		return import_command(p->conf, arguments, n);
+	return !strcmp(name, "export") ? export_command(p->conf) : demo_command(p->conf);
 }
 
 static void

@@ -94,14 +94,14 @@ on_look(struct loop_timer *t)
 }
 
 void
-run_keep_look(struct run *r)
+keep_look(struct run *r)
 {
 	if (!r->keep.timer.loop)
 		on_look(&r->keep.timer);
 }
 
 void
-run_keep_changed(void *arg, const struct watch_change *c)
+keep_changed(void *arg, const struct watch_change *c)
 {
 	struct run *r = arg;
 	struct run_keep *k = &r->keep;
@@ -121,7 +121,7 @@ run_keep_changed(void *arg, const struct watch_change *c)
 }
 
 void
-run_keep_installed(struct run *r)
+keep_installed(struct run *r)
 {
 	r->keep.rules = r->keep.tries = 0;
 	r->keep.missing[0] = 0;

@@ -121,7 +121,7 @@ run_reload_ready(struct run *r)
 	if (r->plan->own_rules && ruleset_install(r->ruleset, &r->plan->rules, err, sizeof err))
 		log_error("the old rules stay: %s", err);
 	else
-		run_keep_installed(r);
+		keep_installed(r);
 	r->state = RUN_RUNNING;
 	r->reloads++;
 	run_read_counters(r);

@@ -313,7 +313,7 @@ on_counters(struct loop_timer *t)
 	struct run *r = t->arg;
 
 	run_read_counters(r);
-	run_keep_look(r);
+	keep_look(r);
 	loop_timer_set(r->loop, t, RUN_COUNTERS_US, on_counters, r);
 }
 
@@ -328,7 +328,7 @@ run_install_rules(struct run *r)
 	}
 	r->state = RUN_RUNNING;
 	r->keep.timer.arg = r;
-	if (watch_start(r->watch, r->loop, run_keep_changed, r)) {
+	if (watch_start(r->watch, r->loop, keep_changed, r)) {
 		log_error("epoll: %s", strerror(errno));
 		return -1;
 	}

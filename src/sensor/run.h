@@ -77,9 +77,9 @@ void run_reload_ended(struct run *);  /* the old analyzer has */
 void run_reload_ready(struct run *);  /* the new one reads */
 
 /* keep.c: the rules stay what they shall be; included ones are watched, own ones put back. */
-void run_keep_changed(void *run, const struct watch_change *); /* of watch.h */
-void run_keep_look(struct run *);      /* now and then, in case that a change was not told of */
-void run_keep_installed(struct run *); /* they are now as they shall be */
+void keep_changed(void *run, const struct watch_change *); /* of watch.h */
+void keep_look(struct run *);      /* now and then, in case that a change was not told of */
+void keep_installed(struct run *); /* they are now as they shall be */
 
 /* For both: binds what `plan` wants and `groups` has not; 0, or -1 with a message and nothing new. */
 int run_bind(struct bind_group groups[CLASSES_ROWS], const struct plan *, char *err, size_t size);
