@@ -12,7 +12,6 @@
 #include "lean.h"
 #include "lib/log.h"
 #include "lib/loop.h"
-#include "lib/priv.h"
 #include "lib/spool.h"
 #include "queue.h"
 #include "sandbox.h"
@@ -368,11 +367,9 @@ main(int argc, char **argv)
 	if ((r = loop_signals(f.loop, signals, on_signal, &f)) || (r = start_reading(&f)))
 		fatal("starting: %s", strerror(-r));
 
-	f.page->posture = priv_caps() ? 0 : WORKER_POSTURE_NO_CAPS;
-	r = sandbox_close();
+	r = sandbox_close(f.settings.spool_fd ? (int)f.settings.spool_fd : -1, &f.page->posture);
 	if (r)
 		fatal("closing the sandbox: %s", strerror(-r));
-	f.page->posture |= WORKER_POSTURE_NO_NEW_PRIVS | WORKER_POSTURE_SECCOMP;
 	lean_trim();
 	if (f.settings.token[0] && !f.settings.tls)
 		log_warn("%s: the token goes over the wire in the clear; use https", f.settings.url);

@@ -2,13 +2,17 @@
  *
  * sandbox.c - what libcurl, its resolver thread and the TLS library need, and no more.  Files can
  * still be opened: the resolver reads /etc/resolv.conf and /etc/hosts again when they change, TLS
- * reads the authorities at each connection.  What can be opened is what the uid can.
+ * reads the authorities at each connection.  What can be read is what the uid can; what can be written
+ * is the spool.
  */
 #include "sandbox.h"
 
+#include "lib/log.h"
 #include "lib/priv.h"
+#include "worker.h"
 
 #include <stddef.h>
+#include <string.h>
 
 /* A union over architectures and over glibc and musl: names that this one lacks are passed over. */
 static const char *const sandbox_calls[] = {
@@ -43,11 +47,23 @@ static const char *const sandbox_calls[] = {
 };
 
 int
-sandbox_close(void)
+sandbox_close(int spool_fd, uint32_t *posture)
 {
 	int r = priv_no_dump(); /* of a process that holds a token */
 
+	*posture = priv_caps() ? 0 : WORKER_POSTURE_NO_CAPS;
 	if (!r)
 		r = priv_no_new_privs();
-	return r ? r : priv_seccomp(sandbox_calls);
+	if (r)
+		return r;
+	*posture |= WORKER_POSTURE_NO_NEW_PRIVS;
+	r = priv_landlock_read_only(spool_fd);
+	if (r)
+		log_info("this kernel has no Landlock (%s): what the user may write can be written", strerror(-r));
+	else
+		*posture |= WORKER_POSTURE_LANDLOCK;
+	r = priv_seccomp(sandbox_calls);
+	if (!r)
+		*posture |= WORKER_POSTURE_SECCOMP;
+	return r;
 }

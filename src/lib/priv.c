@@ -17,6 +17,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "log.h"
+
 #if __has_include(<linux/landlock.h>)
 #include <linux/landlock.h>
 #endif
@@ -88,10 +90,12 @@ priv_tie_to_parent(pid_t parent)
 	return 0;
 }
 
-int
-priv_landlock_deny_all(void)
-{
 #ifdef LANDLOCK_CREATE_RULESET_VERSION
+/* Denies, of what this kernel knows, `fs` (bits LANDLOCK_ACCESS_FS_*) but `fs_there` beneath dirfd (-1: none), `net`
+ * and what is scoped. */
+static int
+landlock(uint64_t fs, uint64_t net, int dirfd, uint64_t fs_there)
+{
 	/* Our own copy of the struct: the header of the build may be older than the kernel. */
 	struct {
 		uint64_t fs;
@@ -101,14 +105,15 @@ priv_landlock_deny_all(void)
 	/* Access rights known to each ABI version, linux/landlock.h. */
 	static const uint8_t fs_bits[] = { 0, 13, 14, 15, 15, 16, 16 };
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	struct landlock_path_beneath_attr there = { .parent_fd = dirfd };
 	size_t size = sizeof attr.fs;
 	int fd, r = 0;
 
 	if (abi < 0)
 		return -errno;
-	attr.fs = (1ULL << fs_bits[abi > 6 ? 6 : abi]) - 1;
+	attr.fs = fs & ((1ULL << fs_bits[abi > 6 ? 6 : abi]) - 1);
 	if (abi >= 4) {
-		attr.net = 3; /* bind and connect, TCP */
+		attr.net = net;
 		size = offsetof(__typeof__(attr), scoped);
 	}
 	if (abi >= 6) {
@@ -118,11 +123,40 @@ priv_landlock_deny_all(void)
 	fd = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
 	if (fd < 0)
 		return -errno;
-	if (syscall(SYS_landlock_restrict_self, fd, 0))
+	there.allowed_access = fs_there & attr.fs;
+	if ((dirfd >= 0 && syscall(SYS_landlock_add_rule, fd, LANDLOCK_RULE_PATH_BENEATH, &there, 0)) ||
+	    syscall(SYS_landlock_restrict_self, fd, 0))
 		r = -errno;
 	close(fd);
 	return r;
+}
+
+/* Of newer kernels' headers. */
+#define ACCESS_FS_TRUNCATE (1ULL << 14)
+#define ACCESS_NET_BIND_TCP 1
+#define ACCESS_NET_CONNECT_TCP 2
+#endif
+
+int
+priv_landlock_deny_all(void)
+{
+#ifdef LANDLOCK_CREATE_RULESET_VERSION
+	return landlock(UINT64_MAX, ACCESS_NET_BIND_TCP | ACCESS_NET_CONNECT_TCP, -1, 0);
 #else
+	return -ENOSYS;
+#endif
+}
+
+int
+priv_landlock_read_only(int dirfd)
+{
+#ifdef LANDLOCK_CREATE_RULESET_VERSION
+	const uint64_t reading = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+
+	return landlock(~reading, ACCESS_NET_BIND_TCP, dirfd, LANDLOCK_ACCESS_FS_WRITE_FILE |
+			LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG | ACCESS_FS_TRUNCATE);
+#else
+	(void)dirfd;
 	return -ENOSYS;
 #endif
 }
@@ -189,6 +223,37 @@ priv_seccomp(const char *const *names)
 out:
 	seccomp_release(ctx);
 	return r;
+}
+
+uint32_t
+priv_cage(const char *const *names)
+{
+	uint32_t posture = 0;
+	int r;
+
+	r = priv_keep_caps(0);
+	if (r || priv_caps())
+		fatal("cannot give up capabilities: %s", strerror(-r));
+	posture |= PRIV_NO_CAPS;
+	r = priv_no_new_privs();
+	if (r)
+		fatal("cannot set no_new_privs: %s", strerror(-r));
+	posture |= PRIV_NO_NEW_PRIVS;
+	r = priv_no_dump();
+	if (r)
+		fatal("cannot forbid core files: %s", strerror(-r));
+	(void)priv_no_new_code(); /* the rest holds without it */
+	r = priv_landlock_deny_all();
+	if (r)
+		log_info("this kernel has no Landlock (%s): files are denied by seccomp alone", strerror(-r));
+	else
+		posture |= PRIV_LANDLOCK;
+	r = priv_seccomp(names);
+	if (r)
+		log_warn("no seccomp filter (%s): going on without one", strerror(-r));
+	else
+		posture |= PRIV_SECCOMP;
+	return posture;
 }
 
 int

@@ -32,12 +32,27 @@ int priv_tie_to_parent(pid_t parent);
  * -EOPNOTSUPP where there is no Landlock. */
 int priv_landlock_deny_all(void);
 
+/* Leaves what may be read, and lets files be written, made, renamed and removed in the directory dirfd alone (-1:
+ * nowhere); no TCP port can be bound, no signal sent to others.  As above. */
+int priv_landlock_read_only(int dirfd);
+
 /* From now on no memory can be made executable that was writable; exec keeps it.  -EINVAL before Linux 6.3. */
 int priv_no_new_code(void);
 
 /* Allow-list of system calls, by libseccomp name, NULL-ended; others get EPERM (those that could
  * only come from a taken-over process: execve, ptrace, ... kill it).  "tgkill:self": to this process only. */
 int priv_seccomp(const char *const *names);
+
+/* What a process gave up. */
+#define PRIV_NO_NEW_PRIVS 0x1
+#define PRIV_SECCOMP 0x2
+#define PRIV_LANDLOCK 0x4
+#define PRIV_NO_CAPS 0x8
+
+/* All of the above for a process that only computes on what it has open: no capability, no file, no new
+ * code, no system call but `names`.  Returns PRIV_*; what this kernel does not have is said and left out, a
+ * failure of what every kernel has ends the process. */
+uint32_t priv_cage(const char *const *names);
 
 /* uid and gid of a user; -ENOENT. */
 int priv_user(const char *name, uid_t *uid, gid_t *gid);

@@ -5,9 +5,8 @@
  */
 #include "sandbox.h"
 
-#include <string.h>
+#include <stddef.h>
 
-#include "lib/log.h"
 #include "lib/priv.h"
 #include "worker.h"
 
@@ -26,30 +25,9 @@ static const char *const allowed[] = {
 uint64_t
 sandbox_close(void)
 {
-	uint64_t posture = 0;
-	int r;
+	_Static_assert(PRIV_NO_NEW_PRIVS == WORKER_POSTURE_NO_NEW_PRIVS && PRIV_SECCOMP == WORKER_POSTURE_SECCOMP &&
+		       PRIV_LANDLOCK == WORKER_POSTURE_LANDLOCK && PRIV_NO_CAPS == WORKER_POSTURE_NO_CAPS,
+		       "the same bits");
 
-	r = priv_keep_caps(0);
-	if (r || priv_caps())
-		fatal("cannot give up capabilities: %s", strerror(-r));
-	posture |= WORKER_POSTURE_NO_CAPS;
-	r = priv_no_new_privs();
-	if (r)
-		fatal("cannot set no_new_privs: %s", strerror(-r));
-	posture |= WORKER_POSTURE_NO_NEW_PRIVS;
-	r = priv_no_dump();
-	if (r)
-		fatal("cannot forbid core files: %s", strerror(-r));
-	(void)priv_no_new_code(); /* the rest holds without it */
-	r = priv_landlock_deny_all();
-	if (r)
-		log_info("this kernel has no Landlock (%s): files are denied by seccomp alone", strerror(-r));
-	else
-		posture |= WORKER_POSTURE_LANDLOCK;
-	r = priv_seccomp(allowed);
-	if (r)
-		log_warn("no seccomp filter (%s): going on without one", strerror(-r));
-	else
-		posture |= WORKER_POSTURE_SECCOMP;
-	return posture;
+	return priv_cage(allowed);
 }

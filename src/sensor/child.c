@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -192,6 +193,23 @@ child_posture(const char *name, pid_t pid, uint64_t posture)
 	log_debug("%s (pid %d) is ready: %s", name, pid, have);
 	if (*lack)
 		log_info("%s runs without %s: this kernel does not have it", name, lack);
+}
+
+int
+child_receive(struct loop_fd *watch, pid_t pid, const char *name, void *packet, size_t size)
+{
+	ssize_t n = recv(watch->fd, packet, size, MSG_DONTWAIT | MSG_TRUNC);
+
+	if (n == (ssize_t)size)
+		return 1;
+	if (n < 0 && errno == EAGAIN)
+		return 0;
+	loop_fd_del(watch);
+	if (n > 0) {
+		log_error("%s sent a message of %zd bytes, not %zu; killed", name, n, size);
+		kill(pid, SIGKILL);
+	}
+	return 0;
 }
 
 const char *

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "lib/loop.h"
+
 #define CHILD_FDS_MAX 48
 
 struct child {
@@ -49,6 +51,10 @@ int child_open(const char *dir, const char *name, char *err, size_t size);
 
 /* What a child says that it gave up (WORKER_POSTURE_*): to the log, and what this kernel does not have. */
 void child_posture(const char *name, pid_t, uint64_t posture);
+
+/* One packet of `size` bytes from a child's control socket: 1; 0: nothing.  At the stream's end it is watched no
+ * more (SIGCHLD will say how it ended); a packet of another size is the end of the child. */
+int child_receive(struct loop_fd *, pid_t, const char *name, void *packet, size_t size);
 
 /* "signal 11 (Segmentation fault)", "exit status 1". */
 const char *child_status_text(int status, char *buf, size_t size);

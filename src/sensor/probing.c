@@ -267,19 +267,11 @@ on_control(struct loop_fd *watch, uint32_t events)
 {
 	struct probing *p = watch->arg;
 	struct prober_ctl m;
-	ssize_t n = recv(p->control, &m, sizeof m, MSG_DONTWAIT | MSG_TRUNC);
 
 	(void)events;
-	if (n <= 0) {
-		if (n == 0 || errno != EAGAIN)
-			loop_fd_del(watch); /* it ended: SIGCHLD will say how */
+	if (!child_receive(watch, p->pid, "prober", &m, sizeof m))
 		return;
-	}
-	if (n != (ssize_t)sizeof m) {
-		log_error("prober sent a message of %zd bytes, not %zu; killed", n, sizeof m);
-		kill(p->pid, SIGKILL);
-		loop_fd_del(watch);
-	} else if (m.type == PROBER_CTL_READY && p->state == PROBING_STARTING) {
+	if (m.type == PROBER_CTL_READY && p->state == PROBING_STARTING) {
 		p->state = PROBING_READY;
 		p->missed = 0;
 		p->posture = m.value;

@@ -207,19 +207,11 @@ on_control(struct loop_fd *watch, uint32_t events)
 {
 	struct supervise *w = watch->arg;
 	struct worker_msg m;
-	ssize_t n = recv(w->control, &m, sizeof m, MSG_DONTWAIT | MSG_TRUNC);
 
 	(void)events;
-	if (n <= 0) {
-		if (n == 0 || errno != EAGAIN)
-			loop_fd_del(watch); /* it ended: SIGCHLD will say how */
+	if (!child_receive(watch, w->pid, "analyzer", &m, sizeof m))
 		return;
-	}
-	if (n != (ssize_t)sizeof m) {
-		log_error("analyzer sent a message of %zd bytes, not %zu; killed", n, sizeof m);
-		kill(w->pid, SIGKILL);
-		loop_fd_del(watch);
-	} else if (m.type == WORKER_MSG_READY) {
+	if (m.type == WORKER_MSG_READY) {
 		on_ready(w, m.value[0]);
 	} else if (m.type == WORKER_MSG_PLUGIN_BAD && m.value[0] < w->plan->plugins.n) {
 		w->failed |= 1u << m.value[0];
