@@ -34,6 +34,7 @@ main(int argc, char **argv)
 	int fds[LAST_FD + 1];
 	struct rawsock_set set;
 	char err[300] = "";
+	int program;
 
 	if (argc < 6 || argc > 5 + FIRST_FD - PROBER_FD_SETTINGS)
 		return 2;
@@ -50,6 +51,12 @@ main(int argc, char **argv)
 	for (int k = 0; k < RAWSOCK_KINDS; k++)
 		fds[FIRST_FD + k] = high(set.fd[k]);
 	fds[LAST_FD] = high(socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE));
+	/* The user need not be let into the folder. */
+	program = high(open(argv[1], O_RDONLY | O_CLOEXEC));
+	if (program < 0) {
+		perror(argv[1]);
+		return 1;
+	}
 	for (int fd = 3; fd < HIGH_FD; fd++)
 		close(fd);
 	for (int fd = 3; fd <= LAST_FD; fd++) {
@@ -58,7 +65,7 @@ main(int argc, char **argv)
 	}
 	if (priv_drop((uid_t)atoi(argv[2]), (gid_t)atoi(argv[2])))
 		return 1;
-	execl(argv[1], "prober", (char *)NULL);
+	fexecve(program, (char *[]){ (char *)"prober", NULL }, environ);
 	perror(argv[1]);
 	return 1;
 }

@@ -162,7 +162,7 @@ class Prober:
     def __enter__(self):
         if not self.starter.exists():
             ng.compile_c(ng.TOP / "tests/lib/probe_starter.c", self.starter, f"-I{ng.TOP}/src", "-D_GNU_SOURCE",
-                         ng.TOP / "src/lib/rawsock.c", ng.TOP / "src/lib/priv.c", "-lseccomp")
+                         ng.TOP / "src/lib/rawsock.c", ng.TOP / "src/lib/priv.c", ng.TOP / "src/lib/log.c", "-lseccomp")
         self.start()
         return self
 
