@@ -128,6 +128,11 @@ class Asker:
         assert found.id == ident
         return found
 
+    def first_hop(self):
+        """Waits until a trace has something to tell (PROGRESS)."""
+        self.socket.settimeout(ng.DEADLINE_S)
+        assert struct.unpack_from("=I", self.socket.recv(65536))[0] == MSG_HOP
+
     def silent(self):
         """Nothing waits to be read."""
         self.socket.settimeout(0)

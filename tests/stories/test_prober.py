@@ -207,10 +207,10 @@ def test_people(inet, tmp_path):
         passed_on = [p.asker.result(), p.asker.result()]
         assert sorted((r.id, r.dst, r.trigger) for r in passed_on) == sorted((0, d, prober.MANUAL) for d in (dst_a, dst_b))
         # A destination that drops everything keeps a trace waiting: its asker leaves.
-        a.ask(leaf(inet, "b0l3", 4))
-        p.settled(traces=3)
+        a.ask(leaf(inet, "b0l3", 4), flags=prober.PROGRESS)
+        a.first_hop()
         a.close()
-        before = p.settled(requests=3)["probes"]
+        before = p.settled(requests=3, traces=3)["probes"]
         check_path(inet, b.trace(leaf(inet, "a0l1", 4)))
         assert p.asker.result().dst == leaf(inet, "a0l1", 4)
         assert p.asker.silent(), "a trace that nobody waits for has no result"
