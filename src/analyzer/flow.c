@@ -343,7 +343,8 @@ key_hash(const struct flow_table *t, const struct flow *key)
 		memcpy(&dst, key->dst, 4);
 		words[n++] = src | (uint64_t)dst << 32;
 	} else {
-		memcpy(words, key->src, 32);
+		memcpy(words, key->src, 16);
+		memcpy(words + 2, key->dst, 16);
 		n = 4;
 	}
 	words[n++] = key->sport | (uint32_t)key->dport << 16 | (uint64_t)key->ipv << 32;

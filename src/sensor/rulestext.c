@@ -94,12 +94,12 @@ put_rule(FILE *f, const struct ruleset_spec *spec, const struct classes_chain *c
 
 	fprintf(f, "\t\t%s", match);
 	if (n > 3 && !strcmp(match + n - 3, ">= "))
-		fprintf(f, "%u ", PROBER_PORT_FIRST);
+		fprintf(f, "%d ", PROBER_PORT_FIRST);
 	fputs(side_text(rule->side), f);
 	if (chain->hook == NF_INET_LOCAL_OUT)
 		fprintf(f, "meta mark != 0x%08x ", spec->mark);
 	if (chain->hook == NF_INET_LOCAL_IN && (rule->match == CLASSES_SYN_ACK || rule->match == CLASSES_RST))
-		fprintf(f, "tcp dport < %u ", PROBER_PORT_FIRST);
+		fprintf(f, "tcp dport < %d ", PROBER_PORT_FIRST);
 	if ((!spec->loopback || chain->row == CLASSES_ATTEMPT) && chain->hook == NF_INET_LOCAL_IN)
 		fputs("iif != \"lo\" ", f);
 	if (!spec->loopback && chain->hook == NF_INET_LOCAL_OUT)
