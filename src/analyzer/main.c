@@ -208,7 +208,9 @@ on_paths(struct loop_fd *w, uint32_t events)
 	engine_turn(loop_now_us(loop), loop_wall_us(loop));
 	r = engine_paths();
 	if (r) {
-		log_warn("the prober's socket: %s; nothing is traced from here on", strerror(-r));
+		/* The parent keeps both ends as long as there is a prober: a closed one is its word that we end. */
+		log_at(r == -EPIPE ? LOG_L_DEBUG : LOG_L_WARN, "the prober's socket: %s; nothing is traced from here on",
+		       strerror(-r));
 		loop_fd_del(w);
 	}
 	end_of_turn(engine_expire());
