@@ -9,7 +9,7 @@
  */
 #include "batch.h"
 #include "deliver.h"
-#include "lean.h"
+#include "lib/lean.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/spool.h"

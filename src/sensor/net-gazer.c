@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/lean.h"
 #include "lib/log.h"
 #include "plugin.h"
 #include "sensor/child.h"
@@ -107,6 +108,7 @@ main(int argc, char **argv)
 	struct run run = { .argc = argc, .argv = argv, .result = 1 };
 	char err[2048];
 
+	lean_start();
 	log_init("net-gazer", LOG_L_INFO);
 	status_remember();
 	if (argc > 1 && !strcmp(argv[1], "trace"))

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/lean.h"
 #include "lib/log.h"
 #include "sensor/run.h"
 
@@ -125,6 +126,7 @@ run_reload_ready(struct run *r)
 	r->state = RUN_RUNNING;
 	r->reloads++;
 	run_read_counters(r);
+	lean_trim();
 	log_info("configuration reloaded%s%s", r->plan->file ? " from " : "", r->plan->file ? r->plan->file : "");
 	if (r->reload_again)
 		run_reload(r);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "lib/lean.h"
 #include "lib/log.h"
 #include "lib/priv.h"
 #include "prober.h"
@@ -359,6 +360,8 @@ run_drop(void)
 int
 run_loop(struct run *r)
 {
+	/* What starting took: configuration, seccomp's filter, and what names users (NSS). */
+	lean_trim();
 	if (r->reload_again)
 		run_reload(r);
 	return loop_run(r->loop);
