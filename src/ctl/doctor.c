@@ -227,7 +227,7 @@ check_sandbox(const struct facts *f)
 			continue;
 		known = 1;
 		for (size_t k = 0; k < sizeof steps / sizeof *steps; k++) {
-			if (ask_is(p, steps[k].field))
+			if (!ask_get(p, steps[k].field) || ask_is(p, steps[k].field))
 				continue;
 			closed = 0;
 			say(WARN, "sandbox", "%s runs without %s: this kernel does not have it", ask_str(p, "name"),

@@ -72,8 +72,10 @@ say_processes(yajl_val t)
 		print_text(ask_str(p, "state"), 9);
 		printf(" %6" PRId64 " ", ask_int(p, "starts"));
 		for (size_t k = 0; k < sizeof steps / sizeof *steps; k++) {
-			if (ask_get(p, "sandbox"))
-				printf(" %s%s", ask_is(ask_get(p, "sandbox"), steps[k]) ? "" : "NO-", steps[k]);
+			yajl_val sandbox = ask_get(p, "sandbox");
+
+			if (ask_get(sandbox, steps[k]))
+				printf(" %s%s", ask_is(sandbox, steps[k]) ? "" : "NO-", steps[k]);
 		}
 		if (*ask_str(p, "last_end")) {
 			fputs("  last one: ", stdout);

@@ -136,7 +136,7 @@ main(int argc, char **argv)
 		goto out;
 	status_answer(&run);
 	run_start_prober(&run);
-	if (run_start_analyzer(&run) || run_install_rules(&run) || run_drop())
+	if (run_start_analyzer(&run) || run_install_rules(&run) || run_drop(&run))
 		goto out;
 	say_hello(run.plan);
 	run.result = run_loop(&run);

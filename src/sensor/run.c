@@ -339,7 +339,7 @@ run_install_rules(struct run *r)
 }
 
 int
-run_drop(void)
+run_drop(struct run *r)
 {
 	/* To bind and to write rules; to start children as another user, and to end them. */
 	uint64_t keep = 1ULL << CAP_NET_ADMIN | 1ULL << CAP_SETUID | 1ULL << CAP_SETGID | 1ULL << CAP_KILL;
@@ -351,9 +351,12 @@ run_drop(void)
 		log_error("cannot give up privileges: %s", strerror(-e));
 		return -1;
 	}
+	r->posture = WORKER_POSTURE_NO_NEW_PRIVS;
 	e = sandbox_close();
 	if (e)
 		log_warn("no seccomp filter for the parent (%s): going on without one", strerror(-e));
+	else
+		r->posture |= WORKER_POSTURE_SECCOMP;
 	return 0;
 }
 

@@ -39,6 +39,7 @@ struct run {
 	struct plan *next;            /* while reloading */
 	enum run_state state;
 	int result;                   /* exit status */
+	uint64_t posture;             /* our own, WORKER_POSTURE_*; 0 until run_drop() */
 	int reload_again;             /* another SIGHUP came meanwhile */
 	struct loop *loop;
 	struct ruleset *ruleset;
@@ -64,7 +65,7 @@ int run_start_output(struct run *);
 void run_start_prober(struct run *);  /* does not wait for it */
 int run_start_analyzer(struct run *); /* the loop runs until it reads */
 int run_install_rules(struct run *);
-int run_drop(void);
+int run_drop(struct run *);
 int run_loop(struct run *);           /* until everything has ended; the exit status */
 void run_close(struct run *);
 

@@ -73,8 +73,9 @@ put_complaints(struct json *j)
 	json_close(j);
 }
 
+/* `posture` and the steps that were meant. */
 static void
-put_child(struct json *j, const char *name, const struct child_status *s)
+put_sandbox(struct json *j, uint64_t posture, uint64_t meant)
 {
 	static const struct {
 		uint64_t bit;
@@ -86,6 +87,17 @@ put_child(struct json *j, const char *name, const struct child_status *s)
 		{ WORKER_POSTURE_LANDLOCK, "landlock" },
 	};
 
+	json_map(j, "sandbox");
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		if (meant & steps[i].bit)
+			json_bool(j, steps[i].name, !!(posture & steps[i].bit));
+	}
+	json_close(j);
+}
+
+static void
+put_child(struct json *j, const char *name, const struct child_status *s)
+{
 	json_map(j, NULL);
 	put_str(j, "name", name);
 	put_str(j, "state", s->state);
@@ -94,12 +106,22 @@ put_child(struct json *j, const char *name, const struct child_status *s)
 	json_uint(j, "starts", s->starts);
 	if (*s->ended)
 		put_str(j, "last_end", s->ended);
-	if (s->posture) {
-		json_map(j, "sandbox");
-		for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
-			json_bool(j, steps[i].name, !!(s->posture & steps[i].bit));
-		json_close(j);
-	}
+	if (s->posture)
+		put_sandbox(j, s->posture, UINT64_MAX);
+	json_close(j);
+}
+
+/* As one more of the processes: it keeps some capabilities and the whole file system. */
+static void
+put_self(struct json *j, const struct run *r)
+{
+	json_map(j, NULL);
+	put_str(j, "name", "net-gazer");
+	put_str(j, "state", "running");
+	json_int(j, "pid", getpid());
+	json_uint(j, "starts", 1);
+	if (r->posture)
+		put_sandbox(j, r->posture, WORKER_POSTURE_NO_NEW_PRIVS | WORKER_POSTURE_SECCOMP);
 	json_close(j);
 }
 
@@ -283,6 +305,7 @@ put_status(struct json *j, const struct run *r)
 	put_child(j, "analyzer", &analyzer.child);
 	put_child(j, url ? "forwarder" : "writer", &output);
 	put_child(j, "prober", &prober.child);
+	put_self(j, r);
 	json_close(j);
 	put_plugins(j, r, &analyzer);
 	put_prober(j, r, &prober);

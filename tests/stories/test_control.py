@@ -101,6 +101,8 @@ def test_status(tmp_path):
         assert (said["pid"], said["sensor"], said["state"]) == (s.process.pid, "story", "running")
         processes = {p["name"]: p for p in said["processes"]}
         assert processes["analyzer"]["pid"] == s.worker("analyzer") and processes["prober"]["state"] == "off"
+        assert processes["net-gazer"] == {"name": "net-gazer", "state": "running", "pid": s.process.pid, "starts": 1,
+                                          "sandbox": {"no_new_privs": True, "seccomp": True}}
         assert set(processes["analyzer"]["sandbox"]) == {"no_caps", "no_new_privs", "seccomp", "landlock"}
         assert [p["name"] for p in said["plugins"]] == ["handshake", "attempts"]
         done = ctl(s, "status")
@@ -389,6 +391,7 @@ CAUSES = [
     ("processes.0.last_end", "signal 11", "analyzer", "warn", "signal 11"),
     ("processes.0.sandbox.landlock", False, "sandbox", "warn", "Landlock"),
     ("processes.0.sandbox.seccomp", False, "sandbox", "warn", "seccomp"),
+    ("processes.3.sandbox.seccomp", False, "sandbox", "warn", "net-gazer runs without seccomp"),
     ("processes.2.state", "down", "prober", "FAIL", "is down"),
     ("prober.possible", False, "prober", "FAIL", "CAP_NET_RAW"),
     ("prober.send_errors", 9, "prober", "warn", "route"),
@@ -624,7 +627,7 @@ def test_metrics(tmp_path):
         assert found["net_gazer_packets_parsed_total",] == said["ledger"]["parsed"]
         assert sum(v for k, v in found.items() if k[0] == "net_gazer_class_seen_total") == 8
         assert found["net_gazer_plugin_up", ("plugin", "attempts")] == 1
-        assert {k[1][1] for k in found if k[0] == "net_gazer_process_up"} == {"analyzer", "writer"}
+        assert {k[1][1] for k in found if k[0] == "net_gazer_process_up"} == {"analyzer", "writer", "net-gazer"}
         s.stop()
         done = ctl(s, "metrics")
         assert done.returncode == 2 and prometheus.check(done.stdout) == {("net_gazer_up",): 0}
