@@ -12,6 +12,7 @@
 
 extern const char asset_index_html[], asset_index_html_end[];
 extern const char asset_app_js[], asset_app_js_end[];
+extern const char asset_paths_js[], asset_paths_js_end[];
 extern const char asset_app_css[], asset_app_css_end[];
 extern const char asset_icon_svg[], asset_icon_svg_end[];
 extern const char asset_schema_json[], asset_schema_json_end[];
@@ -23,6 +24,7 @@ static struct {
 	{ { "/", "text/html; charset=utf-8", asset_index_html, 0, "" }, asset_index_html_end },
 	{ { "/index.html", "text/html; charset=utf-8", asset_index_html, 0, "" }, asset_index_html_end },
 	{ { "/app.js", "text/javascript; charset=utf-8", asset_app_js, 0, "" }, asset_app_js_end },
+	{ { "/paths.js", "text/javascript; charset=utf-8", asset_paths_js, 0, "" }, asset_paths_js_end },
 	{ { "/app.css", "text/css; charset=utf-8", asset_app_css, 0, "" }, asset_app_css_end },
 	{ { "/icon.svg", "image/svg+xml", asset_icon_svg, 0, "" }, asset_icon_svg_end },
 	{ { "/schema/report-1.json", "application/schema+json", asset_schema_json, 0, "" },

@@ -10,6 +10,7 @@
 
 FILE(asset_index_html, "index.html")
 FILE(asset_app_js, "app.js")
+FILE(asset_paths_js, "paths.js")
 FILE(asset_app_css, "app.css")
 FILE(asset_icon_svg, "icon.svg")
 FILE(asset_schema_json, "net-gazer-report-1.schema.json")

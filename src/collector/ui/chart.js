@@ -3,10 +3,10 @@
 // median and p95.  Each has a table twin with the same numbers.
 import { Component } from 'preact';
 import uPlot from 'uplot';
-import { clock, count, ms, percent, unix_s, window_words } from './format.js';
+import { clock, count, day_clock, ms, percent, unix_s, window_words } from './format.js';
 import { Empty, html, memo, Panel } from './parts.js';
+import { colour, theme_watch } from './theme.js';
 
-const scheme = matchMedia('(prefers-color-scheme: dark)');
 const STEPS_MAX = 1500;
 
 // In steps of one width from the first point to the last; a step that is not told is 0 handshakes
@@ -36,11 +36,6 @@ export function columns(series, window_s)
 		p95.push(p?.rtt_p95_us === undefined ? null : p.rtt_p95_us / 1000);
 	}
 	return { step, cols: [t, conns, failed, p50, p95] };
-}
-
-function colour(name)
-{
-	return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
 // A log axis is marked at its decades; over a short range also at 2 and 5.
@@ -127,8 +122,7 @@ class Plot extends Component {
 				this.plot.setSize({ width: this.box.clientWidth, height: this.box.clientHeight });
 		});
 		this.resized.observe(this.box);
-		this.rebuild = () => this.build();
-		scheme.addEventListener('change', this.rebuild);
+		this.unwatch = theme_watch(() => this.build());
 	}
 
 	componentDidUpdate(old)
@@ -141,7 +135,7 @@ class Plot extends Component {
 
 	componentWillUnmount()
 	{
-		scheme.removeEventListener('change', this.rebuild);
+		this.unwatch();
 		this.resized.disconnect();
 		this.plot.destroy();
 	}
@@ -191,7 +185,7 @@ export class Chart extends Component {
 
 		if (this.for_d !== d) {
 			this.for_d = d;
-			this.made = columns(d.value.series, d.window_s);
+			this.made = columns(d.value.series, this.props.window_s);
 		}
 		return this.made;
 	}
@@ -208,14 +202,14 @@ export class Chart extends Component {
 			<b>${count(cols[2][i])}</b> failed (${percent(cols[2][i], cols[1][i])} %) median <b>${rtt(cols[3][i])}</b> p95 <b>${rtt(cols[4][i])}</b></span>`;
 	}
 
-	render({ d, window_s, stale }, { table })
+	render({ d, window_s, until_s, stale }, { table })
 	{
 		if (!d?.value)
 			return html`<${Panel} id="chart" title="Over time"><div class="plot loading"></div></${Panel}>`;
 		const { cols, step } = this.columns();
 		const [t, conns, failed, p50, p95] = cols;
 		const v = d.value;
-		const words = window_words(window_s);
+		const words = window_words(window_s, until_s);
 		const props = { t, step, window_s, on_index: this.on_index };
 
 		return html`<${Panel} id="chart" title="Over time" stale=${stale}

@@ -122,13 +122,34 @@ export function host_port(ip, port)
 	return String(ip).includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
 }
 
+// As the API takes a time, to the second.
+export function iso_s(unix_s)
+{
+	return new Date(unix_s * 1000).toISOString().replace(/\.\d+Z$/, 'Z');
+}
+
+// Day and time here, for what is not of today: 21 Nov 19:04.
+export function day_clock(unix_s)
+{
+	const d = new Date(unix_s * 1000);
+
+	return `${d.getDate()} ${MONTHS[d.getMonth()]} ${pad2(d.getHours())}:${pad2(d.getMinutes())}`;
+}
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
 export const WINDOWS = [
 	{ s: 300, id: '5m', label: '5 min', words: '5 minutes' },
 	{ s: 3600, id: '1h', label: '1 h', words: 'hour' },
 	{ s: 86400, id: '24h', label: '24 h', words: '24 hours' },
+	{ s: 7 * 86400, id: '7d', label: '7 d', words: '7 days' },
+	{ s: 30 * 86400, id: '30d', label: '30 d', words: '30 days' },
 ];
 
-export function window_words(s)
+// "last hour", "hour until 21 Nov 19:04".
+export function window_words(s, until_s)
 {
-	return WINDOWS.find((w) => w.s === s)?.words ?? `${s} seconds`;
+	const words = WINDOWS.find((w) => w.s === s)?.words ?? `${s} seconds`;
+
+	return until_s ? `${words} until ${day_clock(until_s)}` : words;
 }

@@ -3,7 +3,8 @@
 // points at it or reads a row's details, and says what waits.
 import { count } from './format.js';
 import { Age, Count, Dir, Empty, Host, html, Mark, memo, Ms, Panel, Term } from './parts.js';
-import { filter_rows, held, key, rows_fresh, rows_release, set, state, url_write } from './store.js';
+import { choose } from './link.js';
+import { filter_rows, held, key, rows_fresh, rows_release, set, state } from './store.js';
 import { WORDS } from './words.js';
 
 const ROWS_SHOWN = 200;
@@ -79,8 +80,8 @@ function leave(e)
 
 function on_filter(e)
 {
-	set({ filter: e.currentTarget.value, open: null });
-	url_write();
+	set({ open: null });
+	choose({ q: e.currentTarget.value });
 }
 
 function show_waiting()
@@ -91,7 +92,8 @@ function show_waiting()
 	document.querySelector('.live .scroll').scrollTop = 0;
 }
 
-export const Live = memo(({ rows, filter, open, waiting, waiting_lost, skipped, is_held, paused, empty }) => {
+export const Live = memo(({ rows: all, sensor, filter, open, waiting, waiting_lost, skipped, is_held, paused, empty }) => {
+	const rows = sensor ? all.filter((r) => r.sensor === sensor) : all;
 	const match = filter_rows(rows, filter);
 	const shown = match.slice(0, ROWS_SHOWN);
 	const fresh = waiting.length ? filter_rows(rows_fresh(), filter).length : 0;
@@ -103,7 +105,7 @@ export const Live = memo(({ rows, filter, open, waiting, waiting_lost, skipped, 
 		actions=${html`<label class="filter"><span class="vh">Filter: words that a row must contain; a minus before a word excludes</span>
 			<input type="search" value=${filter} oninput=${on_filter} placeholder="Filter: 443 refused -10.0.0" spellcheck="false" autocomplete="off" maxlength="200" /></label>`}>
 		${skipped > 0 && html`<p class="hint" role="status">${count(skipped)} event${skipped === 1 ? '' : 's'} came faster than a page can follow and ${skipped === 1 ? 'is' : 'are'} not all in this list. The numbers count them.</p>`}
-		${!rows.length ? empty : !shown.length ? html`<${Empty}>No handshake matches <q><bdi>${filter}</bdi></q>. <button type="button" onclick=${() => { set({ filter: '' }); url_write(); }}>Clear the filter</button></${Empty}>`
+		${!rows.length ? empty ?? html`<${Empty}>Sensor <bdi>${sensor}</bdi> has no handshake among the latest.</${Empty}>` : !shown.length ? html`<${Empty}>No handshake matches <q><bdi>${filter}</bdi></q>. <button type="button" onclick=${() => choose({ q: '' })}>Clear the filter</button></${Empty}>`
 		: html`<div class="scroll" tabindex="0" role="group" aria-label="Live handshakes, newest first"
 			onmousemove=${() => hold(true, READING_MS)} onmouseleave=${() => hold(false)} onfocusin=${enter} onfocusout=${leave}>
 		<table role="table" class="rows conns">

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The collector's page: reads the address, starts the line to the collector, draws.
 import { render } from 'preact';
-import { refresh_all, start } from './link.js';
+import { refresh_changed, start } from './link.js';
 import { Page } from './page.js';
 import { html } from './parts.js';
 import { url_read } from './store.js';
 
 url_read();
-window.addEventListener('hashchange', () => {
-	url_read();
-	refresh_all();
-});
+for (const what of ['hashchange', 'popstate'])
+	window.addEventListener(what, () => {
+		url_read();
+		refresh_changed();
+	});
 start();
 render(html`<${Page} />`, document.getElementById('app'));

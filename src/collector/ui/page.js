@@ -1,32 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The header, the page "Now" in the order in which a network engineer wants to know things, and "Paths".
-import { age, clock, count, WINDOWS } from './format.js';
-import { Chart } from './chart.js';
-import { Ledger, sensor_silent } from './ledger.js';
-import { pace, refresh_all } from './link.js';
-import { Attempts, Destinations, Failures } from './lists.js';
-import { Live, Others } from './live.js';
+// The shell around the pages: header, window and sensor, what is wrong with the line; loads a page when it
+// is first looked at.
+import { age, clock, count, day_clock, WINDOWS } from './format.js';
+import { latest_runs } from './ledger.js';
+import { answer, choose_all, logout, refresh_all, refresh_changed, resources_add, stale_since_ms } from './link.js';
+import { Login } from './login.js';
+import * as now from './now.js';
+import { PAGES, page_of } from './pages.js';
 import { Empty, Follow, html, memo, Shape } from './parts.js';
-import { Paths } from './paths.js';
-import { Tiles } from './tiles.js';
-import { held, rows_fresh, rows_release, set, SKIPPED_SHOWN_MS, state, url_write } from './store.js';
+import { held, now_ms, rows_fresh, rows_release, set, state, url_of } from './store.js';
+import { theme, theme_set, THEMES } from './theme.js';
 
-function choose_window(window_s)
+const modules = { now };           // page -> its module, once it is here
+const loading = new Set();
+const failed = new Map();          // page -> why it could not be loaded
+
+resources_add('now', now.resources);
+
+// A page's file; what it needs is asked for as soon as it is here.
+async function load(page)
 {
-	set({ window_s });
-	url_write();
-	refresh_all();
+	if (modules[page.id] || loading.has(page.id))
+		return;
+	loading.add(page.id);
+	failed.delete(page.id);
+	try {
+		const module = await page.load();
+		resources_add(page.id, module.resources);
+		modules[page.id] = module;
+	} catch (e) {
+		failed.set(page.id, e.message);
+	}
+	loading.delete(page.id);
+	set({});
+	refresh_changed();
 }
 
-function open_page(e, page)
+function open_page(e, id)
 {
+	// Another button or key: the browser's own way to follow a link.
+	if (e.button || e.ctrlKey || e.metaKey || e.shiftKey || e.altKey)
+		return;
 	e.preventDefault();
-	set({ page });
-	url_write();
-	refresh_all();
+	if (id === state.page)
+		return;
+	history.pushState(null, '', url_of(id));
+	choose_all({ page: id, view: {} });
+	scrollTo(0, 0);
 }
-
-const PAGES = [['now', 'Now'], ['paths', 'Paths']];
 
 function toggle_pause()
 {
@@ -40,6 +61,15 @@ function toggle_pause()
 	}
 }
 
+// Back by a window, or forth; what would end behind now ends with now.
+function move(windows)
+{
+	const now_s = Math.floor(now_ms() / 1000);
+	const until_s = (state.until_s || now_s) + windows * state.window_s;
+
+	choose_all({ until_s: until_s >= now_s - 60 ? 0 : Math.floor(until_s / 60) * 60 });
+}
+
 const LINKS = {
 	connecting: ['ring', 'dim', 'Connecting'],
 	live: ['disc', 'good', 'Live'],
@@ -47,23 +77,43 @@ const LINKS = {
 	lost: ['cross', 'bad', 'Collector lost'],
 };
 
-const Header = memo(({ link, paused_at, page, window_s, waiting }) => {
+const THEME_SHAPES = { __proto__: null, auto: 'half', light: 'ring', dark: 'disc' };
+
+function next_theme()
+{
+	theme_set(THEMES[(THEMES.indexOf(theme.choice) + 1) % THEMES.length]);
+	set({});
+}
+
+const Header = memo(({ link, paused_at, page, address, session, locked, choice }) => {
 	const [shape, tone, word] = paused_at ? ['bars', 'warn', 'Paused'] : LINKS[link];
 
-	return html`<header class="top">
-		<a class="skip" href="#app" onclick=${(e) => { e.preventDefault(); document.querySelector('main input')?.focus(); }}>${page === 'now' ? 'Skip to live handshakes' : 'Skip to the paths'}</a>
+	return html`<header class="top" data-address=${address}>
+		<a class="skip" href="#app" onclick=${(e) => { e.preventDefault(); (document.querySelector('main input, main select, main button, main a, main [tabindex]'))?.focus(); }}>${page === 'now' ? 'Skip to live handshakes' : 'Skip to the page'}</a>
 		<h1><img src="icon.svg" alt="" width="26" height="26" />net-gazer</h1>
-		<nav aria-label="Pages">${PAGES.map(([id, name]) => html`<a key=${id} href=${id === 'now' ? '#' : `#p=${id}`} aria-current=${id === page ? 'page' : undefined}
-			onclick=${(e) => open_page(e, id)}>${name}</a>`)}</nav>
-		<span class=${`mark link ${tone}`} role="status" data-link=${paused_at ? 'paused' : link}><${Shape} name=${shape} />${word}</span>
-		<div class="controls">
-			${page === 'now' && html`<div class="segments" role="group" aria-label="Time window">${WINDOWS.map((w) => html`<button type="button" key=${w.id} data-window=${w.id}
-				aria-pressed=${w.s === window_s} onclick=${() => choose_window(w.s)}>${w.label}</button>`)}</div>`}
-			<button type="button" class="pause" aria-pressed=${paused_at > 0} onclick=${toggle_pause}>${paused_at
-		? html`Go on${waiting > 0 && html`<span class="n"> (${count(waiting)} new)</span>`}` : 'Pause'}</button>
+		${!locked && html`<nav aria-label="Pages">${PAGES.map(({ id, name }) => html`<a key=${id} href=${url_of(id)} aria-current=${id === page ? 'page' : undefined}
+			onclick=${(e) => open_page(e, id)}>${name}</a>`)}</nav>`}
+		<div class="about-us">
+			${!locked && html`<span class=${`mark link ${tone}`} role="status" data-link=${paused_at ? 'paused' : link}><${Shape} name=${shape} />${word}</span>`}
+			<button type="button" class="theme" onclick=${next_theme} title="Colours: as the system, light, dark"><${Shape} name=${THEME_SHAPES[choice]} /><span><span class="vh">Colours: </span>${choice}</span></button>
+			${!locked && session?.user && html`<button type="button" class="logout" onclick=${logout}>Log out <bdi>${session.user}</bdi></button>`}
 		</div>
 	</header>`;
 });
+
+// The window of time, the sensor, and whether the page moves on.
+const Toolbar = memo(({ has_window, window_s, until_s, sensor, sensors, paused_at, waiting }) => html`<section class="toolbar" aria-label="What is shown">
+	${has_window && html`<div class="segments" role="group" aria-label="Time window">${WINDOWS.map((w) => html`<button type="button" key=${w.id} data-window=${w.id}
+		aria-pressed=${w.s === window_s} onclick=${() => choose_all({ window_s: w.s })}>${w.label}</button>`)}</div>
+	<div class="segments move" role="group" aria-label="Earlier and later">
+		<button type="button" class="earlier" onclick=${() => move(-1)} aria-label="Earlier by one window" title="Earlier by one window"><${Shape} name="left" /></button>
+		${until_s > 0 && html`<button type="button" class="until" onclick=${() => choose_all({ until_s: 0 })} title="Back to now"><${Shape} name="clock" />until ${day_clock(until_s)}<span class="vh">: back to now</span></button>`}
+		<button type="button" class="later" disabled=${!until_s} onclick=${() => move(1)} aria-label="Later by one window" title="Later by one window"><${Shape} name="right" /></button></div>`}
+	${sensors.length > 1 && html`<label class="choice"><span class="vh">Sensor</span><select value=${sensor} onchange=${(e) => choose_all({ sensor: e.currentTarget.value })}>
+		<option value="">All ${sensors.length} sensors</option>${sensors.map((s) => html`<option key=${s} value=${s}>${s}</option>`)}</select></label>`}
+	<button type="button" class="pause" aria-pressed=${paused_at > 0} onclick=${toggle_pause}>${paused_at
+		? html`Go on${waiting > 0 && html`<span class="n"> (${count(waiting)} new)</span>`}` : 'Pause'}</button>
+</section>`);
 
 // Ticks each second while the collector is away.
 class Banner extends Follow {
@@ -101,30 +151,18 @@ function NoSensor()
 			A sensor on another machine needs an address of this collector that it can reach; unless told otherwise, the collector listens on loopback alone.</p></section>`;
 }
 
-function no_rows(sensors)
+function NotLoaded({ page, why })
 {
-	const s = sensors?.find((x) => !sensor_silent(x));
-
-	if (!sensors)
-		return html`<${Empty}>Waiting for the collector.</${Empty}>`;
-	if (!s)
-		return html`<${Empty}>No handshake is stored, and no sensor is reporting. Is <code>net-gazer</code> still running there?</${Empty}>`;
-	if (!s.stat.seen)
-		return html`<${Empty}>Sensor <bdi>${s.sensor}</bdi> reports, but its rules have matched no packet. Does traffic pass through that machine? Open a connection, or look at the counters: <code>nft list table inet net_gazer</code></${Empty}>`;
-	return html`<${Empty}>Sensor <bdi>${s.sensor}</bdi> has seen ${count(s.stat.seen)} packets, but no handshake has ended yet.</${Empty}>`;
+	return html`<section class="panel start" aria-labelledby="start-h"><header><h2 id="start-h">${page.name} could not be loaded</h2></header>
+		<p>${why}</p><p>Was the collector updated? Then this page is older than it. <button type="button" onclick=${() => location.reload()}>Load it anew</button></p></section>`;
 }
 
-// Data older than three turns of its pace is marked, whatever the reason.
-function stale_words(name)
+// What a part of a page gets for one of its resources.
+function of(name)
 {
-	const d = state.data[name];
+	const since_ms = stale_since_ms(name);
 
-	if (!d?.value || state.paused_at)
-		return null;
-	const every_ms = name === 'sensors' ? 10000 : name === 'graph' ? 60000 : pace(state.window_s).max_ms;
-	const old_ms = Date.now() - d.at_ms;
-
-	return old_ms > 3 * every_ms || (state.link === 'lost' && old_ms > 5000) ? `from ${clock(d.at_ms / 1000)}` : null;
+	return { d: answer(name), window_s: state.window_s, until_s: state.until_s, stale: since_ms ? `from ${clock(since_ms / 1000)}` : null };
 }
 
 export class Page extends Follow {
@@ -142,23 +180,39 @@ export class Page extends Follow {
 
 	render()
 	{
-		const { data, window_s, rows } = state;
-		const sensors = data.sensors?.value?.sensors;
-		const of = (name) => ({ d: data[name]?.window_s === window_s || name === 'sensors' ? data[name] : undefined, window_s, stale: stale_words(name) });
-		const nothing = sensors && !sensors.length && !rows.length;
+		const page = page_of(state.page);
+		const module = modules[page.id];
+		const sensors = answer('sensors')?.value?.sensors;
+		const nothing = sensors && !sensors.length && !state.rows.length && !page.without_sensors;
+		const header = html`<${Header} link=${state.link} paused_at=${state.paused_at} page=${page.id} session=${state.session} locked=${state.locked} choice=${theme.choice}
+			address=${url_of('now')} />`;
 
-		return html`<${Header} link=${state.link} paused_at=${state.paused_at} page=${state.page} window_s=${window_s} waiting=${state.paused_at ? rows_fresh().length : 0} />
+		document.title = state.locked ? 'Log in: net-gazer' : `${page.name}: net-gazer`;
+		if (state.locked)
+			return html`${header}<${Login} />`;
+		if (!module && !failed.has(page.id))
+			load(page);
+		return html`${header}
+		<${Toolbar} has_window=${page.window} window_s=${state.window_s} until_s=${state.until_s} sensor=${state.sensor} sensors=${sensor_names(sensors, state.sensor)}
+			paused_at=${state.paused_at} waiting=${state.paused_at ? rows_fresh().length : 0} />
 		<${Banner} />
-		<main class=${`${state.link === 'lost' ? 'lost' : ''} ${state.page}`}>
-			${nothing ? html`<${NoSensor} />` : state.page === 'paths' ? html`<${Paths} d=${data.graph} one=${data.path} stale=${stale_words('graph')} dst=${state.dst} hop=${state.hop} filter=${state.path_filter} />` : html`
-			<${Tiles} summary=${of('summary').d} attempts=${of('attempts').d} sensors=${data.sensors} window_s=${window_s} stale=${stale_words('summary')} />
-			<${Chart} ...${of('summary')} />
-			<${Live} rows=${rows} filter=${state.filter} open=${state.open} waiting=${state.waiting} waiting_lost=${state.waiting_lost}
-				skipped=${Date.now() - state.skipped_at < SKIPPED_SHOWN_MS ? state.skipped : 0} is_held=${held()} paused=${state.paused_at > 0} empty=${rows.length ? null : no_rows(sensors)} />
-			<div class="side"><${Failures} ...${of('failures')} /><${Attempts} ...${of('attempts')} /></div>
-			<${Destinations} ...${of('destinations')} />
-			<${Others} others=${state.others} />
-			<${Ledger} d=${data.sensors} storage=${data.storage?.value} stale=${stale_words('sensors')} />`}
+		<main class=${`${state.link === 'lost' ? 'lost' : ''} ${page.id}`}>
+			${nothing ? html`<${NoSensor} />` : module ? html`<${module.View} state=${state} of=${of} />`
+		: failed.has(page.id) ? html`<${NotLoaded} page=${page} why=${failed.get(page.id)} />` : html`<${Empty}>Loading.</${Empty}>`}
 		</main>`;
 	}
+}
+
+let names = [];
+
+// The same list while it says the same.  One that only the address names can be left again.
+function sensor_names(sensors, chosen)
+{
+	const list = latest_runs(sensors ?? []).latest.map((s) => s.sensor);
+
+	if (chosen && !list.includes(chosen))
+		list.push(chosen);
+	if (list.join(' ') !== names.join(' '))
+		names = list;
+	return names;
 }

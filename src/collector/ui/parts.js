@@ -58,6 +58,8 @@ const SHAPES = {
 	out: html`<path d="M2.4 9.6 9.4 2.6M4.4 2.4h5.2v5.2" class="line" />`,
 	in: html`<path d="M9.6 2.4 2.6 9.4M7.6 9.6H2.4V4.4" class="line" />`,
 	both: html`<path d="M1 6h10M3.6 3.2 1 6l2.6 2.8M8.4 3.2 11 6 8.4 8.8" class="line" />`,
+	left: html`<path d="M7.6 2.2 3.8 6l3.8 3.8" class="line thick" />`,
+	right: html`<path d="M4.4 2.2 8.2 6 4.4 9.8" class="line thick" />`,
 	loop: html`<path d="M10 6a4 4 0 1 1-1.4-3M10.2 1v2.4H7.8" class="line" />`,
 };
 

@@ -4,24 +4,23 @@
 import { Component } from 'preact';
 import { count, ms, percent, UNKNOWN } from './format.js';
 import { added_us, dst_label, Graph, Legend, light } from './graph.js';
-import { refresh_all } from './link.js';
+import { choose, question } from './link.js';
 import { Age, Count, Empty, Host, html, memo, Ms, Panel, Shape } from './parts.js';
-import { filter_by, set, state, url_write } from './store.js';
+import { address, filter_by, state } from './store.js';
 import { WORDS } from './words.js';
 
 const ROWS_FEW = 12, LINKS_MAX = 500;
 
-function choose(what)
-{
-	set(what);
-	url_write();
-	refresh_all();
-}
+const EVERY = { min_ms: 3000, max_ms: 60000 };
+
+export const resources = {
+	graph: { path: () => question('api/graph', { limit: 200 }), on: ['trace'], every: EVERY },
+	path: { path: () => address(state.view.dst) && question('api/paths', { dst: state.view.dst }), on: ['trace'], every: EVERY },
+};
 
 function on_filter(e)
 {
-	set({ path_filter: e.currentTarget.value });
-	url_write();
+	choose({ path: e.currentTarget.value });
 }
 
 function path_text(graph, p)
@@ -175,8 +174,11 @@ function filtered(graph, filter)
 	return last.list;
 }
 
-export function Paths({ d, one, stale, dst, hop, filter })
+export function View({ state: { view }, of })
 {
+	const { d, stale } = of('graph');
+	const one = of('path').d;
+	const dst = address(view.dst), hop = address(view.hop), filter = view.path ?? '';
 	const graph = d?.value;
 
 	if (!graph)
@@ -191,7 +193,7 @@ export function Paths({ d, one, stale, dst, hop, filter })
 			<input type="search" value=${filter} oninput=${on_filter} placeholder="Filter: changed -reached 10.0.0" spellcheck="false" autocomplete="off" maxlength="200" /></label>`}>
 		${graph.cut && html`<p class="hint" role="status">The graph shows the ${count(graph.paths.length)} destinations traced last, of ${count(graph.stored.destinations)}.</p>`}
 		${silent > 0 && html`<p class="hint">The oldest ${count(graph.evicted.hops)} hops, ${count(graph.evicted.links)} links and ${count(graph.evicted.paths)} paths had to make room.</p>`}
-		${!paths.length ? html`<${Empty}>No path matches <q><bdi>${filter}</bdi></q>. <button type="button" onclick=${() => { set({ path_filter: '' }); url_write(); }}>Clear the filter</button></${Empty}>`
+		${!paths.length ? html`<${Empty}>No path matches <q><bdi>${filter}</bdi></q>. <button type="button" onclick=${() => choose({ path: '' })}>Clear the filter</button></${Empty}>`
 		: html`<${Graph} graph=${graph} paths=${paths} dst=${dst} hop=${hop} choose=${choose} /><${Legend} /><${Twin} graph=${graph} paths=${paths} />`}
 	</${Panel}>
 	${dst && html`<${Details} d=${one} dst=${dst} />`}

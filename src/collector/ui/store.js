@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The page's one state and its rules: what came from the collector, what the reader chose.  link.js
 // writes what arrives, the parts read; every list here is bounded.
-import { WINDOWS } from './format.js';
+import { iso_s, WINDOWS } from './format.js';
+import { page_of } from './pages.js';
 
 const ROWS_KEPT = 1000;    // what the filter searches
 const WAITING_MAX = 1000;  // arrived while the reader holds the list still
 const OTHERS_KEPT = 50;
+const CHOICE_MAX = 4000;   // characters of one choice in the address
+const WINDOW_FIRST_S = 300;
 export const SKIPPED_SHOWN_MS = 15000;
 
 export const state = {
-	page: 'now',           // now | paths
-	window_s: 300,
-	filter: '',
-	path_filter: '',
-	dst: '',               // destination whose path is looked at
-	hop: '',               // hop that everything through it is shown of
+	page: 'now',           // id of a row of PAGES
+	window_s: WINDOW_FIRST_S,
+	until_s: 0,            // where the window ends, unix time; 0: now, and it moves on
+	sensor: '',            // name; '': all
+	view: {},              // what the page itself keeps in the address: its keys, strings
 	paused_at: 0,          // ms, 0: not paused
 	reading: false,        // pointer or keyboard is inside the live list
 	open: null,            // key of the row that shows its details
@@ -22,13 +24,15 @@ export const state = {
 	lost_at: 0,            // ms
 	retry_at: 0,           // ms
 	skew_ms: 0,            // collector's clock minus this browser's
+	session: null,         // what the collector says of who we are
+	locked: false,         // it wants a login first
 	rows: [],              // conn reports, newest first
 	waiting: [],
 	waiting_lost: 0,
 	skipped: 0,            // events that the stream left out lately
 	skipped_at: 0,
 	others: [],            // trace and plugin reports, newest first
-	data: {},              // resource -> { value, at_ms, window_s, error }
+	data: {},              // resource -> { path, value, at_ms, error, status, tried_ms }
 };
 
 const watchers = new Set();
@@ -109,7 +113,7 @@ export function others_arrive(reports)
 }
 
 // '': it is none; the collector looks closer.
-function address(text)
+export function address(text)
 {
 	return /^[0-9a-f:.]{2,45}$/i.test(text ?? '') ? text : '';
 }
@@ -118,30 +122,43 @@ function address(text)
 export function url_read()
 {
 	const q = new URLSearchParams(location.hash.slice(1));
+	const page = page_of(q.get('p')) ?? page_of('now');
 	const w = WINDOWS.find((x) => x.id === q.get('w'));
+	const until_s = Date.parse(q.get('u') ?? '') / 1000;
+	const view = {};
 
-	set({ page: q.get('p') === 'paths' ? 'paths' : 'now', window_s: w ? w.s : 300, filter: q.get('q') ?? '',
-		path_filter: q.get('path') ?? '', dst: address(q.get('dst')), hop: address(q.get('hop')) });
+	for (const k of page.keys)
+		if (q.get(k))
+			view[k] = q.get(k).slice(0, CHOICE_MAX);
+	set({ page: page.id, view, window_s: w ? w.s : WINDOW_FIRST_S, until_s: until_s > 0 ? until_s : 0,
+		sensor: (q.get('s') ?? '').slice(0, 64) });
+}
+
+// The address of a page with choices of its own; the window and the sensor go with it.
+export function url_of(page, view)
+{
+	const q = new URLSearchParams();
+
+	if (page !== 'now')
+		q.set('p', page);
+	if (state.window_s !== WINDOW_FIRST_S)
+		q.set('w', WINDOWS.find((x) => x.s === state.window_s).id);
+	if (state.until_s)
+		q.set('u', iso_s(state.until_s));
+	if (state.sensor)
+		q.set('s', state.sensor);
+	for (const k of page_of(page).keys)
+		if (view?.[k])
+			q.set(k, view[k]);
+	const hash = q.toString();
+	return hash ? `#${hash}` : '#';
 }
 
 export function url_write()
 {
-	const q = new URLSearchParams();
+	const hash = url_of(state.page, state.view);
 
-	if (state.page !== 'now')
-		q.set('p', state.page);
-	if (state.window_s !== 300)
-		q.set('w', WINDOWS.find((x) => x.s === state.window_s).id);
-	if (state.filter)
-		q.set('q', state.filter);
-	if (state.path_filter)
-		q.set('path', state.path_filter);
-	if (state.dst)
-		q.set('dst', state.dst);
-	if (state.hop)
-		q.set('hop', state.hop);
-	const hash = q.toString();
-	history.replaceState(null, '', hash ? `#${hash}` : location.pathname);
+	history.replaceState(null, '', hash === '#' ? location.pathname : hash);
 }
 
 const texts = new WeakMap();

@@ -32,10 +32,10 @@ function outcomes(s)
 
 // The collector's window ends with the minute that is running, so it is a little shorter than its
 // name; and nobody looked before the first sensor came.
-function per_time(n, summary, window_s, list)
+function per_time(n, summary, window_s, until_s, list)
 {
 	const from_s = Math.max(unix_s(summary.value.series?.[0]?.t), Math.min(...list.map((s) => unix_s(s.first_rx))));
-	const long_s = (summary.at_ms + now_ms() - Date.now()) / 1000 - from_s;
+	const long_s = (until_s || (summary.at_ms + now_ms() - Date.now()) / 1000) - from_s;
 	const per_min = n / (Math.min(window_s, long_s > 30 ? long_s : window_s) / 60);
 
 	if (per_min >= 10)
@@ -58,9 +58,9 @@ export function coverage(sensors)
 	return { seen, parsed };
 }
 
-export const Tiles = memo(({ summary, sensors, attempts, window_s, stale }) => {
+export const Tiles = memo(({ summary, sensors, attempts, window_s, until_s, stale }) => {
 	const s = summary?.value;
-	const words = window_words(window_s);
+	const words = window_words(window_s, until_s);
 	// Without the step that is not over: it would look like a fall.
 	const series = (s?.series ?? []).slice(0, -1);
 	const p50 = span(s?.rtt_p50_us), p95 = span(s?.rtt_p95_us);
@@ -74,7 +74,7 @@ export const Tiles = memo(({ summary, sensors, attempts, window_s, stale }) => {
 	const cover = seen ? parsed / seen : 1;
 
 	return html`<dl class=${`tiles ${stale ? 'stale' : ''}`} aria-label=${`The last ${words} in six numbers`}>
-		<${Tile} id="t-conns" label="Handshakes" value=${count(s?.conns)} sub=${s ? per_time(s.conns, summary, window_s, all) : ''}
+		<${Tile} id="t-conns" label="Handshakes" value=${count(s?.conns)} sub=${s ? per_time(s.conns, summary, window_s, until_s, all) : ''}
 			values=${series.map((p) => p.conns)} />
 		<${Tile} id="t-failed" label="Failed" value=${s ? percent(failed_of(s), s.conns) : UNKNOWN} unit="%" sub=${s ? outcomes(s) : ''}
 			tone=${bad >= 0.1 ? 'alarm' : ''} values=${series.map((p) => p.failed)} spark="bad" />
