@@ -10,6 +10,8 @@ DATADIR     ?= $(PREFIX)/share/net-gazer
 MANDIR      ?= $(PREFIX)/share/man
 INCLUDEDIR  ?= $(PREFIX)/include
 UNITDIR     ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 SYSCONFDIR  ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 
 VERSION     := 0.1.0
@@ -164,6 +166,8 @@ lint: deps                              ## compilers' analysers, cppcheck, shell
 	@+$(MAKE) --no-print-directory all
 	@O=$O VERSION=$(VERSION) .ci/lint
 
+units_of    := net-gazer net-gazer-nft net-gazer-collector
+users_of    := net-gazer net-gazer-collector
 install: all                            ## into DESTDIR and PREFIX
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(PLUGINDIR) $(DESTDIR)$(DATADIR) \
 		$(DESTDIR)$(INCLUDEDIR)/net-gazer $(DESTDIR)$(SYSCONFDIR)/net-gazer
@@ -176,20 +180,27 @@ install: all                            ## into DESTDIR and PREFIX
 	for c in net-gazer.conf net-gazer-collector.conf; do \
 	  [ -e $(DESTDIR)$(SYSCONFDIR)/net-gazer/$$c ] || install -m 644 etc/$$c $(DESTDIR)$(SYSCONFDIR)/net-gazer/ || exit 1; done
 	install -d $(DESTDIR)$(UNITDIR)
-	for u in net-gazer net-gazer-collector; do \
-	  sed 's,@SBINDIR@,$(SBINDIR),; s,@SYSCONFDIR@,$(SYSCONFDIR),' etc/$$u.service >$(DESTDIR)$(UNITDIR)/$$u.service && \
-	  chmod 644 $(DESTDIR)$(UNITDIR)/$$u.service || exit 1; done
+	for u in $(units_of); do \
+	  sed 's,@SBINDIR@,$(SBINDIR),; s,@SYSCONFDIR@,$(SYSCONFDIR),; s,@DATADIR@,$(DATADIR),' etc/$$u.service \
+	    >$(DESTDIR)$(UNITDIR)/$$u.service && chmod 644 $(DESTDIR)$(UNITDIR)/$$u.service || exit 1; done
+	for p in $(users_of); do \
+	  install -D -m 644 etc/$$p.sysusers $(DESTDIR)$(SYSUSERSDIR)/$$p.conf && \
+	  install -D -m 644 etc/$$p.tmpfiles $(DESTDIR)$(TMPFILESDIR)/$$p.conf || exit 1; done
 uninstall:                              ## the reverse; configuration stays
 	rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,net-gazer net-gazerctl net-gazer-collector)
-	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,net-gazer.service net-gazer-collector.service)
+	rm -f $(patsubst %,$(DESTDIR)$(UNITDIR)/%.service,$(units_of))
+	rm -f $(foreach d,$(SYSUSERSDIR) $(TMPFILESDIR),$(patsubst %,$(DESTDIR)$d/%.conf,$(users_of)))
 	rm -rf $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR) $(DESTDIR)$(INCLUDEDIR)/net-gazer
 	rm -f $(addprefix $(DESTDIR)$(PLUGINDIR)/,$(notdir $(plugins)))
 	-rmdir $(DESTDIR)$(PLUGINDIR) $(DESTDIR)$(dir $(PLUGINDIR)) 2>/dev/null
 	for m in $(mans); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
+deb: deps                               ## Debian packages, into $O/deb
+	@+$(MAKE) --no-print-directory -f etc/debian/build.mk O=$(abspath $O) VERSION=$(VERSION)
 clean:                                  ## remove what was built
 	rm -rf $O
 help:                                   ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
-.PHONY: all sensor run demo deps units fuzzers check check-unit fuzz soak bench bench-trace lint install uninstall clean help
+.PHONY: all sensor run demo deps units fuzzers check check-unit fuzz soak bench bench-trace bench-collector lint \
+	install uninstall deb clean help
 .SECONDARY:
 -include $(shell find $O -name '*.d' 2>/dev/null)
