@@ -44,6 +44,7 @@ struct store {
 	struct runs runs;
 	struct rollup rollup;
 	struct paths paths;
+	struct addrinfo_table addrs;
 	struct days *days;
 	sqlite3 *damaged;     /* store_blame() */
 	char *path;
@@ -87,6 +88,7 @@ static void
 apply_limits(struct store *s)
 {
 	paths_limit(&s->paths, s->limits.max_bytes);
+	addrinfo_limit(&s->addrs, s->limits.max_bytes);
 	/* Behind retention, which goes in steps, walls: together a quarter above the limit. */
 	if (s->db)
 		dbfile_set_max(s->db, s->limits.max_bytes / MAIN_WALL);
@@ -150,6 +152,8 @@ open_main(struct store *s)
 	if (!r)
 		r = paths_open(&s->paths, s->db);
 	if (!r)
+		r = addrinfo_open(&s->addrs, s->db);
+	if (!r)
 		r = dbfile_int(s->db, "SELECT value FROM meta WHERE key = 'last_id'", &s->last_id);
 	s->committed_id = s->last_id;
 	return r;
@@ -161,6 +165,7 @@ close_main(struct store *s)
 	runs_close(&s->runs);
 	rollup_close(&s->rollup);
 	paths_close(&s->paths);
+	addrinfo_close(&s->addrs);
 	sqlite3_finalize(s->set_last_id);
 	s->set_last_id = NULL;
 	if (s->db && sqlite3_close(s->db))
@@ -333,6 +338,12 @@ const struct paths_counts *
 store_paths(struct store *s)
 {
 	return &s->paths.committed;
+}
+
+struct addrinfo_table *
+store_addrs(struct store *s)
+{
+	return &s->addrs;
 }
 
 int64_t

@@ -17,6 +17,7 @@
 #include <sqlite3.h>
 #include <stdint.h>
 
+#include "addrinfo.h"
 #include "days.h"
 #include "paths.h"
 #include "report.h"
@@ -75,6 +76,7 @@ struct store_sizes store_sizes(struct store *);
 sqlite3 *store_db(struct store *);
 struct days *store_days(struct store *);
 const struct paths_counts *store_paths(struct store *);
+struct addrinfo_table *store_addrs(struct store *);
 int64_t store_stored(struct store *, int64_t run, int64_t first);
 
 #endif
