@@ -19,6 +19,7 @@
 #include "dbfile.h"
 #include "lib/log.h"
 #include "report.h"
+#include "text.h"
 
 #define F(name) "(json ->> '$." name "')"
 /* Seconds of ts, and its fraction. */
@@ -299,9 +300,9 @@ read_options(struct export *x)
 	}
 	x->all = types == REPORT_TYPES;
 	if (conf_str(conf, "from"))
-		settings_time(conf_str(conf, "from"), &x->from_us);
+		text_when(conf_str(conf, "from"), &x->from_us);
 	if (conf_str(conf, "to"))
-		settings_time(conf_str(conf, "to"), &x->to_us);
+		text_when(conf_str(conf, "to"), &x->to_us);
 	if (formats[x->format].conns_only && (types != 1 || only != REPORT_CONN)) {
 		log_error("--format %s has connections only: leave --type out", conf_str(conf, "format"));
 		return -1;

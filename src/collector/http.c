@@ -22,17 +22,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "api.h"
 #include "asset.h"
 #include "gunzip.h"
 #include "intake.h"
-#include "lib/addr.h"
 #include "lib/json.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "live.h"
-#include "metrics.h"
-#include "pathquery.h"
-#include "query.h"
+#include "report.h"
 #include "store.h"
 #include "token.h"
 
@@ -66,11 +64,11 @@ struct client {
 struct request {
 	struct http *http;
 	struct client *client;
-	const struct route *route;
+	const struct api_route *route; /* NULL: an asset */
 	unsigned status;     /* refused at the head with this; 0: go on */
 	const char *why;
 	char *body;
-	size_t len, size;
+	size_t len, size, max;
 	int too_big;
 	int crowded;
 	int gzip;
@@ -102,149 +100,22 @@ struct http {
 	unsigned n_streams, n_clients;
 	size_t body_bytes;
 	int64_t ping_us;
-	int64_t started_us;
+	struct api api;
 	int closing;
 	char *answer;        /* INTAKE_ANSWER_MAX */
 	struct log_limit said;
 };
 
-struct params {
-	int64_t limit, before, window_s;
-	char dst[ADDR_TEXT]; /* RFC 5952; "": none was given */
-};
-
-struct route {
-	const char *path;
-	int post;
-	/* Writes the answer: 0 or an error of store.h. */
-	int (*get)(struct http *, struct json *, const struct params *);
-	/* The same as text; its length.  out has room for METRICS_MAX. */
-	size_t (*text)(struct http *, char *out);
-	int64_t limit;       /* default; 0: takes none */
-	int window, before, dst; /* takes these */
-};
-
-static int
-get_conns(struct http *h, struct json *j, const struct params *p)
-{
-	return query_conns(h->setup.store, j, p->limit, p->before);
-}
-
-static int
-get_destinations(struct http *h, struct json *j, const struct params *p)
-{
-	return query_destinations(h->setup.store, j, p->window_s, p->limit, clock_wall_us());
-}
-
-static int
-get_failures(struct http *h, struct json *j, const struct params *p)
-{
-	return query_failures(h->setup.store, j, p->window_s, p->limit, clock_wall_us());
-}
-
-static int
-get_attempts(struct http *h, struct json *j, const struct params *p)
-{
-	return query_attempts(h->setup.store, j, p->window_s, p->limit, clock_wall_us());
-}
-
-static int
-get_sensors(struct http *h, struct json *j, const struct params *p)
-{
-	(void)p;
-	return query_sensors(h->setup.store, j, clock_wall_us());
-}
-
-static int
-get_summary(struct http *h, struct json *j, const struct params *p)
-{
-	return query_summary(h->setup.store, j, p->window_s, clock_wall_us());
-}
-
-static int
-get_storage(struct http *h, struct json *j, const struct params *p)
-{
-	(void)p;
-	return query_storage(h->setup.store, j);
-}
-
-static int
-get_paths(struct http *h, struct json *j, const struct params *p)
-{
-	return p->dst[0] ? pathquery_one(h->setup.store, j, p->dst)
-			 : pathquery_list(h->setup.store, j, p->limit);
-}
-
-static int
-get_graph(struct http *h, struct json *j, const struct params *p)
-{
-	return pathquery_graph(h->setup.store, j, p->limit);
-}
-
-static int
-get_health(struct http *h, struct json *j, const struct params *p)
-{
-	struct store_sizes sizes = store_sizes(h->setup.store);
-	struct intake_counts counts = intake_counts(h->setup.intake);
-
-	(void)p;
-	json_map(j, NULL);
-	json_raw_str(j, "status", "ok", 2);
-	json_raw_str(j, "version", VERSION, strlen(VERSION));
-	json_int(j, "up_s", (clock_mono_us() - h->started_us) / 1000000);
-	json_uint(j, "accepted", counts.accepted);
-	json_uint(j, "duplicate", counts.duplicate);
-	json_uint(j, "rejected", counts.rejected);
-	json_int(j, "rows", sizes.rows);
-	json_int(j, "bytes", sizes.bytes);
-	json_int(j, "last_id", sizes.last_id);
-	json_uint(j, "connections", h->n_clients);
-	json_uint(j, "streams", h->n_streams);
-	json_close(j);
-	return 0;
-}
-
-static size_t
-get_metrics(struct http *h, char *out)
-{
-	struct store_sizes sizes = store_sizes(h->setup.store);
-	struct intake_counts counts = intake_counts(h->setup.intake);
-
-	return metrics_write(&(struct metrics){ .up_s = (clock_mono_us() - h->started_us) / 1000000,
-						.accepted = counts.accepted, .duplicate = counts.duplicate,
-						.rejected = counts.rejected, .rows = sizes.rows, .bytes = sizes.bytes,
-						.last_id = sizes.last_id, .connections = h->n_clients,
-						.streams = h->n_streams }, out);
-}
-
-static const struct route routes[] = {
-	{ .path = "/v1/reports", .post = 1 },
-	{ .path = "/events" },
-	{ .path = "/api/conns", .get = get_conns, .limit = 200, .before = 1 },
-	{ .path = "/api/destinations", .get = get_destinations, .limit = 100, .window = 1 },
-	{ .path = "/api/failures", .get = get_failures, .limit = 100, .window = 1 },
-	{ .path = "/api/attempts", .get = get_attempts, .limit = 100, .window = 1 },
-	{ .path = "/api/sensors", .get = get_sensors },
-	{ .path = "/api/summary", .get = get_summary, .window = 1 },
-	{ .path = "/api/storage", .get = get_storage },
-	{ .path = "/api/paths", .get = get_paths, .limit = 100, .dst = 1 },
-	{ .path = "/api/graph", .get = get_graph, .limit = 100 },
-	{ .path = "/health", .get = get_health },
-	{ .path = "/metrics", .text = get_metrics },
-};
-static const struct route route_asset = { .path = "" };
-
-static const struct route *
-find_route(const char *path)
-{
-	for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
-		if (!strcmp(routes[i].path, path))
-			return &routes[i];
-	}
-	return asset_find(path) ? &route_asset : NULL;
-}
-
 /* ---- replies ---- */
+
+static void
+add_download(struct MHD_Response *r, const char *name)
+{
+	char value[100];
+
+	snprintf(value, sizeof value, "attachment; filename=\"%s\"", name);
+	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_DISPOSITION, value);
+}
 
 /* What every answer carries.  Takes the response. */
 static enum MHD_Result
@@ -275,6 +146,8 @@ reply(struct MHD_Connection *c, unsigned status, struct MHD_Response *r, const c
 
 static const char why_post[] = "the method must be POST";
 static const char why_get[] = "the method must be GET or HEAD";
+static const char why_body[] = "body is longer than max-body";
+static const char why_body_json[] = "body is longer than 64 KiB";
 
 static enum MHD_Result
 reply_error(struct MHD_Connection *c, unsigned status, const char *why)
@@ -448,6 +321,8 @@ check_post(struct request *q, struct MHD_Connection *c)
 	const char *origin = header(c, "Origin"), *site = header(c, "Sec-Fetch-Site");
 	const char *type = header(c, "Content-Type"), *coding = header(c, "Content-Encoding");
 	const char *key = header(c, "Idempotency-Key"), *length = header(c, "Content-Length");
+	int reports = q->route->kind == API_REPORTS;
+	const char *right = reports ? "application/x-ndjson" : "application/json";
 	size_t n = type ? strcspn(type, "; \t") : 0;
 
 	if ((origin && !hosts_origin_known(&q->http->hosts, origin)) ||
@@ -455,18 +330,21 @@ check_post(struct request *q, struct MHD_Connection *c)
 		return refuse(q, MHD_HTTP_FORBIDDEN, "a page of another site sent this");
 	if (check_token(q, c, 1))
 		return -1;
-	if (n != strlen("application/x-ndjson") || strncasecmp(type, "application/x-ndjson", n))
-		return refuse(q, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/x-ndjson");
-	if (coding && !strcasecmp(coding, "gzip"))
+	if (n != strlen(right) || strncasecmp(type, right, n))
+		return refuse(q, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+			      reports ? "Content-Type must be application/x-ndjson" : "Content-Type must be application/json");
+	if (coding && reports && !strcasecmp(coding, "gzip"))
 		q->gzip = 1;
 	else if (coding && strcasecmp(coding, "identity"))
-		return refuse(q, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "Content-Encoding must be gzip or none");
+		return refuse(q, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+			      reports ? "Content-Encoding must be gzip or none" : "Content-Encoding must be none");
 	if (key && !intake_key_ok(key))
 		return refuse(q, MHD_HTTP_BAD_REQUEST, "Idempotency-Key must be SENSOR/BOOT/FIRST-LAST");
 	if (!length && !header(c, "Transfer-Encoding"))
 		return refuse(q, MHD_HTTP_LENGTH_REQUIRED, "Content-Length is missing");
-	if (length && strtoull(length, NULL, 10) > q->http->setup.max_body)
-		return refuse(q, MHD_HTTP_CONTENT_TOO_LARGE, "body is longer than max-body");
+	q->max = reports ? q->http->setup.max_body : API_BODY_MAX;
+	if (length && strtoull(length, NULL, 10) > q->max)
+		return refuse(q, MHD_HTTP_CONTENT_TOO_LARGE, reports ? why_body : why_body_json);
 	if (q->http->body_bytes > BODIES_MAX * q->http->setup.max_body)
 		return refuse(q, MHD_HTTP_SERVICE_UNAVAILABLE, "too many bodies at once");
 	return 0;
@@ -485,10 +363,10 @@ judge(struct request *q, struct MHD_Connection *c, const char *url, const char *
 	if (!host || !hosts_known(&q->http->hosts, host))
 		return refuse(q, MHD_HTTP_MISDIRECTED_REQUEST,
 			      "this Host is not one of ours: name it with the option `hosts`");
-	q->route = find_route(url);
-	if (!q->route && (read_only || !strcmp(method, "POST")))
+	q->route = api_find(url);
+	if (!q->route && !asset_find(url) && (read_only || !strcmp(method, "POST")))
 		return refuse(q, MHD_HTTP_NOT_FOUND, "no such path; see docs/API.md");
-	if (q->route && q->route->post)
+	if (q->route && (q->route->kind == API_REPORTS || q->route->kind == API_POST))
 		return strcmp(method, "POST") ? refuse(q, MHD_HTTP_METHOD_NOT_ALLOWED, why_post)
 					      : check_post(q, c);
 	if (!read_only)
@@ -498,100 +376,59 @@ judge(struct request *q, struct MHD_Connection *c, const char *url, const char *
 	return check_token(q, c, 0);
 }
 
-/* ---- GET ---- */
+/* ---- the API and the page ---- */
 
 struct params_reader {
-	const struct route *route;
-	struct params params;
-	unsigned seen;
+	const struct api_route *route;
+	struct params *params;
+	int64_t now_us;
 	const char *wrong;
 };
-
-/* 0 and the address as we write it, -1: it is none. */
-static int
-address_in(const char *s, char out[ADDR_TEXT])
-{
-	uint8_t ipv, addr[16];
-
-	if (!s || addr_parse(&ipv, addr, s))
-		return -1;
-	addr_print(out, ipv, addr);
-	return 0;
-}
-
-/* 0 and the number, -1: none, or out of range. */
-static int
-number_in(const char *s, int64_t min, int64_t max, int64_t *out)
-{
-	if (!s || !*s || strlen(s) > 16 || s[strspn(s, "0123456789")])
-		return -1;
-	*out = strtoll(s, NULL, 10);
-	return *out < min || *out > max ? -1 : 0;
-}
 
 static enum MHD_Result
 read_param(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
 {
 	struct params_reader *r = arg;
-	unsigned bit = 0;
 
 	(void)kind;
-	if (!strcmp(name, "limit") && r->route->limit) {
-		bit = 1;
-		if (number_in(value, 1, 1000, &r->params.limit))
-			r->wrong = "limit must be a number from 1 to 1000";
-	} else if (!strcmp(name, "window_s") && r->route->window) {
-		bit = 2;
-		if (number_in(value, 60, 86400, &r->params.window_s))
-			r->wrong = "window_s must be a number from 60 to 86400";
-	} else if (!strcmp(name, "before") && r->route->before) {
-		bit = 4;
-		if (number_in(value, 1, REPORT_INT_MAX, &r->params.before))
-			r->wrong = "before must be an id";
-	} else if (!strcmp(name, "dst") && r->route->dst) {
-		bit = 8;
-		if (address_in(value, r->params.dst))
-			r->wrong = "dst must be an IP address";
-	} else {
-		r->wrong = "unknown parameter; see docs/API.md";
-	}
-	if (r->seen & bit)
-		r->wrong = "a parameter is there twice";
-	r->seen |= bit;
+	r->wrong = params_add(r->params, r->route->takes, name, value, r->now_us);
 	return r->wrong ? MHD_NO : MHD_YES;
 }
 
+/* What a function of api.c answers. */
 static enum MHD_Result
-reply_query(struct request *q, struct MHD_Connection *c)
+reply_api(struct request *q, struct MHD_Connection *c)
 {
-	struct params_reader p = { .route = q->route, .params = { q->route->limit, INT64_MAX, 3600, "" } };
+	struct http *h = q->http;
+	struct api_request asked = { .body = q->body ? q->body : "", .body_n = q->len };
+	struct params_reader reader = { .route = q->route, .params = &asked.params, .now_us = clock_wall_us() };
+	struct api_answer answer = { .status = MHD_HTTP_OK };
 	struct MHD_Response *r;
-	struct json j;
 	char *buf, *less;
 	int e;
 
-	MHD_get_connection_values(c, MHD_GET_ARGUMENT_KIND, read_param, &p);
-	if (p.wrong)
-		return reply_error(c, MHD_HTTP_BAD_REQUEST, p.wrong);
-	if (q->route->text) {
-		char text[METRICS_MAX];
-
-		r = MHD_create_response_from_buffer(q->route->text(q->http, text), text, MHD_RESPMEM_MUST_COPY);
-		return reply(c, MHD_HTTP_OK, r, METRICS_TYPE, "no-store");
-	}
+	params_begin(&asked.params, q->route->limit, reader.now_us);
+	MHD_get_connection_values(c, MHD_GET_ARGUMENT_KIND, read_param, &reader);
+	if (reader.wrong)
+		return reply_error(c, MHD_HTTP_BAD_REQUEST, reader.wrong);
 	buf = malloc(REPLY_BYTES); /* pages that stay unused cost nothing */
 	if (!buf)
 		return reply_error(c, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
-	json_begin(&j, buf, REPLY_BYTES - 1);
-	e = q->route->get(q->http, &j, &p.params);
-	if (e || json_end(&j)) {
+	json_begin(&answer.json, buf, REPLY_BYTES - 1);
+	h->api.connections = h->n_clients;
+	h->api.streams = h->n_streams;
+	e = q->route->fn(&h->api, &asked, &answer);
+	if (e || (!answer.type && json_end(&answer.json))) {
 		free(buf);
-		return reply_store_error(q->http, c, e ? e : -EIO);
+		return reply_store_error(h, c, e ? e : -EIO);
 	}
-	buf[j.len++] = '\n';
-	less = realloc(buf, j.len);
-	r = MHD_create_response_from_buffer(j.len, less ? less : buf, MHD_RESPMEM_MUST_FREE);
-	return reply(c, MHD_HTTP_OK, r, "application/json", "no-store");
+	if (!answer.type)
+		buf[answer.json.len++] = '\n';
+	less = realloc(buf, answer.json.len + 1);
+	r = MHD_create_response_from_buffer(answer.json.len, less ? less : buf, MHD_RESPMEM_MUST_FREE);
+	if (r && answer.download)
+		add_download(r, answer.download);
+	return reply(c, answer.status, r, answer.type ? answer.type : "application/json", "no-store");
 }
 
 static enum MHD_Result
@@ -697,7 +534,7 @@ reply_stream(struct request *q, struct MHD_Connection *c, int head_only)
 	struct stream *s;
 	int64_t after = -1;
 
-	if (last && *last && number_in(last, 0, REPORT_INT_MAX, &after))
+	if (last && *last && params_number(last, 0, REPORT_INT_MAX, &after))
 		return reply_error(c, MHD_HTTP_BAD_REQUEST, "Last-Event-ID must be an id");
 	if (head_only) {
 		r = MHD_create_response_from_buffer(0, (void *)(uintptr_t)hello, MHD_RESPMEM_PERSISTENT);
@@ -736,15 +573,15 @@ take_body(struct request *q, const char *bytes, size_t n)
 
 	if (q->too_big || q->crowded)
 		return;
-	if (n > h->setup.max_body - q->len) {
+	if (n > q->max - q->len) {
 		q->too_big = 1;
 		return;
 	}
-	if (n > q->size - q->len) {
+	if (n + 1 > q->size - q->len) {
 		size_t size = q->size ? 2 * q->size : 32768;
 		char *more;
 
-		while (size < q->len + n)
+		while (size < q->len + n + 1)
 			size *= 2;
 		if (h->body_bytes + size - q->size > (BODIES_MAX + 1) * h->setup.max_body + 65536) {
 			q->crowded = 1;
@@ -761,6 +598,7 @@ take_body(struct request *q, const char *bytes, size_t n)
 	}
 	memcpy(q->body + q->len, bytes, n);
 	q->len += n;
+	q->body[q->len] = 0;
 }
 
 static enum MHD_Result
@@ -773,10 +611,6 @@ reply_intake(struct request *q, struct MHD_Connection *c)
 	size_t n = q->len;
 	int e, news = 0;
 
-	if (q->too_big)
-		return reply_error(c, MHD_HTTP_CONTENT_TOO_LARGE, "body is longer than max-body");
-	if (q->crowded)
-		return reply_error(c, MHD_HTTP_SERVICE_UNAVAILABLE, "too many bodies at once");
 	if (q->gzip) {
 		e = gunzip(q->body, q->len, 4 * h->setup.max_body, &unpacked, &n);
 		if (e == -EFBIG)
@@ -838,13 +672,20 @@ on_request(void *arg, struct MHD_Connection *c, const char *url, const char *met
 	q->client->since_us = clock_mono_us();
 	if (q->status)
 		return reply_error(c, q->status, q->why);
-	if (q->route->post)
-		return reply_intake(q, c);
-	if (q->route->get || q->route->text)
-		return reply_query(q, c);
-	if (q->route == &route_asset)
+	if (q->too_big)
+		return reply_error(c, MHD_HTTP_CONTENT_TOO_LARGE, q->route->kind == API_REPORTS ? why_body : why_body_json);
+	if (q->crowded)
+		return reply_error(c, MHD_HTTP_SERVICE_UNAVAILABLE, "too many bodies at once");
+	if (!q->route)
 		return reply_asset(c, url);
-	return reply_stream(q, c, !strcmp(method, "HEAD"));
+	switch (q->route->kind) {
+	case API_REPORTS:
+		return reply_intake(q, c);
+	case API_EVENTS:
+		return reply_stream(q, c, !strcmp(method, "HEAD"));
+	default:
+		return reply_api(q, c);
+	}
 }
 
 static void
@@ -895,7 +736,8 @@ on_connection(void *arg, struct MHD_Connection *c, void **socket_state, enum MHD
 	*socket_state = NULL;
 }
 
-/* None of our paths and parameters needs a %, so none is one: no second spelling of anything. */
+/* None of our paths needs a %, so none is one: no second spelling of anything.  params.c reads those of the
+ * parameters that may have them. */
 static size_t
 on_unescape(void *arg, struct MHD_Connection *c, char *text)
 {
@@ -1055,7 +897,8 @@ http_start(const struct http_setup *setup)
 		goto fail;
 	h->setup = *setup;
 	h->clients.next = h->clients.prev = &h->clients;
-	h->started_us = h->ping_us = clock_mono_us();
+	h->ping_us = clock_mono_us();
+	h->api = (struct api){ .store = setup->store, .intake = setup->intake, .started_us = h->ping_us };
 	h->answer = malloc(INTAKE_ANSWER_MAX + 1);
 	if (!h->answer)
 		goto fail;

@@ -37,3 +37,17 @@ report_word_index(const char *words, const char *word, size_t len)
 		words += n + 1;
 	}
 }
+
+int
+report_sensor_ok(const char *name, size_t len)
+{
+	static const char more[] = "._-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+	if (!len || len > 64)
+		return 0;
+	for (size_t i = 0; i < len; i++) {
+		if (!memchr(i ? more : more + 3, name[i], sizeof more - 1 - (i ? 0 : 3)))
+			return 0;
+	}
+	return 1;
+}

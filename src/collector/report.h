@@ -115,4 +115,7 @@ const char *report_word(const char *words, int64_t i, size_t *len);
 /* Its place, or -1. */
 int64_t report_word_index(const char *words, const char *word, size_t len);
 
+/* Whether it is a name that a sensor may have: 1 to 64 letters, digits, . _ - and the first none of these three. */
+int report_sensor_ok(const char *name, size_t len);
+
 #endif

@@ -53,27 +53,12 @@ check_host(const char *value, char *want, size_t size)
 	return 0;
 }
 
-/* "2026-11-21" or "2026-11-21T19:04:05Z", up to microseconds. */
-int
-settings_time(const char *text, int64_t *us)
-{
-	char whole[JSON_TIME_LEN + 1] = "0000-00-00T00:00:00.000000Z";
-	size_t n = strlen(text);
-	size_t len = n > 10 ? n - 1 : n;
-
-	if (n != 10 && (n < 20 || n > JSON_TIME_LEN || text[n - 1] != 'Z' || n == 21))
-		return -1;
-	memcpy(whole, text, len);
-	*us = text_time_us(whole, JSON_TIME_LEN);
-	return *us < 0 ? -1 : 0;
-}
-
 static int
 check_time(const char *value, char *want, size_t size)
 {
 	int64_t us;
 
-	if (!settings_time(value, &us))
+	if (!text_when(value, &us))
 		return 0;
 	snprintf(want, size, "a UTC time such as 2026-11-21 or 2026-11-21T19:04:05Z");
 	return -1;

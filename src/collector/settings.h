@@ -27,9 +27,6 @@ struct conf *settings_load(int argc, char **argv, struct settings_flags *, const
 struct store_limits settings_limits(const struct conf *);
 void settings_hosts(const struct conf *, struct hosts *, unsigned port);
 
-/* Of --from and --to.  0 or -1. */
-int settings_time(const char *text, int64_t *us);
-
 void settings_print_help(void);
 void settings_print_table(void);
 

@@ -164,3 +164,17 @@ text_time_us(const char *s, size_t n)
 	return ((era_day * 24 + hour) * 60 + minute) * 60000000 + second * 1000000LL +
 	       digits(s + 20, 6);
 }
+
+int
+text_when(const char *text, int64_t *us)
+{
+	char whole[JSON_TIME_LEN + 1] = "0000-00-00T00:00:00.000000Z";
+	size_t n = strlen(text);
+	size_t len = n > 10 ? n - 1 : n;
+
+	if (n != 10 && (n < 20 || n > JSON_TIME_LEN || text[n - 1] != 'Z' || n == 21))
+		return -1;
+	memcpy(whole, text, len);
+	*us = text_time_us(whole, JSON_TIME_LEN);
+	return *us < 0 ? -1 : 0;
+}

@@ -22,4 +22,7 @@ int text_surrogates_paired(const char *json, size_t n);
  * date of the calendar, has a leap second, or is not in the years 1970 to 9999. */
 int64_t text_time_us(const char *s, size_t n);
 
+/* What people write: "2026-11-21", or "2026-11-21T19:04:05Z" with up to 6 digits of a second.  0 or -1. */
+int text_when(const char *text, int64_t *us);
+
 #endif

@@ -91,19 +91,6 @@ all_hex(const char *s, size_t n)
 }
 
 static int
-form_sensor(const char *s, size_t n)
-{
-	if (!n || n > 64 || !(is_digit(*s) || is_lower(*s) || is_upper(*s)))
-		return 0;
-	for (size_t i = 1; i < n; i++) {
-		if (!(is_digit(s[i]) || is_lower(s[i]) || is_upper(s[i]) || strchr("._-", s[i])) ||
-		    !s[i])
-			return 0;
-	}
-	return 1;
-}
-
-static int
 form_boot(const char *s, size_t n)
 {
 	return n == 8 && all_hex(s, n);
@@ -322,7 +309,7 @@ static const struct member report_members[] = {
 	KEEP("ts", ts_us, ALL, ALL, TIME),
 	OPT("up_us", ALL, U64),
 	OPT("clock", ALL, WORD("synced|unsynced|repaired")),
-	KEEP("sensor", sensor, ALL, ALL, FORM(form_sensor, "1 to 64 letters, digits, . _ -")),
+	KEEP("sensor", sensor, ALL, ALL, FORM(report_sensor_ok, "1 to 64 letters, digits, . _ -")),
 	KEEP("boot", boot, ALL, ALL, FORM(form_boot, "8 hex digits")),
 	KEEP("seq", seq, ALL, ALL, U64),
 	OURS("rx_ts", ALL, TIME),

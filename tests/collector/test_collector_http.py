@@ -207,7 +207,7 @@ def malformed(port):
     yield post + host + kind + b"\r\n" + report
     # Query strings.
     windowed = ("destinations", "failures", "attempts", "summary")
-    bad_numbers = ("", "0", "-1", "59", "86401", "60.0", "1e3", "0x60", "%36%30%00", "60%20", "abc", "99999999999999999999", "+60", "60;61", "%ff")
+    bad_numbers = ("", "0", "-1", "59", "31622401", "60.0", "1e3", "0x60", "%36%30%00", "60%20", "abc", "99999999999999999999", "+60", "60;61", "%ff")
     for name, value in itertools.product(windowed, bad_numbers):
         yield f"GET /api/{name}?window_s={value} HTTP/1.1\r\n".encode() + host + b"\r\n"
     for query in ("limit=0", "limit=1001", "limit=-1", "limit=", "limit", "limit=1&limit=2", "limit=1%00", "before=0", "before=-1", "before=x",

@@ -27,3 +27,5 @@ $O/fuzz/prober_result: src/analyzer/trace.c plugins/traceroute.c plugins/path.h
 $O/fuzz/prober_engine: $(wildcard src/prober/*.[ch])
 extra_control = src/sensor/rundir.c
 $O/fuzz/control: src/sensor/control.c src/sensor/rundir.c
+extra_params = src/collector/report.c src/collector/text.c
+$O/fuzz/params: $(extra_params)

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * api.c - the table of routes and the functions that answer them.
+ */
+#include "api.h"
+
+#include <string.h>
+
+#include "intake.h"
+#include "lib/loop.h"
+#include "metrics.h"
+#include "pathquery.h"
+#include "query.h"
+#include "store.h"
+
+/* ---- the functions ---- */
+
+static int
+get_conns(struct api *a, const struct api_request *q, struct api_answer *r)
+{
+	return query_conns(a->store, &r->json, q->params.limit, q->params.before);
+}
+
+static int
+get_destinations(struct api *a, const struct api_request *q, struct api_answer *r)
+{
+	return query_destinations(a->store, &r->json, q->params.window_s, q->params.limit, q->params.until_us);
+}
+
+static int
+get_failures(struct api *a, const struct api_request *q, struct api_answer *r)
+{
+	return query_failures(a->store, &r->json, q->params.window_s, q->params.limit, q->params.until_us);
+}
+
+static int
+get_attempts(struct api *a, const struct api_request *q, struct api_answer *r)
+{
+	return query_attempts(a->store, &r->json, q->params.window_s, q->params.limit, q->params.until_us);
+}
+
+static int
+get_sensors(struct api *a, const struct api_request *q, struct api_answer *r)
+{
+	(void)q;
+	return query_sensors(a->store, &r->json, clock_wall_us());
+}
+
+static int
+get_summary(struct api *a, const struct api_request *q, struct api_answer *r)
+{
+	return query_summary(a->store, &r->json, q->params.window_s, q->params.until_us);
+}
+
+static int
+get_storage(struct api *a, const struct api_request *q, struct api_answer *r)
+{
+	(void)q;
+	return query_storage(a->store, &r->json);
+}
+
+static int
+get_paths(struct api *a, const struct api_request *q, struct api_answer *r)
+{
+	return q->params.dst[0] ? pathquery_one(a->store, &r->json, q->params.dst)
+				: pathquery_list(a->store, &r->json, q->params.limit);
+}
+
+static int
+get_graph(struct api *a, const struct api_request *q, struct api_answer *r)
+{
+	return pathquery_graph(a->store, &r->json, q->params.limit);
+}
+
+static int
+get_health(struct api *a, const struct api_request *q, struct api_answer *r)
+{
+	struct store_sizes sizes = store_sizes(a->store);
+	struct intake_counts counts = intake_counts(a->intake);
+	struct json *j = &r->json;
+
+	(void)q;
+	json_map(j, NULL);
+	json_raw_str(j, "status", "ok", 2);
+	json_raw_str(j, "version", VERSION, strlen(VERSION));
+	json_int(j, "up_s", (clock_mono_us() - a->started_us) / 1000000);
+	json_uint(j, "accepted", counts.accepted);
+	json_uint(j, "duplicate", counts.duplicate);
+	json_uint(j, "rejected", counts.rejected);
+	json_int(j, "rows", sizes.rows);
+	json_int(j, "bytes", sizes.bytes);
+	json_int(j, "last_id", sizes.last_id);
+	json_uint(j, "connections", a->connections);
+	json_uint(j, "streams", a->streams);
+	json_close(j);
+	return 0;
+}
+
+static int
+get_metrics(struct api *a, const struct api_request *q, struct api_answer *r)
+{
+	struct store_sizes sizes = store_sizes(a->store);
+	struct intake_counts counts = intake_counts(a->intake);
+	struct metrics m = { .up_s = (clock_mono_us() - a->started_us) / 1000000,
+			     .accepted = counts.accepted, .duplicate = counts.duplicate, .rejected = counts.rejected,
+			     .rows = sizes.rows, .bytes = sizes.bytes, .last_id = sizes.last_id,
+			     .connections = a->connections, .streams = a->streams };
+
+	(void)q;
+	r->type = METRICS_TYPE;
+	r->json.len = metrics_write(&m, r->json.buf);
+	return 0;
+}
+
+/* ---- the table ---- */
+
+static const struct api_route routes[] = {
+	{ "/v1/reports", API_REPORTS, 0, 0, NULL },
+	{ "/events", API_EVENTS, 0, 0, NULL },
+	{ "/api/conns", API_GET, PARAM_LIMIT | PARAM_BEFORE, 200, get_conns },
+	{ "/api/destinations", API_GET, PARAM_LIMIT | PARAM_WINDOW, 100, get_destinations },
+	{ "/api/failures", API_GET, PARAM_LIMIT | PARAM_WINDOW, 100, get_failures },
+	{ "/api/attempts", API_GET, PARAM_LIMIT | PARAM_WINDOW, 100, get_attempts },
+	{ "/api/sensors", API_GET, 0, 0, get_sensors },
+	{ "/api/summary", API_GET, PARAM_WINDOW, 0, get_summary },
+	{ "/api/storage", API_GET, 0, 0, get_storage },
+	{ "/api/paths", API_GET, PARAM_LIMIT | PARAM_DST, 100, get_paths },
+	{ "/api/graph", API_GET, PARAM_LIMIT, 100, get_graph },
+	{ "/health", API_GET, 0, 0, get_health },
+	{ "/metrics", API_GET, 0, 0, get_metrics },
+};
+
+const struct api_route *
+api_find(const char *path)
+{
+	for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+		if (!strcmp(routes[i].path, path))
+			return &routes[i];
+	}
+	return NULL;
+}
+
+int
+api_refuse(struct api_answer *r, unsigned status, const char *why)
+{
+	json_begin(&r->json, r->json.buf, r->json.size);
+	json_map(&r->json, NULL);
+	json_str(&r->json, "error", why, strlen(why));
+	json_close(&r->json);
+	r->type = r->download = NULL;
+	r->status = status;
+	return 0;
+}

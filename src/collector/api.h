@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * api.h - the routes: which path is answered by which function, and what parameters it takes.  A new
+ * endpoint is a row in api.c and a function that writes its answer.  http.c judges a request, asks here,
+ * and sends.
+ */
+#ifndef API_H
+#define API_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/json.h"
+#include "params.h"
+
+struct intake;
+struct store;
+
+#define API_BODY_MAX 65536
+
+/* What the functions work with.  All are lent. */
+struct api {
+	struct store *store;
+	struct intake *intake;
+	int64_t started_us;
+	unsigned connections, streams;
+};
+
+struct api_request {
+	struct params params;
+	const char *body;  /* POST: the whole of it, NUL behind */
+	size_t body_n;
+};
+
+struct api_answer {
+	struct json json;     /* the answer is written here: one object */
+	const char *type;     /* set: json.buf has json.len bytes of this type instead */
+	const char *download; /* the name that a browser saves it under, or NULL */
+	unsigned status;      /* 200 */
+};
+
+/* Writes the answer: 0; or an error of store.h, and nothing of what it wrote is sent. */
+typedef int api_fn(struct api *, const struct api_request *, struct api_answer *);
+
+enum api_kind {
+	API_GET,
+	API_POST,    /* a JSON body of up to API_BODY_MAX */
+	API_REPORTS, /* http.c's own */
+	API_EVENTS,
+};
+
+struct api_route {
+	const char *path;
+	enum api_kind kind;
+	unsigned takes; /* PARAM_* */
+	int64_t limit;  /* default */
+	api_fn *fn;
+};
+
+/* NULL: no such path. */
+const struct api_route *api_find(const char *path);
+
+/* An answer that says what is wrong with what was asked: {"error": why}.  Always 0, as an api_fn is. */
+int api_refuse(struct api_answer *, unsigned status, const char *why);
+
+#endif
