@@ -99,7 +99,7 @@ $O/obj/%.o: src/%.c
 	$(call Q,CC)$(CC) $(CPPFLAGS) $(paths) $(pc_cflags) $(cflags) -fPIE -MMD -MP -c -o $@ $<
 $O/plugins/%.so: plugins/%.c
 	@mkdir -p $(@D)
-	$(call Q,PLUGIN)$(CC) $(CPPFLAGS) $(cflags) -fPIC -shared $(ldflags) -MMD -MP -o $@ $<
+	$(call Q,PLUGIN)$(CC) $(CPPFLAGS) $(cflags) -fPIC -shared $(ldflags) -Wl,-z,noseparate-code -MMD -MP -o $@ $<
 
 # The page: bundled by esbuild from the lock file, then put into the program.
 ui_src      := $(wildcard src/collector/ui/*.js src/collector/ui/*.css src/collector/ui/*.html src/collector/ui/*.svg \

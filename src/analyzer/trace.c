@@ -38,15 +38,16 @@ struct slot {
 	uint8_t dst[16];
 };
 
+/* Beside the rest, which would be 48 KiB of file if one member of it were not zero. */
+static int socket_fd = -1;
 static struct {
-	int fd;
 	trace_fn *fn;
 	uint32_t generation;
 	uint32_t hand;
 	uint32_t waiting;
 	int64_t expire_us; /* no slot's deadline is before it */
 	struct slot slots[TRACE_WAITING_MAX];
-} tr = { .fd = -1 };
+} tr;
 
 /* What both sides call the same has the same number, so nothing is translated. */
 _Static_assert((int)NG_TRACE_TCP_SYN == PROBER_TCP_SYN && (int)NG_TRACE_UDP == PROBER_UDP &&
@@ -74,7 +75,7 @@ void
 trace_start(int fd, trace_fn *fn)
 {
 	memset(&tr, 0, sizeof tr);
-	tr.fd = fd;
+	socket_fd = fd;
 	tr.fn = fn;
 	tr.expire_us = INT64_MAX;
 	hash_random(&tr.generation, sizeof tr.generation);
@@ -186,7 +187,7 @@ send_request(const struct ng_trace_request *q, uint32_t wire_id)
 
 	memcpy(r.dst, q->dst, 16);
 	memcpy(r.src, q->src, 16);
-	if (send(tr.fd, &r, sizeof r, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof r)
+	if (send(socket_fd, &r, sizeof r, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof r)
 		return 0;
 	/* A full queue, or a prober that is being started again. */
 	return -EAGAIN;
@@ -201,7 +202,7 @@ trace_ask(uint32_t plugin, const struct ng_trace_request *q, int64_t now_us)
 
 	if (!request_ok(q))
 		return -EINVAL;
-	if (tr.fd < 0)
+	if (socket_fd < 0)
 		return -ENOSYS;
 	if (tr.waiting == TRACE_WAITING_MAX)
 		return -EAGAIN;
@@ -278,7 +279,7 @@ take_result(struct ng_trace *t)
 static int
 has_ended(void)
 {
-	struct pollfd p = { tr.fd, 0, 0 };
+	struct pollfd p = { socket_fd, 0, 0 };
 
 	return poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR);
 }
@@ -291,15 +292,15 @@ trace_read(void)
 	struct ng_trace t;
 	ssize_t n;
 
-	if (tr.fd < 0)
+	if (socket_fd < 0)
 		return -ENOSYS;
-	n = recv(tr.fd, &r, sizeof r, MSG_DONTWAIT | MSG_TRUNC);
+	n = recv(socket_fd, &r, sizeof r, MSG_DONTWAIT | MSG_TRUNC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n < 0 || (n == 0 && has_ended())) {
 		int e = n ? errno : EPIPE;
 
-		tr.fd = -1;
+		socket_fd = -1;
 		return -e;
 	}
 	if (trace_check(&r, (size_t)n, &t, hops))

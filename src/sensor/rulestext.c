@@ -138,8 +138,7 @@ rulestext_write(const struct ruleset_spec *spec, char *out, size_t size)
 
 	if (!f)
 		return -errno;
-	fputs("#!/usr/sbin/nft -f\n"
-	      "# Written by `net-gazerctl rules' for the configuration and the plugins of this net-gazer; for \"rules = include\".\n"
+	fputs("# Written by `net-gazerctl rules' for the configuration and the plugins of this net-gazer; for \"rules = include\".\n"
 	      "# Loading it again replaces what was there.  Nothing here accepts, drops, marks or delays a packet.\n\n"
 	      "table inet " CLASSES_TABLE "\ndelete table inet " CLASSES_TABLE "\n\ntable inet " CLASSES_TABLE " {\n", f);
 	if (spec->classes & (NG_CLASS_HANDSHAKE | NG_CLASS_ATTEMPT)) {

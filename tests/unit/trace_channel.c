@@ -55,8 +55,8 @@ teardown(void **state)
 {
 	(void)state;
 	close(prober);
-	if (tr.fd >= 0)
-		close(tr.fd);
+	if (socket_fd >= 0)
+		close(socket_fd);
 	trace_start(-1, NULL);
 	return 0;
 }
@@ -392,7 +392,7 @@ test_of_an_earlier_analyzer(void **state)
 	struct ng_trace_request q = request();
 	struct prober_request a;
 	struct prober_result r;
-	int fd = tr.fd;
+	int fd = socket_fd;
 
 	(void)state;
 	assert_int_equal(trace_ask(0, &q, S), 0);
