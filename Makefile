@@ -203,4 +203,4 @@ help:                                   ## this list
 .PHONY: all sensor run demo deps units fuzzers check check-unit fuzz soak bench bench-trace bench-collector lint \
 	install uninstall deb clean help
 .SECONDARY:
--include $(shell find $O -name '*.d' 2>/dev/null)
+-include $(shell find $O -type f -name '*.d' 2>/dev/null)
