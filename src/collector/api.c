@@ -115,19 +115,19 @@ get_metrics(struct api *a, const struct api_request *q, struct api_answer *r)
 /* ---- the table ---- */
 
 static const struct api_route routes[] = {
-	{ "/v1/reports", API_REPORTS, 0, 0, NULL },
-	{ "/events", API_EVENTS, 0, 0, NULL },
-	{ "/api/conns", API_GET, PARAM_LIMIT | PARAM_BEFORE, 200, get_conns },
-	{ "/api/destinations", API_GET, PARAM_LIMIT | PARAM_WINDOW, 100, get_destinations },
-	{ "/api/failures", API_GET, PARAM_LIMIT | PARAM_WINDOW, 100, get_failures },
-	{ "/api/attempts", API_GET, PARAM_LIMIT | PARAM_WINDOW, 100, get_attempts },
-	{ "/api/sensors", API_GET, 0, 0, get_sensors },
-	{ "/api/summary", API_GET, PARAM_WINDOW, 0, get_summary },
-	{ "/api/storage", API_GET, 0, 0, get_storage },
-	{ "/api/paths", API_GET, PARAM_LIMIT | PARAM_DST, 100, get_paths },
-	{ "/api/graph", API_GET, PARAM_LIMIT, 100, get_graph },
-	{ "/health", API_GET, 0, 0, get_health },
-	{ "/metrics", API_GET, 0, 0, get_metrics },
+	{ "/v1/reports", API_REPORTS, 0, 0, NULL, 0 },
+	{ "/events", API_EVENTS, 0, 0, NULL, 0 },
+	{ "/api/conns", API_GET, PARAM_LIMIT | PARAM_BEFORE, 200, get_conns, 0 },
+	{ "/api/destinations", API_GET, PARAM_LIMIT | PARAM_WINDOW, 100, get_destinations, 0 },
+	{ "/api/failures", API_GET, PARAM_LIMIT | PARAM_WINDOW, 100, get_failures, 0 },
+	{ "/api/attempts", API_GET, PARAM_LIMIT | PARAM_WINDOW, 100, get_attempts, 0 },
+	{ "/api/sensors", API_GET, 0, 0, get_sensors, 0 },
+	{ "/api/summary", API_GET, PARAM_WINDOW, 0, get_summary, 0 },
+	{ "/api/storage", API_GET, 0, 0, get_storage, 0 },
+	{ "/api/paths", API_GET, PARAM_LIMIT | PARAM_DST, 100, get_paths, 0 },
+	{ "/api/graph", API_GET, PARAM_LIMIT, 100, get_graph, 0 },
+	{ "/health", API_GET, 0, 0, get_health, 0 },
+	{ "/metrics", API_GET, 0, 0, get_metrics, 0 },
 };
 
 const struct api_route *
@@ -138,6 +138,12 @@ api_find(const char *path)
 			return &routes[i];
 	}
 	return NULL;
+}
+
+void
+api_done(struct api_answer *r, int result)
+{
+	r->done(r, result);
 }
 
 int

@@ -37,17 +37,30 @@ struct api_answer {
 	const char *type;     /* set: json.buf has json.len bytes of this type instead */
 	const char *download; /* the name that a browser saves it under, or NULL */
 	unsigned status;      /* 200 */
+	/* Of http.c: for api_done(). */
+	void (*done)(struct api_answer *, int);
 };
 
-/* Writes the answer: 0; or an error of store.h, and nothing of what it wrote is sent. */
+#define API_LATER 1
+
+/* Writes the answer: 0; or an error of store.h, and nothing of what it wrote is sent; or API_LATER: the function
+ * keeps both pointers, and calls api_done() once, from the loop, within seconds. */
 typedef int api_fn(struct api *, const struct api_request *, struct api_answer *);
+
+/* The answer is there: 0 or an error of store.h.  What is not answered when http_stop() is called must not be
+ * touched any more. */
+void api_done(struct api_answer *, int result);
 
 enum api_kind {
 	API_GET,
-	API_POST,    /* a JSON body of up to API_BODY_MAX */
+	API_POST,    /* a JSON body of up to API_BODY_MAX; reads only, or asks for API_CSRF */
 	API_REPORTS, /* http.c's own */
 	API_EVENTS,
 };
+
+/* api_route.flags */
+#define API_OPEN 1 /* without login */
+#define API_CSRF 2 /* changes something: needs the X-CSRF-Token of GET /api/session */
 
 struct api_route {
 	const char *path;
@@ -55,6 +68,7 @@ struct api_route {
 	unsigned takes; /* PARAM_* */
 	int64_t limit;  /* default */
 	api_fn *fn;
+	unsigned flags;
 };
 
 /* NULL: no such path. */

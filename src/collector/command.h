@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * command.h - what net-gazer-collector does with its database beside serving it: import, export, demo.
- * main.c calls one of them, and ends with what it gives.
+ * command.h - what net-gazer-collector does beside serving: `net-gazer-collector NAME [ARGUMENTS]`.  A new
+ * command is a row in command.c and a file with its function.  main.c calls it, and ends with what it gives.
  */
 #ifndef COMMAND_H
 #define COMMAND_H
@@ -9,11 +9,26 @@
 #include "lib/conf.h"
 #include "settings.h"
 
-/* NDJSON of the files, "-" is stdin, into the database.  0; 1 when lines were refused; 2 when it could not. */
-int import_command(const struct conf *, char *const *files, int n);
-/* Out of the database, to stdout, beside a collector that runs or not.  0, or 2 when it could not. */
-int export_command(const struct conf *);
-/* Reports made up from a seed, into an empty database.  0, or 2 when it could not. */
-int demo_command(const struct conf *);
+/* What the process ends with: 0; 1 when a part was refused; 2 when it could not. */
+typedef int command_fn(const struct conf *, char *const *arguments, int n);
+
+struct command {
+	const char *name;
+	command_fn *run;
+	int least, most;  /* arguments */
+	int makes;        /* the database's folder, if it is missing */
+	const char *help; /* behind the name */
+};
+
+/* NULL: there is none of that name.  command_row(): NULL behind the last. */
+const struct command *command_find(const char *name);
+const struct command *command_row(size_t i);
+
+/* NDJSON of the files, "-" is stdin, into the database. */
+command_fn import_command;
+/* Out of the database, to stdout, beside a collector that runs or not. */
+command_fn export_command;
+/* Reports made up from a seed, into an empty database. */
+command_fn demo_command;
 
 #endif

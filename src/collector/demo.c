@@ -337,13 +337,15 @@ make_all(struct demo *d, int64_t conns)
 }
 
 int
-demo_command(const struct conf *conf)
+demo_command(const struct conf *conf, char *const *arguments, int n_arguments)
 {
 	struct demo *d = calloc(1, sizeof *d);
 	struct store_limits limits = settings_limits(conf);
 	int64_t span_us = conf_int(conf, "span") * 3600000000LL;
 	int r;
 
+	(void)arguments;
+	(void)n_arguments;
 	if (!d)
 		fatal("out of memory");
 	d->random = 0x9e3779b97f4a7c15ULL ^ (uint64_t)conf_int(conf, "seed");

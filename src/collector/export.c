@@ -318,12 +318,14 @@ read_options(struct export *x)
 }
 
 int
-export_command(const struct conf *conf)
+export_command(const struct conf *conf, char *const *arguments, int n_arguments)
 {
 	struct export x = { .conf = conf, .to_us = INT64_MAX };
 	int64_t *days = NULL;
 	int n, bad = 0;
 
+	(void)arguments;
+	(void)n_arguments;
 	if (read_options(&x))
 		return 2;
 	n = find_days(conf, &days);

@@ -72,6 +72,18 @@ struct request {
 	int too_big;
 	int crowded;
 	int gzip;
+	struct exchange *exchange;
+};
+
+/* What a function of api.c answers, at once or later. */
+struct exchange {
+	struct api_request asked;
+	struct api_answer answer;
+	struct http *http;
+	struct MHD_Connection *connection;
+	struct exchange *next, *prev; /* among those that wait for api_done() */
+	int result;
+	int waits;
 };
 
 struct stream {
@@ -96,6 +108,7 @@ struct http {
 	unsigned calls;      /* of our callbacks */
 	unsigned idle_turns; /* one after another in which none was called */
 	struct client clients; /* list head */
+	struct exchange exchanges;
 	struct stream *streams[LIVE_STREAMS];
 	unsigned n_streams, n_clients;
 	size_t body_bytes;
@@ -105,6 +118,9 @@ struct http {
 	char *answer;        /* INTAKE_ANSWER_MAX */
 	struct log_limit said;
 };
+
+static void
+on_soon(struct loop_timer *);
 
 /* ---- replies ---- */
 
@@ -395,40 +411,91 @@ read_param(void *arg, enum MHD_ValueKind kind, const char *name, const char *val
 	return r->wrong ? MHD_NO : MHD_YES;
 }
 
-/* What a function of api.c answers. */
+static void
+unlink_exchange(struct exchange *x)
+{
+	x->next->prev = x->prev;
+	x->prev->next = x->next;
+	x->waits = 0;
+}
+
+static void
+exchange_free(struct exchange *x)
+{
+	if (!x)
+		return;
+	if (x->waits)
+		unlink_exchange(x);
+	free(x->answer.json.buf);
+	free(x);
+}
+
+static void
+on_done(struct api_answer *answer, int result)
+{
+	struct exchange *x = (struct exchange *)(void *)((char *)answer - offsetof(struct exchange, answer));
+	struct http *h = x->http;
+
+	unlink_exchange(x);
+	x->result = result;
+	MHD_resume_connection(x->connection);
+	loop_timer_set(h->setup.loop, &h->soon, 0, on_soon, h);
+}
+
+static enum MHD_Result
+reply_exchange(struct request *q, struct MHD_Connection *c)
+{
+	struct exchange *x = q->exchange;
+	struct api_answer *answer = &x->answer;
+	struct MHD_Response *r;
+	char *less;
+
+	if (x->result || (!answer->type && json_end(&answer->json)))
+		return reply_store_error(q->http, c, x->result ? x->result : -EIO);
+	if (!answer->type)
+		answer->json.buf[answer->json.len++] = '\n';
+	less = realloc(answer->json.buf, answer->json.len + 1);
+	r = MHD_create_response_from_buffer(answer->json.len, less ? less : answer->json.buf, MHD_RESPMEM_MUST_FREE);
+	answer->json.buf = NULL;
+	if (r && answer->download)
+		add_download(r, answer->download);
+	return reply(c, answer->status, r, answer->type ? answer->type : "application/json", "no-store");
+}
+
 static enum MHD_Result
 reply_api(struct request *q, struct MHD_Connection *c)
 {
 	struct http *h = q->http;
-	struct api_request asked = { .body = q->body ? q->body : "", .body_n = q->len };
-	struct params_reader reader = { .route = q->route, .params = &asked.params, .now_us = clock_wall_us() };
-	struct api_answer answer = { .status = MHD_HTTP_OK };
-	struct MHD_Response *r;
-	char *buf, *less;
-	int e;
+	struct params_reader reader = { .route = q->route, .now_us = clock_wall_us() };
+	struct exchange *x = calloc(1, sizeof *x);
+	char *buf = malloc(REPLY_BYTES); /* pages that stay unused cost nothing */
 
-	params_begin(&asked.params, q->route->limit, reader.now_us);
+	q->exchange = x;
+	if (!x || !buf) {
+		free(buf);
+		return reply_error(c, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
+	}
+	*x = (struct exchange){ .http = h, .connection = c };
+	x->answer = (struct api_answer){ .status = MHD_HTTP_OK, .done = on_done };
+	json_begin(&x->answer.json, buf, REPLY_BYTES - 1);
+	x->asked.body = q->body ? q->body : "";
+	x->asked.body_n = q->len;
+	reader.params = &x->asked.params;
+	params_begin(reader.params, q->route->limit, reader.now_us);
 	MHD_get_connection_values(c, MHD_GET_ARGUMENT_KIND, read_param, &reader);
 	if (reader.wrong)
 		return reply_error(c, MHD_HTTP_BAD_REQUEST, reader.wrong);
-	buf = malloc(REPLY_BYTES); /* pages that stay unused cost nothing */
-	if (!buf)
-		return reply_error(c, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
-	json_begin(&answer.json, buf, REPLY_BYTES - 1);
 	h->api.connections = h->n_clients;
 	h->api.streams = h->n_streams;
-	e = q->route->fn(&h->api, &asked, &answer);
-	if (e || (!answer.type && json_end(&answer.json))) {
-		free(buf);
-		return reply_store_error(h, c, e ? e : -EIO);
-	}
-	if (!answer.type)
-		buf[answer.json.len++] = '\n';
-	less = realloc(buf, answer.json.len + 1);
-	r = MHD_create_response_from_buffer(answer.json.len, less ? less : buf, MHD_RESPMEM_MUST_FREE);
-	if (r && answer.download)
-		add_download(r, answer.download);
-	return reply(c, answer.status, r, answer.type ? answer.type : "application/json", "no-store");
+	x->result = q->route->fn(&h->api, &x->asked, &x->answer);
+	if (x->result != API_LATER)
+		return reply_exchange(q, c);
+	x->waits = 1;
+	x->next = h->exchanges.next;
+	x->prev = &h->exchanges;
+	x->next->prev = x->prev->next = x;
+	MHD_suspend_connection(c);
+	return MHD_YES;
 }
 
 static enum MHD_Result
@@ -668,6 +735,8 @@ on_request(void *arg, struct MHD_Connection *c, const char *url, const char *met
 		*upload_n = 0;
 		return MHD_YES;
 	}
+	if (q->exchange)
+		return reply_exchange(q, c);
 	q->client->phase = PHASE_REPLY;
 	q->client->since_us = clock_mono_us();
 	if (q->status)
@@ -701,6 +770,7 @@ on_completed(void *arg, struct MHD_Connection *c, void **state, enum MHD_Request
 	q->client->phase = PHASE_HEAD;
 	q->client->since_us = clock_mono_us();
 	h->body_bytes -= q->size;
+	exchange_free(q->exchange);
 	free(q->body);
 	free(q);
 	*state = NULL;
@@ -897,6 +967,7 @@ http_start(const struct http_setup *setup)
 		goto fail;
 	h->setup = *setup;
 	h->clients.next = h->clients.prev = &h->clients;
+	h->exchanges.next = h->exchanges.prev = &h->exchanges;
 	h->ping_us = clock_mono_us();
 	h->api = (struct api){ .store = setup->store, .intake = setup->intake, .started_us = h->ping_us };
 	h->answer = malloc(INTAKE_ANSWER_MAX + 1);
@@ -944,6 +1015,8 @@ http_stop(struct http *h)
 {
 	if (!h)
 		return;
+	while (h->exchanges.next != &h->exchanges)
+		on_done(&h->exchanges.next->answer, -EBUSY);
 	loop_timer_clear(&h->soon);
 	loop_timer_clear(&h->tick);
 	loop_fd_del(&h->watch);

@@ -208,21 +208,21 @@ make_folder(const char *database)
 		      strerror(errno));
 }
 
-/* import, export, demo: what it ends with; -1: it is none of them. */
+/* What it ends with; -1: there is none. */
 static int
-command(struct program *p, const char *name, int n, char *const *arguments)
+run_command(struct program *p, const struct command *c, int n, char *const *arguments)
 {
-	if (!name)
+	if (!c)
 		return -1;
 	log_set_level((enum log_level)conf_int(p->conf, "verbose"));
 	umask(077);
-	if (n && strcmp(name, "import"))
-		fatal("%s: %s takes no arguments, only options; see --help", arguments[0], name);
-	if (strcmp(name, "export"))
+	if (n && !c->most)
+		fatal("%s: %s takes no arguments, only options; see --help", arguments[0], c->name);
+	if (n < c->least || n > c->most)
+		fatal("net-gazer-collector %s %s", c->name, c->help);
+	if (c->makes)
 		make_folder(conf_str(p->conf, "database"));
-	if (!strcmp(name, "import"))
-		return import_command(p->conf, arguments, n);
-	return !strcmp(name, "export") ? export_command(p->conf) : demo_command(p->conf);
+	return c->run(p->conf, arguments, n);
 }
 
 static void
@@ -294,7 +294,7 @@ main(int argc, char **argv)
 	else if (flags.list)
 		r = (settings_print_table(), 0);
 	else
-		r = command(&p, flags.command, argc - flags.first, argv + flags.first);
+		r = run_command(&p, flags.command, argc - flags.first, argv + flags.first);
 	if (r >= 0) {
 		conf_free(p.conf);
 		return r;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "command.h"
 #include "http.h"
 #include "lib/addr.h"
 #include "lib/json.h"
@@ -105,7 +106,7 @@ static const struct conf_option table[] = {
 
 /* Of the commands only. */
 static const struct {
-	const char *commands;
+	const char *commands; /* "a|b" */
 	struct conf_option option;
 } command_table[] = {
 	{ "export", { "from", CONF_STR, 1, 27, NULL, NULL, NULL, 0, -1,
@@ -121,28 +122,16 @@ static const struct {
 };
 #define COMMAND_TABLE_N (sizeof command_table / sizeof *command_table)
 
-static const char *
-command_of(int argc, char **argv)
-{
-	static const char *const commands[] = { "import", "export", "demo" };
-
-	for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++) {
-		if (!strcmp(argv[1], commands[i]))
-			return commands[i];
-	}
-	return NULL;
-}
-
 /* The table above, and behind it the options of a command. */
 static struct conf *
-new_conf(const char *command)
+new_conf(const struct command *command)
 {
 	static struct conf_option all[TABLE_N + COMMAND_TABLE_N];
 	size_t n = TABLE_N;
 
 	memcpy(all, table, sizeof table);
 	for (size_t i = 0; command && i < COMMAND_TABLE_N; i++) {
-		if (!strcmp(command_table[i].commands, command))
+		if (report_word_index(command_table[i].commands, command->name, strlen(command->name)) >= 0)
 			all[n++] = command_table[i].option;
 	}
 	return conf_new(all, n, NULL, 0);
@@ -182,7 +171,7 @@ settings_load(int argc, char **argv, struct settings_flags *flags, const char **
 					      "/usr/local/etc/net-gazer/net-gazer-collector.conf",
 					      "/etc/net-gazer/net-gazer-collector.conf",
 					      SYSCONFDIR "/net-gazer/net-gazer-collector.conf", NULL };
-	const char *command = command_of(argc, argv);
+	const struct command *command = argc > 1 ? command_find(argv[1]) : NULL;
 	struct conf *c = new_conf(command);
 	int first;
 
@@ -247,9 +236,7 @@ settings_print_help(void)
 {
 	puts("usage: net-gazer-collector [-c FILE] [-v] [-n] [-h] [-V] [--OPTION VALUE]...\n"
 	     "       net-gazer-collector --validate <FILE\n"
-	     "       net-gazer-collector import [--OPTION VALUE]... FILE...|-\n"
-	     "       net-gazer-collector export [--from TIME] [--to TIME] [--type TYPE] [--format FORMAT]\n"
-	     "       net-gazer-collector demo [--seed N] [--conns N] [--span HOURS]\n"
+	     "       net-gazer-collector COMMAND [--OPTION VALUE]... [ARGUMENT]...\n"
 	     "Receives the reports of net-gazer sensors, keeps them, and shows them in a browser.\n"
 	     "\n"
 	     "  -n, --check                check the configuration, say so, and end\n"
@@ -261,8 +248,9 @@ settings_print_help(void)
 	     "\n"
 	     "Options, also in the configuration file: [default] {environment variable}");
 	conf_help(table, TABLE_N);
-	puts("\nCommands: import (NDJSON into the database), export (out of it, to stdout), demo (reports made up);\n"
-	     "with database, days, max-rows and max-bytes from above, and:");
+	puts("\nCommands, with the options above that concern the database, and those below:");
+	for (size_t i = 0; command_row(i); i++)
+		printf("  %s %s\n", command_row(i)->name, command_row(i)->help);
 	for (size_t i = 0; i < COMMAND_TABLE_N; i++)
 		conf_help(&command_table[i].option, 1);
 	puts("\nLists: a,b or the option again; {\"a\", \"b\"} in the file.  See net-gazer-collector(8).");

@@ -12,10 +12,12 @@
 #include "lib/conf.h"
 #include "store.h"
 
+struct command;
+
 struct settings_flags {
 	int check, help, version, list, validate;
 	unsigned verbose;
-	const char *command; /* "import", "export", "demo"; NULL: the collector itself */
+	const struct command *command; /* NULL: the collector itself */
 	int first;           /* place in argv of what the command is given */
 };
 
