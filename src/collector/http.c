@@ -33,6 +33,7 @@
 #include "report.h"
 #include "store.h"
 #include "token.h"
+#include "unzstd.h"
 
 #define SILENCE_S 30        /* libmicrohttpd closes then */
 #define HEAD_US 15000000    /* from the end of the last request, or the accept, to a whole head */
@@ -60,6 +61,21 @@ struct client {
 	struct client *next, *prev;
 };
 
+/* What reports may be packed with; the best comes first. */
+static const struct coding {
+	const char *name;
+	int (*unpack)(const char *in, size_t n, size_t max, char **out, size_t *out_n);
+	const char *wrong;
+} codings[] = {
+#ifdef WITH_ZSTD
+	{ "zstd", unzstd, "body is no zstd frame" },
+#define CODINGS "zstd, gzip"
+#else
+#define CODINGS "gzip"
+#endif
+	{ "gzip", gunzip, "body is no gzip stream" },
+};
+
 /* A request. */
 struct request {
 	struct http *http;
@@ -71,7 +87,7 @@ struct request {
 	size_t len, size, max;
 	int too_big;
 	int crowded;
-	int gzip;
+	const struct coding *coding; /* of the body; NULL: none */
 	struct exchange *exchange;
 };
 
@@ -349,11 +365,14 @@ check_post(struct request *q, struct MHD_Connection *c)
 	if (n != strlen(right) || strncasecmp(type, right, n))
 		return refuse(q, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
 			      reports ? "Content-Type must be application/x-ndjson" : "Content-Type must be application/json");
-	if (coding && reports && !strcasecmp(coding, "gzip"))
-		q->gzip = 1;
-	else if (coding && strcasecmp(coding, "identity"))
+	for (size_t i = 0; coding && reports && i < sizeof codings / sizeof *codings; i++) {
+		if (!strcasecmp(coding, codings[i].name))
+			q->coding = &codings[i];
+	}
+	if (coding && !q->coding && strcasecmp(coding, "identity"))
 		return refuse(q, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
-			      reports ? "Content-Encoding must be gzip or none" : "Content-Encoding must be none");
+			      reports ? "Content-Encoding must be one of " CODINGS ", or none"
+				      : "Content-Encoding must be none");
 	if (key && !intake_key_ok(key))
 		return refuse(q, MHD_HTTP_BAD_REQUEST, "Idempotency-Key must be SENSOR/BOOT/FIRST-LAST");
 	if (!length && !header(c, "Transfer-Encoding"))
@@ -678,14 +697,14 @@ reply_intake(struct request *q, struct MHD_Connection *c)
 	size_t n = q->len;
 	int e, news = 0;
 
-	if (q->gzip) {
-		e = gunzip(q->body, q->len, 4 * h->setup.max_body, &unpacked, &n);
+	if (q->coding) {
+		e = q->coding->unpack(q->body, q->len, 4 * h->setup.max_body, &unpacked, &n);
 		if (e == -EFBIG)
 			return reply_error(c, MHD_HTTP_CONTENT_TOO_LARGE,
 					   "body unpacks to more than four times max-body, or 64 times itself");
 		if (e)
 			return reply_error(c, e == -ENOMEM ? MHD_HTTP_SERVICE_UNAVAILABLE
-							   : MHD_HTTP_BAD_REQUEST, "body is no gzip stream");
+							   : MHD_HTTP_BAD_REQUEST, q->coding->wrong);
 		body = unpacked;
 	}
 	e = intake_body(h->setup.intake, body, n, clock_wall_us(), clock_mono_us(), h->answer, &n, &news);
@@ -696,6 +715,9 @@ reply_intake(struct request *q, struct MHD_Connection *c)
 		wake(h, 0);
 	h->answer[n++] = '\n';
 	r = MHD_create_response_from_buffer(n, h->answer, MHD_RESPMEM_MUST_COPY);
+	/* In an answer: of the next requests (RFC 9110, 12.5.3). */
+	if (r)
+		MHD_add_response_header(r, MHD_HTTP_HEADER_ACCEPT_ENCODING, CODINGS);
 	return reply(c, MHD_HTTP_OK, r, "application/json", "no-store");
 }
 

@@ -6,7 +6,6 @@
 #include "batch.h"
 
 #include "line.h"
-#include "pack.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@ struct batch_maker {
 	batch_sealed_fn *sealed;
 	void *arg;
 	struct line *line;
+	enum pack_coding coding;
 	struct batch_counts counts;
 	uint64_t first, last;
 	uint32_t n;        /* lines in `open` */
@@ -28,21 +28,22 @@ struct batch_maker {
 };
 
 struct batch *
-batch_new(const char *bytes, size_t len, uint32_t n, uint64_t first, uint64_t last)
+batch_new(enum pack_coding coding, const char *bytes, size_t len, uint32_t n, uint64_t first, uint64_t last)
 {
 	struct batch *b = malloc(sizeof *b + len), *smaller;
 	size_t size;
 
 	if (!b)
 		return NULL;
-	*b = (struct batch){ .first = first, .last = last, .n = n, .len = (uint32_t)len, .size = (uint32_t)len };
-	size = pack_gzip(bytes, len, b->bytes, len);
+	*b = (struct batch){ .first = first, .last = last, .n = n, .len = (uint32_t)len, .size = (uint32_t)len,
+			     .wanted = (uint8_t)coding };
+	size = pack(coding, bytes, len, b->bytes, len);
 	if (!size) {
 		memcpy(b->bytes, bytes, len);
 		return b;
 	}
 	b->size = (uint32_t)size;
-	b->packed = 1;
+	b->coding = (uint8_t)coding;
 	smaller = realloc(b, sizeof *b + size);
 	if (smaller)
 		b = smaller;
@@ -88,9 +89,9 @@ batch_lines(const struct batch *b)
 
 	if (!lines)
 		return NULL;
-	if (!b->packed) {
+	if (b->coding == PACK_NONE) {
 		memcpy(lines, b->bytes, b->len);
-	} else if (pack_undo(b->bytes, b->size, lines, b->len)) {
+	} else if (pack_undo(b->coding, b->bytes, b->size, lines, b->len)) {
 		free(lines);
 		return NULL;
 	}
@@ -105,6 +106,7 @@ batch_maker_new(const struct batch_limits *limits, batch_sealed_fn *sealed, void
 	if (!m)
 		return NULL;
 	m->limits = *limits;
+	m->coding = PACK_GZIP;
 	m->sealed = sealed;
 	m->arg = arg;
 	m->line = line_new();
@@ -133,7 +135,7 @@ batch_seal(struct batch_maker *m)
 
 	if (!m->n)
 		return;
-	b = batch_new(m->open, m->open_len, m->n, m->first, m->last);
+	b = batch_new(m->coding, m->open, m->open_len, m->n, m->first, m->last);
 	if (b)
 		m->counts.sealed++;
 	else
@@ -221,6 +223,12 @@ batch_inside_line(const struct batch_maker *m)
 }
 
 void
+batch_pack(struct batch_maker *m, enum pack_coding coding)
+{
+	m->coding = coding;
+}
+
+void
 batch_shrink(struct batch_maker *m, uint32_t bytes)
 {
 	if (bytes < BATCH_LINE_MAX)
@@ -236,6 +244,16 @@ const struct batch_counts *
 batch_counts(const struct batch_maker *m)
 {
 	return &m->counts;
+}
+
+void
+batch_gap_add(struct batch_gap *to, const struct batch_gap *from)
+{
+	if (!from->n)
+		return;
+	to->first = to->n && to->first < from->first ? to->first : from->first;
+	to->last = to->n && to->last > from->last ? to->last : from->last;
+	to->n += from->n;
 }
 
 static void
@@ -268,7 +286,7 @@ batch_thin(const struct batch *b, struct batch **front_out, struct batch **rest_
 
 		line_len = end ? 0 : (uint32_t)((const char *)memchr(p, '\n', b->len - at) - p) + 1;
 		if (end || (batch_is_conn(p, line_len) && !behind)) {
-			if (n && !(part[behind] = batch_new(bytes, len, n, first, last)))
+			if (n && !(part[behind] = batch_new(b->wanted, bytes, len, n, first, last)))
 				goto out;
 			len = n = 0;
 			behind = 1;
@@ -331,8 +349,8 @@ batch_halve(const struct batch *b, struct batch **one_out, struct batch **two_ou
 		if (i < first_n)
 			at += n;
 	}
-	one = batch_new(lines, at, first_n, b->first, last);
-	two = batch_new(lines + at, b->len - at, b->n - first_n, next, b->last);
+	one = batch_new(b->wanted, lines, at, first_n, b->first, last);
+	two = batch_new(b->wanted, lines + at, b->len - at, b->n - first_n, next, b->last);
 	if (!one || !two) {
 		batch_free(one);
 		batch_free(two);
@@ -341,6 +359,8 @@ batch_halve(const struct batch *b, struct batch **one_out, struct batch **two_ou
 	batch_inherit(one, b);
 	batch_inherit(two, b);
 	two->apart = 0;
+	one->before = b->before;
+	two->behind = b->behind;
 	*one_out = one;
 	*two_out = two;
 	r = 0;

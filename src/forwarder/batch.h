@@ -7,10 +7,18 @@
 #ifndef BATCH_H
 #define BATCH_H
 
+#include "pack.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
 #define BATCH_BOOT 8 /* characters of a boot's name */
+
+/* Reports that were dropped for room. */
+struct batch_gap {
+	uint64_t first, last; /* their seqs, or a little more */
+	uint64_t n;           /* 0: none */
+};
 
 struct batch {
 	struct batch *next; /* the queue's */
@@ -19,11 +27,14 @@ struct batch {
 	uint32_t n;         /* lines, at least one */
 	uint32_t len;       /* bytes of the lines */
 	uint32_t size;      /* of bytes[] */
-	uint8_t packed;     /* bytes[] is gzip; else, where there was no memory, the lines */
+	uint8_t coding;     /* enum pack_coding of bytes[]; where there was no memory, the lines as they are */
+	uint8_t wanted;     /* the coding that was asked for, and is asked for of its parts */
 	uint32_t refused;   /* how often it, or what it was halved from, was called wrong */
 	/* The queue's too. */
 	uint64_t segment;   /* of the spool, that holds its lines as well; 0: none */
 	uint8_t apart;      /* of the one in front of it in the segment: something between them is gone */
+	struct batch_gap before; /* of the segment's gap records: what this batch keeps the account of */
+	struct batch_gap behind;
 	uint8_t backlog;    /* it waited while the collector was away */
 	uint8_t thinned;    /* there is no `conn` report in it (any more) */
 	char boot[BATCH_BOOT + 1];
@@ -67,13 +78,16 @@ void batch_eof(struct batch_maker *);
 /* True while the last byte fed was not a line's last. */
 int batch_inside_line(const struct batch_maker *);
 
+/* From now on batches are packed so; at first with gzip. */
+void batch_pack(struct batch_maker *, enum pack_coding);
+
 /* From now on batches are smaller; never larger than at the start, never below BATCH_LINE_MAX. */
 void batch_shrink(struct batch_maker *, uint32_t bytes);
 
 const struct batch_counts *batch_counts(const struct batch_maker *);
 
 /* A lone batch: bytes are n lines, first and last as found by the caller.  NULL: out of memory. */
-struct batch *batch_new(const char *bytes, size_t len, uint32_t n, uint64_t first, uint64_t last);
+struct batch *batch_new(enum pack_coding, const char *bytes, size_t len, uint32_t n, uint64_t first, uint64_t last);
 void batch_free(struct batch *);
 void batch_free_list(struct batch *); /* linked by `next` */
 
@@ -90,6 +104,9 @@ char *batch_lines(const struct batch *);
 /* Halves a batch of two lines or more.  0: *one_out and *two_out are new, the caller
  * frees all three; -ENOMEM. */
 int batch_halve(const struct batch *, struct batch **one_out, struct batch **two_out);
+
+/* Adds what one gap tells to another. */
+void batch_gap_add(struct batch_gap *, const struct batch_gap *);
 
 /* What it takes of the queue's bound. */
 size_t batch_size(const struct batch *);

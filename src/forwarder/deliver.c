@@ -8,6 +8,7 @@
 
 #include "backoff.h"
 #include "lib/hash.h"
+#include "lib/json.h"
 #include "lib/log.h"
 
 #include <stdio.h>
@@ -20,16 +21,16 @@
 #define DELIVER_STEP_US 50000        /* between the steps of a search for a bad line */
 #define DELIVER_SAY_AGAIN_US 300000000
 #define DELIVER_PACE_US 50000        /* between two batches of the backlog */
-/* 2026-11-01: no certificate of today is valid on a router that believes it is 1970. */
-#define DELIVER_CLOCK_SANE_US 1793491200000000
+/* It is not earlier than when we were made: no certificate of today is valid on a router that believes it is 1970. */
+#define DELIVER_CLOCK_SANE_US (BUILD_EPOCH * 1000000LL)
 
 struct deliver {
 	struct loop *loop;
 	const struct settings *settings;
 	struct queue *queue;
 	struct upload *upload;
-	deliver_shrink_fn *shrink;
-	void *shrink_arg;
+	deliver_wish_fn *wish;
+	void *wish_arg;
 	struct worker_forward_page *page;
 	int sending;
 	int waiting;
@@ -37,7 +38,8 @@ struct deliver {
 	int64_t backlog_at_us;   /* when it has its turn */
 	int may_hurry;           /* waiting for nothing but the back-off */
 	unsigned tries;          /* failures in a row */
-	int plain;               /* the collector does not take gzip */
+	int refused[PACK_CODINGS]; /* the collector does not take it */
+	enum pack_coding coding; /* of new batches */
 	uint32_t limit_bytes;    /* of a batch, as the collector taught us */
 	struct loop_timer timer;
 	int draining;
@@ -169,15 +171,36 @@ deliver_forget(struct deliver *d, const struct reply_verdict *v)
 	d->said[0] = 0;
 }
 
+static void
+deliver_wish(struct deliver *d)
+{
+	d->wish(d->wish_arg, d->limit_bytes, d->coding);
+}
+
+/* A collector that offers it gets zstd. */
+static void
+deliver_choose(struct deliver *d, int zstd)
+{
+	enum pack_coding coding = zstd && pack_can(PACK_ZSTD) && !d->refused[PACK_ZSTD] ? PACK_ZSTD : PACK_GZIP;
+
+	if (coding == d->coding)
+		return;
+	d->coding = coding;
+	log_info("%s takes %s: batches are packed with it from now on", d->settings->url, pack_name(coding));
+	deliver_wish(d);
+}
+
 /* Something in the batch is wrong.  Which line, only halving can tell. */
 static void
 deliver_refused(struct deliver *d, long status, const char *what)
 {
+	enum pack_coding coding = queue_held(d->queue)->coding;
 	uint32_t refused;
 
-	if (status == 415 && !d->plain) {
-		d->plain = 1;
-		log_info("%s: %s; it gets reports without compression from now on", d->settings->url, what);
+	if (status == 415 && coding != PACK_NONE && !d->refused[coding]) {
+		d->refused[coding] = 1;
+		log_info("%s: %s; it gets no reports packed with %s from now on", d->settings->url, what, pack_name(coding));
+		deliver_choose(d, 0);
 		deliver_wait(d, DELIVER_STEP_US, 1);
 		return;
 	}
@@ -205,7 +228,7 @@ deliver_too_large(struct deliver *d, const char *what)
 		d->limit_bytes = b->len / 2;
 		log_info("%s: a batch of %u bytes is too large for it, at most %u from now on", d->settings->url,
 			 b->len, d->limit_bytes);
-		d->shrink(d->shrink_arg, d->limit_bytes);
+		deliver_wish(d);
 	} else {
 		deliver_quarantine(d, what);
 	}
@@ -229,6 +252,7 @@ deliver_on_verdict(void *arg, const struct reply_verdict *v)
 	switch (v->action) {
 	case REPLY_FORGET:
 		deliver_forget(d, v);
+		deliver_choose(d, v->zstd);
 		break;
 	case REPLY_HALVE:
 		deliver_refused(d, v->status, what);
@@ -284,7 +308,8 @@ deliver_hold(struct deliver *d, const struct batch **b)
 static int
 deliver_post(struct deliver *d, const struct batch *b)
 {
-	int r = upload_post(d->upload, b, d->plain, d->page->now.dropped, deliver_on_verdict, d);
+	int plain = d->refused[b->coding];
+	int r = upload_post(d->upload, b, plain, d->page->now.dropped, deliver_on_verdict, d);
 
 	if (r)
 		return r;
@@ -292,7 +317,7 @@ deliver_post(struct deliver *d, const struct batch *b)
 		d->backlog_at_us = loop_now_us(d->loop) + DELIVER_PACE_US;
 	d->sending = 1;
 	d->page->posts++;
-	d->page->sent_bytes += d->plain ? b->len : b->size;
+	d->page->sent_bytes += plain ? b->len : b->size;
 	return 0;
 }
 
@@ -308,9 +333,11 @@ deliver_next(struct deliver *d)
 		return;
 	}
 	if (d->settings->tls && loop_wall_us(d->loop) < DELIVER_CLOCK_SANE_US) {
-		static const char why[] = "this machine's clock is wrong (before November 2026), "
-					  "no certificate can be checked";
+		char made[JSON_TIME_LEN + 1], why[sizeof d->page->why];
 
+		json_time_text(made, DELIVER_CLOCK_SANE_US);
+		snprintf(why, sizeof why, "this machine's clock is wrong (before %.10s, when this program was made), no "
+			 "certificate can be checked", made);
 		deliver_away(d, WORKER_FORWARD_CLOCK, why);
 		deliver_say(d, why, DELIVER_CLOCK_US, "");
 		deliver_wait(d, DELIVER_CLOCK_US, 0);
@@ -364,7 +391,7 @@ deliver_drain(struct deliver *d, int64_t drain_us, void (*finished)(void *arg), 
 
 struct deliver *
 deliver_new(struct loop *loop, const struct settings *settings, struct queue *queue, struct upload *upload,
-	    struct worker_forward_page *page, deliver_shrink_fn *shrink, void *arg)
+	    struct worker_forward_page *page, deliver_wish_fn *wish, void *arg)
 {
 	struct deliver *d = calloc(1, sizeof *d);
 
@@ -375,8 +402,9 @@ deliver_new(struct loop *loop, const struct settings *settings, struct queue *qu
 	d->queue = queue;
 	d->upload = upload;
 	d->page = page;
-	d->shrink = shrink;
-	d->shrink_arg = arg;
+	d->wish = wish;
+	d->wish_arg = arg;
+	d->coding = PACK_GZIP;
 	d->limit_bytes = UINT32_MAX;
 	return d;
 }

@@ -6,7 +6,7 @@
  *   answer                    what happens
  *   2xx                       the batch is forgotten; records called rejected are counted, logged once
  *   400 415 422               halved; a lone line that was refused 3 times is quarantined (counted)
- *   415 to a packed batch     the same unpacked, and so are all that follow
+ *   415 to a packed batch     the same unpacked, and so are all that follow and are packed so
  *   413                       halved, and no such large batch is made again; a lone line: quarantined
  *   401 403 409               held for 5 minutes, the reason is logged
  *   any with Retry-After      the same bytes after that time, 10 minutes at most
@@ -24,12 +24,12 @@
 
 struct deliver;
 
-/* Told when the collector wants smaller batches. */
-typedef void deliver_shrink_fn(void *arg, uint32_t bytes);
+/* Told what the collector wants of the batches that are still to be sealed: how large at most, how packed. */
+typedef void deliver_wish_fn(void *arg, uint32_t bytes, enum pack_coding);
 
 /* settings, queue, upload and page (which learns how it goes) are lent.  NULL: out of memory. */
 struct deliver *deliver_new(struct loop *, const struct settings *, struct queue *, struct upload *,
-			    struct worker_forward_page *, deliver_shrink_fn *, void *arg);
+			    struct worker_forward_page *, deliver_wish_fn *, void *arg);
 void deliver_free(struct deliver *);
 
 /* The queue has got something. */

@@ -122,11 +122,12 @@ on_finished(void *arg)
 }
 
 static void
-on_shrink(void *arg, uint32_t bytes)
+on_wish(void *arg, uint32_t bytes, enum pack_coding coding)
 {
 	struct forwarder *f = arg;
 
 	batch_shrink(f->maker, bytes);
+	batch_pack(f->maker, coding);
 }
 
 /* No more lines. */
@@ -361,7 +362,7 @@ main(int argc, char **argv)
 		fatal("starting: %s", strerror(errno));
 	if (!(f.upload = upload_new(f.loop, &f.settings, err, sizeof err)))
 		fatal("%s", err);
-	f.deliver = deliver_new(f.loop, &f.settings, f.queue, f.upload, f.page, on_shrink, &f);
+	f.deliver = deliver_new(f.loop, &f.settings, f.queue, f.upload, f.page, on_wish, &f);
 	if (!f.deliver)
 		fatal("starting: %s", strerror(errno));
 	if ((r = loop_signals(f.loop, signals, on_signal, &f)) || (r = start_reading(&f)))

@@ -569,12 +569,15 @@ queue_release(struct queue *q)
 	q->held = NULL;
 }
 
-/* The copies of a segment without the held batch.  0 or -ENOMEM. */
+/* The copies of a segment without the held batch, whose account of dropped reports a neighbour keeps.
+ * Where there is no other a gap record is left, unless the collector was told.  0 or -ENOMEM. */
 static int
-queue_rest(struct queue *q, uint8_t **image, size_t *size, uint64_t *records)
+queue_rest(struct queue *q, int told, uint8_t **image, size_t *size, uint64_t *records)
 {
 	const struct batch **list = malloc(q->counts.batches * sizeof *list);
-	int behind = 0, r = 0;
+	struct batch *before = NULL, *behind = NULL;
+	struct batch_gap gap = q->held->before;
+	int passed = 0, r = 0;
 	size_t n = 0;
 
 	*image = NULL;
@@ -583,16 +586,29 @@ queue_rest(struct queue *q, uint8_t **image, size_t *size, uint64_t *records)
 		return -ENOMEM;
 	for (struct batch *b = q->head; b; b = b->next) {
 		if (b == q->held) {
-			behind = 1;
+			passed = 1;
 		} else if (b->segment == q->held->segment) {
-			b->apart |= (uint8_t)behind;
-			behind = 0;
+			if (passed && !behind) {
+				behind = b;
+				b->apart = 1;
+			} else if (!passed) {
+				before = b;
+			}
 			list[n++] = b;
 			*records += b->n;
 		}
 	}
+	batch_gap_add(&gap, &q->held->behind);
+	if (behind)
+		batch_gap_add(&behind->before, &gap);
+	else if (before)
+		batch_gap_add(&before->behind, &gap);
 	if (n)
 		r = segment_image(q->line, list, n, image, size);
+	else if (gap.n && !told && !(*image = malloc(SEGMENT_GAP)))
+		r = -ENOMEM;
+	else if (*image)
+		*size = segment_gap(*image, q->held->boot, gap.first, gap.last, gap.n);
 	free(list);
 	return r;
 }
@@ -611,7 +627,8 @@ queue_settle(struct queue *q, const struct tally_change *end)
 	if (!b->segment || !spool_find(q->spool, b->segment, &s) || s.number != b->segment) {
 		tally_add(q->page, &x);
 	} else {
-		r = queue_rest(q, &image, &size, &records);
+		/* Who takes reports has been told how many were dropped. */
+		r = queue_rest(q, !x.quarantined, &image, &size, &records);
 		if (!r)
 			r = queue_step(q, &s, image, size, records, &x);
 		if (r) {

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum { KEY_OTHER, KEY_ACCEPTED, KEY_DUPLICATE, KEY_REJECTED, KEY_SEQ, KEY_WHY };
 
@@ -182,6 +183,36 @@ reply_body(struct reply *r, const char *bytes, size_t len)
 	return 0;
 }
 
+/* Of a list: "gzip, zstd;q=0.5".  Zero is a refusal. */
+static int
+accepts(const char *list, const char *coding)
+{
+	size_t n = strlen(coding);
+
+	for (const char *p = list; *p; p += *p == ',') {
+		const char *weight;
+		int same;
+
+		p += strspn(p, " \t");
+		same = !strncasecmp(p, coding, n) && strchr(" \t;,", p[n]);
+		weight = p + strcspn(p, ",;");
+		p += strcspn(p, ",");
+		if (!same)
+			continue;
+		if (weight >= p)
+			return 1;
+		weight += 1 + strspn(weight + 1, " \t");
+		return strncasecmp(weight, "q=", 2) || weight + 2 + strspn(weight + 2, "0. \t") != p;
+	}
+	return 0;
+}
+
+void
+reply_accepts(struct reply *r, const char *value)
+{
+	r->zstd |= accepts(value, "zstd");
+}
+
 static enum reply_action
 action_of(long status, int64_t retry_after_s)
 {
@@ -212,6 +243,7 @@ reply_end(struct reply *r, const char *error, long status, int64_t retry_after_s
 	yajl_free(r->yajl);
 	r->yajl = NULL;
 	v->status = status;
+	v->zstd = r->zstd;
 	/* A 413 whose connection is then reset is still a 413: sending the same again would get the
 	 * same.  A 200 that is cut off acknowledges nothing. */
 	if (error && status < 400) {

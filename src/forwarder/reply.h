@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * reply.h - the collector's answer: status, Retry-After and JSON body -> what to do with the batch.
+ * reply.h - the collector's answer: status, some headers and JSON body -> what to do with the batch.
  * The body is a stranger's: it is read as it comes, nothing of it is kept but counts and one short
  * text.
  *
@@ -35,6 +35,7 @@ struct reply_verdict {
 	uint64_t rejected_seq;    /* the first of them */
 	int64_t wait_us;          /* WAIT only */
 	int mismatch;             /* FORGET: accepted + duplicate + rejected is not the batch's n */
+	int zstd;                 /* it takes posts that are packed so */
 	long status;              /* 0: there was no answer */
 	char why[REPLY_WHY_MAX];  /* the collector's or libcurl's words, NUL-terminated */
 };
@@ -44,6 +45,7 @@ struct reply_verdict {
 
 struct reply {
 	yajl_handle yajl;
+	int zstd;
 	int bad;            /* the body is not JSON, or beyond REPLY_READ_MAX */
 	size_t len;
 	char first_byte;    /* of the body, blanks passed over */
@@ -67,6 +69,9 @@ int reply_begin(struct reply *, uint64_t seq_first, uint64_t seq_last, uint32_t 
 
 /* A piece of the body.  0; -EMSGSIZE: longer than REPLY_BODY_MAX, end the transfer. */
 int reply_body(struct reply *, const char *bytes, size_t len);
+
+/* An Accept-Encoding header of the answer: what later posts may be packed with (RFC 9110 12.5.3). */
+void reply_accepts(struct reply *, const char *value);
 
 /* The transfer is at its end, with this status (0: none came) and Retry-After (0: none); error says
  * why it was not whole, or is NULL.  Frees. */

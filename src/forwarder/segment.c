@@ -7,8 +7,11 @@
 #include "lib/spool.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define ZSTD_LABEL ".zst"
 
 /* With its newline. */
 static size_t
@@ -19,20 +22,28 @@ line_length(const char *at, const char *end)
 	return (size_t)((newline ? newline + 1 : end) - at);
 }
 
+static size_t
+put_gap(uint8_t *out, const struct batch_gap *gap)
+{
+	return spool_put_gap(out, gap->first, gap->last, gap->n);
+}
+
 int
 segment_image(struct line *line, const struct batch *const *list, size_t n, uint8_t **image_out, size_t *size_out)
 {
+	char label[SPOOL_LABEL + 1];
 	size_t records = 0, payload = 0, at;
 	uint8_t *image;
 
 	for (size_t i = 0; i < n; i++) {
-		records += list[i]->n + 1;
-		payload += list[i]->len + 16;
+		records += list[i]->n + 2;
+		payload += list[i]->len + 2 * 16;
 	}
 	image = malloc(spool_image_size(records, payload));
 	if (!image)
 		return -ENOMEM;
-	at = spool_put_header(image, list[0]->boot);
+	snprintf(label, sizeof label, "%s%s", list[0]->boot, list[0]->wanted == PACK_ZSTD ? ZSTD_LABEL : "");
+	at = spool_put_header(image, label);
 	for (size_t i = 0; i < n; i++) {
 		char *lines = batch_lines(list[i]);
 		const char *p = lines, *end;
@@ -41,7 +52,9 @@ segment_image(struct line *line, const struct batch *const *list, size_t n, uint
 		if (!lines)
 			goto fail;
 		end = lines + list[i]->len;
-		if (i && list[i]->apart)
+		if (list[i]->before.n)
+			at += put_gap(image + at, &list[i]->before);
+		else if (i && list[i]->apart && !list[i - 1]->behind.n)
 			at += spool_put_gap(image + at, list[i]->first, list[i]->first, 0);
 		for (; p < end; p += len) {
 			uint64_t seq;
@@ -54,6 +67,8 @@ segment_image(struct line *line, const struct batch *const *list, size_t n, uint
 			at += spool_put_record(image + at, seq, p, (uint32_t)len);
 		}
 		free(lines);
+		if (list[i]->behind.n)
+			at += put_gap(image + at, &list[i]->behind);
 	}
 	*image_out = image;
 	*size_out = at;
@@ -74,10 +89,18 @@ is_report(struct line *line, const struct spool_record *r)
 	return !line_seq(line, p, r->len, &seq) && seq == r->seq;
 }
 
-static int
-is_boot(const char *label)
+/* Neither: the label is damaged. */
+static void
+read_label(const char *label, struct segment_facts *facts)
 {
-	return strlen(label) == BATCH_BOOT && strspn(label, "0123456789abcdef") == BATCH_BOOT;
+	const char *rest = label + BATCH_BOOT;
+
+	facts->coding = PACK_GZIP;
+	if (strspn(label, "0123456789abcdef") != BATCH_BOOT || (*rest && strcmp(rest, ZSTD_LABEL)))
+		return;
+	memcpy(facts->boot, label, BATCH_BOOT);
+	if (*rest && pack_can(PACK_ZSTD))
+		facts->coding = PACK_ZSTD;
 }
 
 /* The lines that are gathered; they become a batch. */
@@ -87,24 +110,28 @@ struct run {
 	uint32_t n;
 	uint64_t first, last;
 	int apart;
+	struct batch_gap gap; /* in front of it */
+	struct batch *made;   /* the one before */
 };
 
 /* At a gap, at damage, at the end. */
 static int
-end_run(struct run *run, const char *boot, struct batch ***tail)
+end_run(struct run *run, enum pack_coding coding, const char *boot, struct batch ***tail)
 {
-	struct batch *b;
-
 	int apart = run->apart;
+	struct batch *b;
 
 	run->apart = 1;
 	if (!run->n || !tail)
 		return 0;
-	b = batch_new(run->bytes, run->len, run->n, run->first, run->last);
+	b = batch_new(coding, run->bytes, run->len, run->n, run->first, run->last);
 	if (!b)
 		return -ENOMEM;
 	memcpy(b->boot, boot, sizeof b->boot);
 	b->apart = (uint8_t)apart;
+	b->before = run->gap;
+	run->gap = (struct batch_gap){ 0 };
+	run->made = b;
 	**tail = b;
 	*tail = &b->next;
 	run->n = 0;
@@ -127,8 +154,7 @@ segment_read(struct line *line, const uint8_t *image, size_t size, const char *b
 	if (list)
 		*list = NULL;
 	spool_scan(&scan, image, size);
-	if (is_boot(scan.label))
-		memcpy(facts->boot, scan.label, sizeof facts->boot);
+	read_label(scan.label, facts);
 	boot = facts->boot[0] ? facts->boot : boot;
 	if (list && !(run.bytes = malloc(size + 1)))
 		return -ENOMEM;
@@ -138,13 +164,15 @@ segment_read(struct line *line, const uint8_t *image, size_t size, const char *b
 
 		broken += (uint64_t)bad;
 		if (r.gap || bad || scan.damaged > before)
-			e = end_run(&run, boot, list ? &tail : NULL);
+			e = end_run(&run, facts->coding, boot, list ? &tail : NULL);
 		if (bad)
 			continue;
 		facts->first = r.seq < facts->first ? r.seq : facts->first;
 		facts->last = last > facts->last ? last : facts->last;
 		facts->gaps += r.gap_n;
 		facts->records += !r.gap;
+		if (r.gap)
+			batch_gap_add(&run.gap, &(struct batch_gap){ r.seq, r.gap_last, r.gap_n });
 		if (r.gap || !list || e)
 			continue;
 		memcpy(run.bytes + run.len, r.data, r.len);
@@ -154,7 +182,9 @@ segment_read(struct line *line, const uint8_t *image, size_t size, const char *b
 		run.n++;
 	}
 	if (!e)
-		e = end_run(&run, boot, list ? &tail : NULL);
+		e = end_run(&run, facts->coding, boot, list ? &tail : NULL);
+	if (run.made)
+		run.made->behind = run.gap;
 	facts->damaged = scan.damaged + broken;
 	free(run.bytes);
 	if (e && list) {

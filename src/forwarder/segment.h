@@ -3,6 +3,9 @@
  * segment.h - batches to the image of a spool's segment (lib/spool.h) and back: a record for each
  * line.  Pure.
  *
+ * The label is the boot's name, and ".zst" behind it where its batches are packed so: one that was sent
+ * before a restart is sent again with the same bytes.
+ *
  * A batch made from an image ends where a gap record or damage is: else its key, which names its
  * first and its last line, could have been used for other bytes before.
  */
@@ -22,9 +25,10 @@ struct segment_facts {
 	uint64_t gaps;      /* how many reports the gap records speak of */
 	uint64_t damaged;   /* places where something was neither */
 	char boot[BATCH_BOOT + 1]; /* as the label says; empty: it is damaged */
+	enum pack_coding coding;   /* of the posts that its batches were or will be sent with; likewise, else gzip */
 };
 
-/* The lines of n batches, with an empty gap in front of those that are apart.  *image is to be freed.  0 or -ENOMEM. */
+/* The lines of n batches, with their gaps, and an empty one in front of others that are apart.  *image is to be freed.  0 or -ENOMEM. */
 int segment_image(struct line *, const struct batch *const *, size_t n, uint8_t **image, size_t *size);
 
 /* What is in it; *list, if not NULL, gets the batches, linked by `next` in order, to be freed.  Where

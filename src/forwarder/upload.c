@@ -55,6 +55,18 @@ upload_wipe_headers(struct upload *u)
 	u->headers = NULL;
 }
 
+/* What the answer's headers say. */
+static void
+upload_read_headers(struct upload *u)
+{
+	struct curl_header *h;
+
+	for (size_t i = 0, n = 1; i < n && !curl_easy_header(u->easy, "Accept-Encoding", i, CURLH_HEADER, -1, &h); i++) {
+		reply_accepts(&u->reply, h->value);
+		n = h->amount;
+	}
+}
+
 /* curl may have finished the transfer: the one place where `done` is called. */
 static void
 upload_check(struct upload *u)
@@ -80,6 +92,7 @@ upload_check(struct upload *u)
 	curl_easy_getinfo(u->easy, CURLINFO_NUM_CONNECTS, &connects);
 	if (connects > 0)
 		u->connected = 1;
+	upload_read_headers(u);
 	if (code != CURLE_OK)
 		error = u->error[0] ? u->error : curl_easy_strerror(code);
 	curl_multi_remove_handle(u->multi, u->easy);
@@ -344,10 +357,10 @@ upload_header(struct upload *u, const char *text)
 }
 
 static int
-upload_headers(struct upload *u, const struct batch *b, int packed, uint64_t dropped)
+upload_headers(struct upload *u, const struct batch *b, enum pack_coding coding, uint64_t dropped)
 {
 	const struct settings *s = u->settings;
-	char ts[JSON_TIME_LEN + 1], key[256], sent[128], bearer[SETTINGS_TOKEN_MAX + 64];
+	char ts[JSON_TIME_LEN + 1], key[256], sent[128], packed[64], bearer[SETTINGS_TOKEN_MAX + 64];
 	int r;
 
 	json_time_text(ts, loop_wall_us(u->loop));
@@ -358,8 +371,9 @@ upload_headers(struct upload *u, const struct batch *b, int packed, uint64_t dro
 	r = upload_header(u, "Content-Type: application/x-ndjson") || upload_header(u, "Accept: application/json") ||
 	    /* No waiting for "100 Continue": a refusal costs one batch of 64 KiB. */
 	    upload_header(u, "Expect:") || upload_header(u, key) || upload_header(u, sent);
-	if (!r && packed)
-		r = upload_header(u, "Content-Encoding: gzip");
+	snprintf(packed, sizeof packed, "Content-Encoding: %s", pack_name(coding));
+	if (!r && coding != PACK_NONE)
+		r = upload_header(u, packed);
 	if (!r && s->token[0]) {
 		snprintf(bearer, sizeof bearer, "Authorization: Bearer %s", s->token);
 		r = upload_header(u, bearer);
@@ -377,7 +391,7 @@ upload_post(struct upload *u, const struct batch *b, int plain, uint64_t dropped
 
 	if (r)
 		return r;
-	plain = plain && b->packed;
+	plain = plain && b->coding != PACK_NONE;
 	if (plain) {
 		body = u->lines = batch_lines(b);
 		size = b->len;
@@ -386,7 +400,7 @@ upload_post(struct upload *u, const struct batch *b, int plain, uint64_t dropped
 	u->done = done;
 	u->arg = arg;
 	u->error[0] = 0;
-	r = body ? upload_headers(u, b, b->packed && !plain, dropped) : -ENOMEM;
+	r = body ? upload_headers(u, b, plain ? PACK_NONE : b->coding, dropped) : -ENOMEM;
 	if (!r && (curl_easy_setopt(u->easy, CURLOPT_HTTPHEADER, u->headers) ||
 		   curl_easy_setopt(u->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size) ||
 		   curl_easy_setopt(u->easy, CURLOPT_POSTFIELDS, body) || /* lent */

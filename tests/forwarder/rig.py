@@ -40,6 +40,22 @@ def lines(n, start=1, pad=0):
     return b"".join(line(seq, pad) for seq in range(start, start + n))
 
 
+def unzstd(raw):
+    library = ctypes.CDLL("libzstd.so.1")
+    for name in ("ZSTD_decompress", "ZSTD_getFrameContentSize"):
+        getattr(library, name).restype = ctypes.c_size_t
+    size = library.ZSTD_getFrameContentSize(raw, ctypes.c_size_t(len(raw)))
+    assert size <= 1 << 24, "no frame, or it does not tell its size"
+    out = ctypes.create_string_buffer(size)
+    got = library.ZSTD_decompress(out, ctypes.c_size_t(size), raw, ctypes.c_size_t(len(raw)))
+    assert got == size, "a broken frame"
+    return out.raw
+
+
+def unpacked(raw, coding):
+    return {"gzip": gzip.decompress, "zstd": unzstd, None: bytes}[coding](raw)
+
+
 def seqs_of(body):
     assert body.endswith(b"\n"), "the last line of a batch has no newline"
     return [json.loads(text)["seq"] for text in body[:-1].split(b"\n")]
@@ -49,6 +65,8 @@ def seqs_of(body):
 def status(code, body=b"", **headers):
     def act(handler, post):
         handler.send_response(code)
+        if handler.server.collector.takes:
+            handler.send_header("Accept-Encoding", handler.server.collector.takes)
         for name, value in headers.items():
             handler.send_header(name.replace("_", "-"), str(value))
         handler.send_header("Content-Length", str(len(body)))
@@ -102,7 +120,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         collector = self.server.collector
         raw = self.rfile.read(int(self.headers["Content-Length"]))
-        body = gzip.decompress(raw) if self.headers["Content-Encoding"] == "gzip" else raw
+        body = unpacked(raw, self.headers["Content-Encoding"])
         post = Post(self.headers["Idempotency-Key"], body, dict(self.headers), seqs_of(body), raw)
         with collector.lock:
             number = len(collector.posts)
@@ -136,8 +154,9 @@ class Server6(Server):
 class Collector:
     """plan(number of the post, post) -> None or one of the acts above."""
 
-    def __init__(self, plan=lambda number, post: None, context=None, address="127.0.0.1", port=0):
+    def __init__(self, plan=lambda number, post: None, context=None, address="127.0.0.1", port=0, takes=None):
         self.plan = plan
+        self.takes = takes     # what it says that posts may be packed with
         self.lock = threading.Lock()
         self.posts, self.paths = [], []
         self.stored = {}       # seq -> its line

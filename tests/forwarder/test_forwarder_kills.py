@@ -28,6 +28,7 @@ class Oracle:
 
     def __init__(self):
         self.port, self.acknowledged, self.lock = None, set(), threading.Lock()
+        self.takes = None  # what the collector said that it takes
 
     def __call__(self, number, post):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
@@ -40,6 +41,7 @@ class Oracle:
             return status(502)
         finally:
             connection.close()
+        self.takes = answer.headers.get("Accept-Encoding", self.takes)
         if answer.status == 200:
             with self.lock:
                 self.acknowledged.update(post.seqs)

@@ -1,8 +1,8 @@
 libs_forwarder_reply = -lyajl
-libs_forwarder_batch = -lyajl -lz
+libs_forwarder_batch = -lyajl -lz $(zstd)
 extra_forwarder_batch = src/forwarder/pack.c
 extra_forwarder_spool = src/forwarder/batch.c src/forwarder/line.c src/forwarder/pack.c
-libs_forwarder_spool = -lyajl -lz
+libs_forwarder_spool = -lyajl -lz $(zstd)
 $O/fuzz/forwarder_batch: src/forwarder/batch.c src/forwarder/line.c
 $O/fuzz/forwarder_spool: $(extra_forwarder_spool) src/forwarder/segment.c
 extra_config = src/sensor/options.c
@@ -14,10 +14,10 @@ $O/fuzz/frame: src/replay/frame.c
 $O/fuzz/flow: src/analyzer/flow.c tests/unit/flow_model.h
 $O/fuzz/settings: src/analyzer/settings.c
 $O/fuzz/json: src/lib/json.c tests/unit/json_read.h
-extra_intake = src/collector/addrinfo.c src/collector/names.c src/collector/column.c src/collector/days.c src/collector/dbfile.c src/collector/paths.c src/collector/gunzip.c \
+extra_intake = src/collector/addrinfo.c src/collector/names.c src/collector/column.c src/collector/days.c src/collector/dbfile.c src/collector/paths.c src/collector/gunzip.c src/collector/unzstd.c \
 	src/collector/intake.c src/collector/live.c src/collector/report.c src/collector/rollup.c src/collector/rtt.c src/collector/runs.c \
 	src/collector/seqs.c src/collector/store.c src/collector/upgrade.c src/collector/text.c src/collector/validate.c
-libs_intake = -lyajl -lsqlite3 -lz -lm
+libs_intake = -lyajl -lsqlite3 -lz $(zstd) -lm
 $O/fuzz/intake: $(extra_intake)
 $O/fuzz/prober_wire: src/prober/wire.c tests/unit/wire_answers.h
 extra_prober_request = src/prober/budget.c src/prober/wire.c
@@ -29,3 +29,5 @@ extra_control = src/sensor/rundir.c
 $O/fuzz/control: src/sensor/control.c src/sensor/rundir.c
 extra_params = src/collector/report.c src/collector/text.c
 $O/fuzz/params: $(extra_params)
+libs_unpack = -lz $(zstd)
+$O/fuzz/unpack: src/collector/gunzip.c src/collector/unzstd.c

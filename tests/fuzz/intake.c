@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The collector's intake: a body of NDJSON (or gzip of it) into a database in memory.  Whatever it
+ * The collector's intake: a body of NDJSON (or gzip or zstd of it) into a database in memory.  Whatever it
  * is: the answer is JSON and adds up, and the same body again stores nothing.
  */
 #include <stdint.h>
@@ -12,6 +12,7 @@
 #include "collector/intake.h"
 #include "collector/live.h"
 #include "collector/store.h"
+#include "collector/unzstd.h"
 #include "lib/log.h"
 
 #define NOW_US 1795287845000000
@@ -73,6 +74,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			return 0;
 		body = unpacked;
 	}
+#ifdef WITH_ZSTD
+	if (size > 4 && !memcmp(data, "\x28\xb5\x2f\xfd", 4)) {
+		if (unzstd(body, size, 1 << 20, &unpacked, &n))
+			return 0;
+		body = unpacked;
+	}
+#endif
 	live_start(live, &place, -1);
 	before = intake_counts(intake);
 	check(!intake_body(intake, body, n, now_us, now_us, answer, &answer_n, &news));

@@ -243,7 +243,7 @@ static void
 test_halves(void **state)
 {
 	static const char bytes[] = "{\"seq\":3}\n{\"seq\":5}\n{\"seq\":8}\n{\"seq\":9}\n{\"seq\":20}\n";
-	struct batch *b = batch_new(bytes, sizeof bytes - 1, 5, 3, 20), *one, *two, *three, *four;
+	struct batch *b = batch_new(PACK_GZIP, bytes, sizeof bytes - 1, 5, 3, 20), *one, *two, *three, *four;
 
 	(void)state;
 	b->refused = 2;
@@ -266,25 +266,31 @@ test_halves(void **state)
 static void
 test_packed(void **state)
 {
+	enum pack_coding coding = (enum pack_coding)(uintptr_t)*state;
 	static char text[60000];
 	size_t len = 0;
-	struct batch *a, *b;
+	struct batch *a, *b, *one, *two;
 
-	(void)state;
+	if (!pack_can(coding))
+		return;
 	for (unsigned i = 0; i < 1000; i++)
 		len += (size_t)sprintf(text + len, "{\"type\":\"conn\",\"seq\":%u,\"port\":%u}\n", i, i * 7919 % 65536);
-	a = batch_new(text, len, 1000, 0, 999);
-	b = batch_new(text, len, 1000, 0, 999);
-	assert_true(a->packed && a->size < a->len / 3 && batch_size(a) == sizeof *a + a->size);
+	a = batch_new(coding, text, len, 1000, 0, 999);
+	b = batch_new(coding, text, len, 1000, 0, 999);
+	assert_true(a->coding == coding && a->size < a->len / 3 && batch_size(a) == sizeof *a + a->size);
 	assert_true(a->size == b->size && !memcmp(a->bytes, b->bytes, a->size));
 	assert_lines(a, text, len);
 	a->bytes[a->size / 2] ^= 1;
 	assert_null(batch_lines(a));
 	batch_free(a);
+	assert_int_equal(batch_halve(b, &one, &two), 0);
+	assert_true(one->coding == coding && two->coding == coding);
+	batch_free(one);
+	batch_free(two);
 	batch_free(b);
 	/* What would not get smaller stays. */
-	a = batch_new("{\"seq\":3}\n", 10, 1, 3, 3);
-	assert_false(a->packed);
+	a = batch_new(coding, "{\"seq\":3}\n", 10, 1, 3, 3);
+	assert_true(a->coding == PACK_NONE && a->wanted == coding);
 	assert_lines(a, "{\"seq\":3}\n", 10);
 	batch_free(a);
 }
@@ -295,7 +301,7 @@ test_thin(void **state)
 	static const char mixed[] = "{\"seq\":1}\n{\"type\":\"conn\",\"seq\":2}\n{\"seq\":3}\n"
 				    "{\"type\":\"conn\",\"seq\":4}\n{\"seq\":5}\n";
 	static const char conns[] = "{\"type\":\"conn\",\"seq\":2}\n";
-	struct batch *b = batch_new(mixed, sizeof mixed - 1, 5, 1, 5), *front, *rest;
+	struct batch *b = batch_new(PACK_GZIP, mixed, sizeof mixed - 1, 5, 1, 5), *front, *rest;
 	uint32_t removed;
 
 	(void)state;
@@ -309,7 +315,7 @@ test_thin(void **state)
 	batch_free(b);
 	batch_free(front);
 	batch_free(rest);
-	b = batch_new(conns, sizeof conns - 1, 1, 2, 2);
+	b = batch_new(PACK_GZIP, conns, sizeof conns - 1, 1, 2, 2);
 	assert_int_equal(batch_thin(b, &front, &rest, &removed), 0);
 	assert_true(removed == 1 && !front && !rest);
 	batch_free(b);
@@ -376,7 +382,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random_streams), cmocka_unit_test(test_end_inside_a_line),
-		cmocka_unit_test(test_shrink), cmocka_unit_test(test_halves), cmocka_unit_test(test_packed), cmocka_unit_test(test_thin), cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_shrink), cmocka_unit_test(test_halves), cmocka_unit_test(test_thin),
+		{ "test_packed gzip", test_packed, NULL, NULL, (void *)(uintptr_t)PACK_GZIP },
+		{ "test_packed zstd", test_packed, NULL, NULL, (void *)(uintptr_t)PACK_ZSTD },
+		cmocka_unit_test(test_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

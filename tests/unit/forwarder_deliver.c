@@ -3,10 +3,14 @@
  * What deliver does with each verdict, without a network: the upload below is ours, and so is the
  * moment at which a timer runs out.
  */
+#include "lib/loop.h"
+static int64_t wall_us;
+#define loop_wall_us(loop) ((void)(loop), wall_us)
 #include "../../src/forwarder/deliver.c"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -31,10 +35,12 @@ upload_post(struct upload *u, const struct batch *b, int plain, uint64_t dropped
 	return 0;
 }
 
+static int offers_zstd;
+
 static void
 answer_why(enum reply_action action, long status, const char *why)
 {
-	struct reply_verdict v = { .action = action, .status = status, .wait_us = 7000000 };
+	struct reply_verdict v = { .action = action, .status = status, .wait_us = 7000000, .zstd = offers_zstd };
 
 	assert_non_null(sent);
 	snprintf(v.why, sizeof v.why, "%s", why);
@@ -53,15 +59,17 @@ static struct queue *queue;
 static struct deliver *d;
 static struct settings settings;
 static uint32_t shrunk;
+static enum pack_coding coding; /* of what add() makes */
 static unsigned finished;
 static uint64_t put; /* records */
 static struct worker_forward_page page;
 
 static void
-on_shrink(void *arg, uint32_t bytes)
+on_wish(void *arg, uint32_t bytes, enum pack_coding wanted)
 {
 	(void)arg;
 	shrunk = bytes;
+	coding = wanted;
 }
 
 static void
@@ -82,7 +90,7 @@ add(uint64_t first, uint32_t n)
 					(unsigned long long)(first + i), random(), random());
 	put += n;
 	page.now.received += n;
-	queue_put(queue, batch_new(text, len, n, first, first + n - 1));
+	queue_put(queue, batch_new(coding, text, len, n, first, first + n - 1));
 	deliver_kick(d);
 }
 
@@ -114,11 +122,14 @@ setup(void **state)
 	settings = (struct settings){ .url = (char *)"http://c/v1/reports" };
 	sent = NULL;
 	posts = finished = shrunk = 0;
+	offers_zstd = 0;
+	coding = PACK_GZIP;
+	wall_us = DELIVER_CLOCK_SANE_US;
 	put = 0;
 	loop = loop_new();
 	memset(&page, 0, sizeof page);
 	queue = queue_new(&(struct queue_settings){ .bytes = 1 << 20, .boot = "9f1c2ab0", .page = &page });
-	d = deliver_new(loop, &settings, queue, NULL, &page, on_shrink, NULL);
+	d = deliver_new(loop, &settings, queue, NULL, &page, on_wish, NULL);
 	return !loop || !queue || !d;
 }
 
@@ -278,6 +289,48 @@ test_no_gzip(void **state)
 	identity();
 }
 
+/* What is sealed stays as it is; what comes then is packed as the last answer said. */
+static void
+test_zstd(void **state)
+{
+	(void)state;
+	offers_zstd = 1;
+	add(1, 20);
+	add(101, 20);
+	answer(REPLY_FORGET);
+	assert_int_equal(coding, pack_can(PACK_ZSTD) ? PACK_ZSTD : PACK_GZIP);
+	assert_true(sent->first == 101 && sent->coding == PACK_GZIP);
+	answer(REPLY_FORGET);
+	if (!pack_can(PACK_ZSTD))
+		return;
+	add(201, 20);
+	assert_true(sent->coding == PACK_ZSTD && !sent_plain);
+	/* Who does not offer it any more gets gzip. */
+	offers_zstd = 0;
+	answer(REPLY_FORGET);
+	assert_int_equal(coding, PACK_GZIP);
+	offers_zstd = 1;
+	add(301, 20);
+	answer(REPLY_FORGET);
+	/* Who offers it and refuses it gets it never again, and gzip all the same. */
+	add(401, 20);
+	add(501, 20);
+	assert_int_equal(sent->coding, PACK_ZSTD);
+	answer_why(REPLY_HALVE, 415, "what is zstd?");
+	assert_int_equal(coding, PACK_GZIP);
+	wait_over();
+	assert_true(sent->first == 401 && sent->n == 20 && sent_plain);
+	answer(REPLY_FORGET);
+	assert_int_equal(coding, PACK_GZIP);
+	assert_true(sent->first == 501 && sent->coding == PACK_ZSTD && sent_plain);
+	answer(REPLY_FORGET);
+	add(601, 20);
+	assert_true(sent->coding == PACK_GZIP && !sent_plain);
+	answer(REPLY_FORGET);
+	assert_int_equal(page.now.acknowledged, 140);
+	identity();
+}
+
 static void
 test_too_large(void **state)
 {
@@ -363,14 +416,18 @@ test_wrong_clock(void **state)
 {
 	(void)state;
 	settings.tls = 1;
-	if (loop_wall_us(loop) < DELIVER_CLOCK_SANE_US) {
-		add(1, 1);
-		assert_null(sent);
-		assert_int_equal(wait_over(), DELIVER_CLOCK_US);
-	} else {
-		add(1, 1);
-		assert_non_null(sent);
-	}
+	wall_us = DELIVER_CLOCK_SANE_US - 1;
+	add(1, 1);
+	assert_null(sent);
+	assert_int_equal(page.state, WORKER_FORWARD_CLOCK);
+	assert_non_null(strstr(page.why, ", when this program was made"));
+	assert_int_equal(wait_over(), DELIVER_CLOCK_US);
+	assert_null(sent);
+	wall_us = DELIVER_CLOCK_SANE_US;
+	wait_over();
+	assert_non_null(sent);
+	/* It was made when there was this test, and not tomorrow. */
+	assert_true(BUILD_EPOCH > 1790000000 && BUILD_EPOCH <= time(NULL) + 86400);
 }
 
 static void
@@ -452,7 +509,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_one_after_the_other), TEST(test_rejected), TEST(test_backs_off), TEST(test_holds),
 		TEST(test_retry_after), TEST(test_poison), TEST(test_a_lone_line_has_three_chances),
-		TEST(test_no_gzip), TEST(test_too_large), TEST(test_dropped_while_waiting), TEST(test_backlog), TEST(test_wrong_clock), TEST(test_drain),
+		TEST(test_no_gzip), TEST(test_zstd), TEST(test_too_large), TEST(test_dropped_while_waiting), TEST(test_backlog),
+		TEST(test_wrong_clock), TEST(test_drain),
 		TEST(test_drain_sends_the_rest), TEST(test_drain_does_not_wait_out_the_backoff),
 		TEST(test_drain_ends_where_waiting_is_in_vain), TEST(test_drain_ends_on_a_refusal),
 		TEST(test_drain_deadline),

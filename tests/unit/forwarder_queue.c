@@ -29,6 +29,8 @@ pick(uint32_t n)
 	return (uint32_t)(rng >> 20) % n;
 }
 
+static enum pack_coding coding = PACK_GZIP;
+
 /* Every third is a `conn`, if any is. */
 static struct batch *
 make(uint64_t first, uint32_t n, int conns)
@@ -40,7 +42,7 @@ make(uint64_t first, uint32_t n, int conns)
 		len += (size_t)sprintf(text + len, "{\"type\":\"%s\",\"seq\":%llu,\"x\":\"%08x%08x\"}\n",
 				       conns && (first + i) % 3 ? "attempt" : "conn", (unsigned long long)(first + i),
 				       pick(1u << 31), pick(1u << 31));
-	return batch_new(text, len, n, first, first + n - 1);
+	return batch_new(coding, text, len, n, first, first + n - 1);
 }
 
 enum mode { NONE, TMPFS, DISK };
@@ -246,6 +248,15 @@ test_the_held_one_stays(void **state)
 	close_queue();
 }
 
+static void
+settle_one(int acknowledged)
+{
+	uint32_t n = queue_held(queue)->n;
+	struct tally_change end = { .acknowledged = acknowledged ? n : 0, .quarantined = acknowledged ? 0 : n };
+
+	queue_settle(queue, &end);
+}
+
 static int
 sends_next(uint64_t first, int backlog)
 {
@@ -274,7 +285,8 @@ test_connections_make_room_first(void **state)
 		bytes += mode == NONE ? batch_size(b) : spool_image_size(b->n, b->len);
 		batch_free(b);
 	}
-	fresh(mode == NONE ? bytes * 5 / 6 : 5000, bytes * 5 / 6, mode);
+	/* In memory each becomes two. */
+	fresh(mode == NONE ? bytes * 5 / 6 + 40 * sizeof(struct batch) : 5000, bytes * 5 / 6, mode);
 	for (uint64_t i = 0; i < 40; i++) {
 		put(make(100 * i, 60, 1));
 		identity();
@@ -439,6 +451,82 @@ test_damage(void **state)
 	close_queue();
 }
 
+/* A report that was dropped from a segment is told of until the collector has heard of it, whatever becomes
+ * of the others in there, and whoever asks: a new parent counts what the spool tells. */
+static void
+test_gaps_stay(void **state)
+{
+	uint64_t dropped;
+
+	(void)state;
+	for (int turn = 0; turn < 16; turn++) {
+		fresh(3000, 30000, TMPFS);
+		queue_away(queue, 1);
+		for (uint64_t i = 0; !page.now.dropped; i++)
+			put(make(100 * i, 60, 1));
+		dropped = page.now.dropped;
+		queue_away(queue, 0);
+		while (queue_hold(queue, 1)->first >= 100 * dropped / 20) /* the oldest were thinned, by 20 each */
+			settle_one(1);
+		/* Refused: halved, and one of the halves given up, or more. */
+		for (int i = 0; i < 4 && queue_hold(queue, 1); i++) {
+			if (turn >> i & 1 && queue_held(queue)->n > 1)
+				assert_int_equal(queue_halve(queue), 0);
+			else
+				settle_one(0);
+			queue_release(queue);
+			identity();
+		}
+		if (turn == 15) {
+			while (queue_hold(queue, 1))
+				settle_one(0);
+		}
+		close_queue();
+		memset(&page, 0, sizeof page);
+		open_queue(TMPFS, "00000001");
+		assert_int_equal(page.now.dropped, dropped);
+		assert_int_equal(page.now.recovered, page.now.dropped + page.now.spooled);
+		while (queue_hold(queue, 1))
+			settle_one(1);
+		queue_told(queue);
+		assert_int_equal(spool_segments(spool), 0);
+		close_queue();
+	}
+}
+
+/* The coding of a segment's posts outlives the process. */
+static void
+test_coding_stays(void **state)
+{
+	char was[4096];
+	uint32_t size;
+
+	(void)state;
+	if (!pack_can(PACK_ZSTD))
+		return;
+	fresh(100000, 100000, TMPFS);
+	coding = PACK_ZSTD;
+	put(make(1, 30, 0));
+	coding = PACK_GZIP;
+	put(make(100, 30, 0));
+	assert_int_equal(queue_hold(queue, 1)->coding, PACK_ZSTD);
+	size = queue_held(queue)->size;
+	memcpy(was, queue_held(queue)->bytes, size);
+	close_queue();
+	open_queue(TMPFS, "9f1c2ab0");
+	assert_true(queue_hold(queue, 1)->first == 100 && queue_held(queue)->coding == PACK_GZIP);
+	settle_one(1);
+	assert_true(queue_hold(queue, 1)->first == 1 && queue_held(queue)->size == size);
+	assert_memory_equal(queue_held(queue)->bytes, was, size);
+	assert_int_equal(queue_halve(queue), 0);
+	assert_int_equal(queue_hold(queue, 1)->coding, PACK_ZSTD);
+	settle_one(1);
+	close_queue();
+	open_queue(TMPFS, "9f1c2ab0");
+	assert_int_equal(queue_hold(queue, 1)->coding, PACK_ZSTD);
+	close_queue();
+}
+
 static int
 setup(void **state)
 {
@@ -476,7 +564,7 @@ main(void)
 		IN(test_order, NONE), IN(test_order, TMPFS), IN(test_order, DISK),
 		IN(test_refused, NONE), IN(test_refused, TMPFS),
 		IN(test_killed_in_a_step, TMPFS), IN(test_another_boot, TMPFS), IN(test_day, DISK),
-		IN(test_damage, TMPFS),
+		IN(test_damage, TMPFS), IN(test_gaps_stay, TMPFS), IN(test_coding_stays, TMPFS),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,6 +112,31 @@ test_table(void **state)
 	}
 }
 
+static void
+test_what_it_accepts(void **state)
+{
+	static const struct { const char *value; int zstd; } offers[] = {
+		{ "zstd", 1 }, { "ZSTD", 1 }, { "zstd, gzip", 1 }, { "gzip,zstd", 1 }, { " gzip ,\t zstd \t", 1 },
+		{ "gzip;q=1.0, zstd;q=0.001", 1 }, { "zstd ; q=0.5", 1 }, { "zstd;q=1", 1 },
+		{ "zstd;", 1 }, { "zstd;x", 1 },
+		{ "", 0 }, { ",", 0 }, { ";", 0 }, { "gzip", 0 }, { "zstd2", 0 }, { "xzstd", 0 }, { "x-zstd", 0 }, { "*", 0 },
+		{ "zstd;q=0", 0 }, { "zstd;q=0.000", 0 }, { "zstd; q=0.0 ,gzip", 0 }, { "gzip;zstd", 0 }, { "zst", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof offers / sizeof *offers; i++) {
+		struct reply_verdict v;
+		struct reply r;
+
+		assert_int_equal(reply_begin(&r, 41, 50, 10), 0);
+		reply_accepts(&r, "gzip"); /* the header may be there twice */
+		reply_accepts(&r, offers[i].value);
+		reply_end(&r, NULL, i % 2 ? 200 : 415, 0, &v);
+		if (v.zstd != offers[i].zstd)
+			fail_msg("\"%s\": %d", offers[i].value, v.zstd);
+	}
+}
+
 /* A text without an end takes no memory, and the transfer is ended. */
 static void
 test_endless_body(void **state)
@@ -156,7 +181,8 @@ test_long_words_are_cut(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_table), cmocka_unit_test(test_endless_body),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_table), cmocka_unit_test(test_what_it_accepts),
+					    cmocka_unit_test(test_endless_body),
 					    cmocka_unit_test(test_long_words_are_cut) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

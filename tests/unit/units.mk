@@ -2,19 +2,20 @@
 omit_conf = src/lib/conf.c
 omit_addr = src/lib/addr.c
 omit_spool = src/lib/spool.c
-libs_forwarder_batch = -lyajl -lz
+libs_forwarder_batch = -lyajl -lz $(zstd)
 extra_forwarder_batch = src/forwarder/pack.c
 extra_forwarder_queue = src/forwarder/batch.c src/forwarder/pack.c src/forwarder/line.c src/forwarder/segment.c src/forwarder/tally.c
 $O/unit/forwarder_queue: $(extra_forwarder_queue) src/forwarder/queue.c
-libs_forwarder_queue = -lyajl -lz
+libs_forwarder_queue = -lyajl -lz $(zstd)
 libs_forwarder_reply = -lyajl
 extra_forwarder_deliver = src/forwarder/queue.c src/forwarder/pack.c src/forwarder/batch.c src/forwarder/line.c src/forwarder/backoff.c \
 	src/forwarder/segment.c src/forwarder/tally.c
 $O/unit/forwarder_deliver: $(extra_forwarder_deliver) src/forwarder/deliver.c
-libs_forwarder_deliver = -lyajl -lz
+libs_forwarder_deliver = -lyajl -lz $(zstd)
 libs_forwarder_settings = -lcurl
 libs_collector_seqs = -lsqlite3
 libs_collector_gunzip = -lz
+libs_collector_unzstd = $(zstd)
 extra_collector_validate = src/collector/report.c src/collector/text.c
 libs_collector_validate = -lyajl -lm
 extra_collector_params = src/collector/report.c src/collector/text.c
