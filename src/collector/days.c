@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "blocks.h"
 #include "column.h"
 #include "dbfile.h"
 #include "lib/log.h"
@@ -74,6 +75,7 @@ struct file {
 	sqlite3 *db;       /* NULL: closed */
 	sqlite3_stmt *stmt[S_N]; /* prepared when it is written first */
 	int writing;
+	struct blocks blocks;
 	uint64_t used;     /* when something was asked of it last */
 };
 
@@ -165,6 +167,7 @@ file_close(struct file *f)
 		log_error("database of a day: not closed: %s", sqlite3_errmsg(f->db));
 	f->db = NULL;
 	f->writing = 0;
+	blocks_free(&f->blocks);
 }
 
 static int
@@ -407,6 +410,10 @@ begin(struct days *d, int64_t day, struct file **out, sqlite3 **db)
 	*db = f->db;
 	if (!r && !f->stmt[0]) {
 		r = dbfile_tune(f->db, WRITE_CACHE_KIB, 1);
+		if (!r) /* of files that were made before there were blocks */
+			r = dbfile_exec(f->db, blocks_schema);
+		if (!f->is.rows)
+			blocks_empty(&f->blocks);
 		for (int i = 0; i < S_N && !r; i++)
 			r = sqlite3_prepare_v3(f->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &f->stmt[i], NULL);
 	}
@@ -510,6 +517,9 @@ days_add(struct days *d, const struct report *rep, int64_t id, int64_t at_us, in
 	sqlite3_reset(stmt);
 	if (r != SQLITE_DONE)
 		return r;
+	r = blocks_add(&f->blocks, f->db, rep, id, at_us);
+	if (r)
+		return r;
 	f->batch.rows++;
 	f->batch.last_id = id > f->batch.last_id ? id : f->batch.last_id;
 	f->batch.first_id = id < f->batch.first_id ? id : f->batch.first_id;
@@ -567,6 +577,7 @@ days_rollback(struct days *d)
 
 		if (f->writing && !sqlite3_get_autocommit(f->db)) /* some errors have rolled back already */
 			dbfile_exec(f->db, "ROLLBACK");
+		blocks_forget(&f->blocks);
 		f->writing = 0;
 		f->batch = f->is;
 		if (f->is.rows || d->memory)
