@@ -77,6 +77,11 @@ def tile(browser, name):
     return browser.text(f".tile.t-{name} .big")
 
 
+def show(browser, name):
+    browser.js("(name) => [...document.querySelectorAll('nav a')].find((a) => a.textContent === name).click()", name)
+    browser.wait(f"the page {name}", lambda: browser.text("nav a[aria-current]") == name and browser.text("main > *"))
+
+
 # ---- the tests ----
 
 def test_bundle():
@@ -111,7 +116,7 @@ def test_empty_then_first_sensor(page):
     sensor.stat(**{**LEDGER, "seen": 0, "logged": 0, "sampled_out": 0, "received": 0, "gap": 0, "parsed": 0,
                    "truncated": 0, "malformed": 0}, seq_first=1)
     sensor.post()
-    browser.wait("the sensor", lambda: "first" in browser.texts(".sensor h3"))
+    browser.wait("the sensor", lambda: "first" in browser.texts(".strip-of bdi"))
     browser.wait("why there is no row", lambda: "its rules have matched no packet" in (browser.text(".live .empty") or ""))
     assert "No handshake failed" in browser.text(".failures .empty")
     assert "Nobody knocked" in browser.text(".attempts .empty")
@@ -193,7 +198,9 @@ def test_now(page):
                      ["2001:db8:bad::17", "9", "accepted", "one port"], ["192.0.2.145", "5", "rejected", "one port"]]
     assert browser.texts(".tries tr:first-child .chip")[:2] == ["22ssh", "23telnet"]
 
-    # The ledger: the sensor's numbers, and sums that come out.
+    # The ledger, on its own page: the sensor's numbers, and sums that come out.
+    show(browser, "Sensors")
+    browser.wait("the ledger", lambda: browser.texts(".sum"))
     figures = dict(browser.js("""() => [...document.querySelectorAll('.sensor .figure')].map((f) =>
         [[...f.classList].find((c) => c.startsWith('f-')).slice(2), f.querySelector('b').textContent])"""))
     for name in ("seen", "logged", "sampled_out", "received", "gap", "tail", "parsed", "truncated", "malformed", "unsupported",
@@ -207,6 +214,15 @@ def test_now(page):
     assert browser.texts(".plugins .mark") == ["ok", "degraded", "disabled"]
     assert browser.texts(".counter") == ["open 38", "ended 9,421"]
     assert browser.text(".sensor .cover b") == "99.92 %"
+    # One that does not come out is said so.
+    sensor.stat(**{**LEDGER, "received": 19990}, seq_first=1)
+    sensor.post()
+    browser.wait("the sum that is off", lambda: browser.texts(".sum .even") == ["adds up", "off by 8", "off by 8", "adds up"])
+    sensor.stat(**LEDGER, seq_first=1)
+    sensor.post()
+    browser.wait("the sum that is right", lambda: browser.texts(".sum .even") == ["adds up"] * 4)
+    show(browser, "Now")
+    browser.wait("the numbers again", lambda: tile(browser, "conns") == "600")
 
     # The chart's twin has the same handshakes.
     browser.do("click", selector=".chart .actions button")
@@ -227,13 +243,6 @@ def test_now(page):
     assert browser.text(".conns tbody tr td.rtt") == "4.32"
     assert len(browser.texts(".conns td.dst")) == 200
     browser.wait("the count", lambda: tile(browser, "conns") == "601")
-    # A ledger that does not come out is said so.
-    sensor.stat(**{**LEDGER, "received": 19990}, seq_first=1)
-    sensor.post()
-    browser.wait("the sum that is off", lambda: browser.texts(".sum .even") == ["adds up", "off by 8", "off by 8", "adds up"])
-    sensor.stat(**LEDGER, seq_first=1)
-    sensor.post()
-    browser.wait("the sum that is right", lambda: browser.texts(".sum .even") == ["adds up"] * 4)
     assert browser.js("() => window.same_page") is True
 
     # Pictures, and room for everything from a phone to a wall.
@@ -343,36 +352,56 @@ def test_keyboard(page):
     sensor.post()
     browser.open()
     browser.wait("rows", lambda: len(browser.texts(".conns td.dst")) == 3)
-    browser.wait("ledger", lambda: browser.texts(".sum"))
+    browser.wait("sensors", lambda: browser.texts(".strip-of li"))
     browser.wait("destinations", lambda: browser.texts(".dests td"))
     where = """() => { const e = document.activeElement; const s = getComputedStyle(e);
         return { tag: e.tagName, cls: e.className, text: (e.getAttribute('aria-label') ?? e.textContent).trim().slice(0, 60),
                  in: e.closest('section')?.className.trim() ?? e.closest('header')?.className ?? '',
                  visible: s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2 }; }"""
-    browser.js("() => document.body.focus()")
-    stops = []
-    for _ in range(120):
-        browser.do("press", key="Tab")
-        at = browser.js(where)
-        if at["tag"] == "BODY":
-            break
-        stops.append(at)
-    else:
-        raise AssertionError(f"the focus does not come out again: {stops}")
-    assert all(s["visible"] for s in stops), [s for s in stops if not s["visible"]]
-    names = [s["text"] for s in stops]
-    order = ["Skip to live handshakes", "5 min", "1 h", "24 h", "Pause", "As a table", "Live handshakes, newest first",
-             "Table of failures", "Table of top destinations", "Handshakes", "p95 ms", "What do these numbers mean?"]
-    at = -1
-    for name in order:
-        assert name in names[at + 1:], f"{name} is not reached behind {names[:at + 1]} in {names}"
-        at = names.index(name, at + 1)
+
+    def walk(order):
+        browser.js("() => { document.activeElement.blur(); document.body.focus(); }")
+        stops = []
+        for _ in range(120):
+            browser.do("press", key="Tab")
+            at = browser.js(where)
+            if at["tag"] == "BODY":
+                break
+            stops.append(at)
+        else:
+            raise AssertionError(f"the focus does not come out again: {stops}")
+        assert all(s["visible"] for s in stops), [s for s in stops if not s["visible"]]
+        names = [s["text"] for s in stops]
+        at = -1
+        for name in order:
+            assert name in names[at + 1:], f"{name} is not reached behind {names[:at + 1]} in {names}"
+            at = names.index(name, at + 1)
+        return stops, names
+
+    stops, names = walk(["Skip to live handshakes", "Now", "Sensors", "Colours: auto", "5 min", "1 h", "24 h", "7 d", "30 d", "Earlier by one window",
+                         "Pause", "As a table", "Live handshakes, newest first", "Table of failures", "Table of top destinations", "Handshakes", "p95 ms"])
     assert sum(name.endswith(", details of this handshake") for name in names) == 3, names
+    show(browser, "Sensors")
+    browser.wait("ledger", lambda: browser.texts(".sum"))
+    stops, names = walk(["Skip to the page", "Pause", "Table of sensors", "Copy", "Table of plugins", "What do these numbers mean?", "metrics"])
     terms = [s["text"] for s in stops if s["cls"] == "term"]
     for word in ("seen", "sampled out", "logged", "received", "gap", "tail", "parsed", "malformed", "missing", "coverage"):
         assert any(t.startswith(word) for t in terms), (word, terms)
 
-    # Skip link, a row's details, an explanation, the help.
+    # An explanation, the help; skip link, a row's details.
+    shown = "() => getComputedStyle(document.querySelector('.f-gap .tip')).display !== 'none'"
+    assert browser.js(shown) is False
+    browser.js("() => document.querySelector('.f-gap .term').focus()")
+    assert browser.js(shown) is True
+    assert "could not deliver" in browser.js(
+        "() => document.getElementById(document.activeElement.getAttribute('aria-describedby')).textContent")
+    browser.do("press", key="Escape")
+    assert browser.js(shown) is False
+    browser.js("() => document.querySelector('.help summary').focus()")
+    browser.do("press", key="Enter")
+    assert browser.js("() => document.querySelector('.help').open && document.querySelectorAll('.help dd').length") >= 15
+    show(browser, "Now")
+    browser.wait("rows again", lambda: len(browser.texts(".conns td.dst")) == 3)
     browser.js("() => document.querySelector('.skip').focus()")
     browser.do("press", key="Enter")
     assert browser.js("() => document.activeElement.type") == "search"
@@ -386,17 +415,6 @@ def test_keyboard(page):
     assert browser.js("() => document.querySelector('button.row').getAttribute('aria-expanded')") == "true"
     browser.do("press", key="Enter")
     browser.wait("no details", lambda: not browser.texts(".detail dt"))
-    shown = "() => getComputedStyle(document.querySelector('.f-gap .tip')).display !== 'none'"
-    assert browser.js(shown) is False
-    browser.js("() => document.querySelector('.f-gap .term').focus()")
-    assert browser.js(shown) is True
-    assert "could not deliver" in browser.js(
-        "() => document.getElementById(document.activeElement.getAttribute('aria-describedby')).textContent")
-    browser.do("press", key="Escape")
-    assert browser.js(shown) is False
-    browser.js("() => document.querySelector('.help summary').focus()")
-    browser.do("press", key="Enter")
-    assert browser.js("() => document.querySelector('.help').open && document.querySelectorAll('.help dd').length") >= 15
     # While the keyboard is in the list it stands still, and says so.
     browser.js("() => document.querySelector('button.row').focus()")
     sensor.conn(dst_port=9999, rtt_us=50)
@@ -444,7 +462,6 @@ def test_hostile_strings(page):
     browser.open()
     newest_first = hostile[::-1]
     browser.wait("200 rows", lambda: len(browser.texts(".conns td.dst")) == 200)
-    browser.wait("all sensors", lambda: len(browser.texts(".sensor")) == number + 1)
     assert browser.texts(".conns td.src .name") == newest_first
     assert browser.texts(".conns td.dst .name") == newest_first
     titles = browser.js("() => [...document.querySelectorAll('.conns td.src .host')].map((e) => e.title)")
@@ -472,11 +489,15 @@ def test_hostile_strings(page):
         assert json.loads(fields["x_list"]) == [p, {p: p}]
 
     # The ledgers: plugins, their versions and counters, groups, the sensor's version.
+    show(browser, "Sensors")
+    browser.wait("all sensors", lambda: len(browser.texts(".sensor")) == number + 1)
     assert browser.texts(".plugins .pname") == hostile
     assert browser.texts(".plugins .version") == hostile
     assert browser.texts(".plugins .counter bdi") == hostile
     assert set(browser.texts(".groups td bdi")) <= {p[:16] for p in hostile}
     assert set(browser.texts(".about bdi")) <= set(hostile)
+    assert set(browser.texts(".health td:last-child bdi")) <= {*hostile, "–"}
+    show(browser, "Now")
 
     # Paths and plugins' own reports are shown as they come: in small groups, within the stream's budget.
     browser.wait("the stream", lambda: browser.js("() => document.querySelector('.link').dataset.link") == "live")

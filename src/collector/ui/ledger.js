@@ -3,14 +3,8 @@
 // and what the sensor says about its plugins and its sandbox.
 import { age, count, exact, kib, percent, span, UNKNOWN } from './format.js';
 import { Age, Empty, html, Mark, memo, Panel, Shape, Share, Term } from './parts.js';
+import { latest_runs, sensor_silent } from './runs.js';
 import { LEDGER_HELP, WORDS } from './words.js';
-
-const SILENT_AFTER_S = 35; // three stat reports, one each 10 s, and a little
-
-export function sensor_silent(s)
-{
-	return s.stat_age_s === undefined || s.stat_age_s > SILENT_AFTER_S;
-}
 
 // [total, label, parts]: total = sum of the parts.  A part that the sensor left out counts as 0 when
 // the total is known; without the total there is nothing to check.
@@ -126,45 +120,16 @@ function Sensor({ s, latest })
 	</article>`;
 }
 
-// A sensor that was started again is one sensor: its newest run counts, earlier ones fold away.
-export function latest_runs(list)
-{
-	const seen = new Set(), latest = [], older = [];
-
-	for (const s of list.slice().sort((a, b) => String(b.last_rx).localeCompare(String(a.last_rx)))) {
-		(seen.has(s.sensor) ? older : latest).push(s);
-		seen.add(s.sensor);
-	}
-	latest.sort((a, b) => a.sensor.localeCompare(b.sensor));
-	return { latest, older };
-}
-
-// What the collector keeps, how long that lasts, and whether a file of it broke.
-function Storage({ s })
-{
-	const days = s.days.length;
-
-	return html`<div class="box storage"><h4>What the collector keeps</h4>
-		<p>${count(s.rows)} reports of ${count(days)} day${days === 1 ? '' : 's'} in ${kib(s.bytes / 1024)} of ${kib(s.max_bytes / 1024)}.
-			${s.days_fit === undefined ? html` How many days fit is known after an hour of reports.`
-		: s.days_fit >= s.days_max ? html` At this rate all ${count(s.days_max)} days fit that are to be kept.`
-			: html` At this rate ${s.days_fit < 1 ? 'less than a day fits' : `${count(s.days_fit)} day${s.days_fit === 1 ? '' : 's'} fit`}.`}</p>
-		${s.damaged > 0 && html`<p class="mark bad" role="alert"><${Shape} name="cross" />${count(s.damaged)} damaged file${s.damaged === 1 ? ' was' : 's were'} set aside
-			beside the database (<code>*.damaged-*</code>); the rest goes on. Look at the disk, then remove them.</p>`}
-	</div>`;
-}
-
-export const Ledger = memo(({ d, storage, stale }) => {
+export const Ledger = memo(({ d, stale }) => {
 	const list = d?.value?.sensors ?? [];
 	const { latest, older } = latest_runs(list);
 
 	if (!list.length)
 		return null;
-	return html`<${Panel} id="ledger" title="The sensor's ledger" note="where every packet and every report went, since the sensor started" stale=${stale}>
+	return html`<${Panel} id="ledger" title="The ledger" note="where every packet and every report went, since the sensor started" stale=${stale}>
 		${latest.map((s) => html`<${Sensor} key=${s.sensor} s=${s} latest />`)}
 		${older.length > 0 && html`<details class="more"><summary>${count(older.length)} earlier run${older.length === 1 ? '' : 's'}</summary>
 			${older.map((s) => html`<${Sensor} key=${`${s.sensor} ${s.boot}`} s=${s} />`)}</details>`}
-		${storage && html`<${Storage} s=${storage} />`}
 		<details class="help"><summary>What do these numbers mean?</summary><dl>${LEDGER_HELP.map(([k, label]) => html`<div key=${k}><dt>${label}</dt><dd>${WORDS[k]}</dd></div>`)}</dl></details>
 	</${Panel}>`;
 });

@@ -2,6 +2,7 @@
 // The three lists over the window: destinations, failures, inbound attempts.
 import { Component } from 'preact';
 import { count, percent, service, window_words } from './format.js';
+import { Go } from './go.js';
 import { Age, Count, Empty, Host, html, Mark, Ms, Panel, Range, Share } from './parts.js';
 import { WORDS } from './words.js';
 
@@ -77,8 +78,8 @@ export class Destinations extends Long {
 				${this.head('syn_retrans', 'Resent', WORDS.retrans)}${this.head('rtt_p50_us', 'Median ms', WORDS.rtt)}${this.head('rtt_p95_us', 'p95 ms', WORDS.rtt)}
 				<th role="columnheader" scope="col" class="bar" title="From the fastest to p95; the tick is the median. Square-root scale, the same for all rows.">Spread</th><th role="columnheader" scope="col" class="num last">Last</th></tr></thead>
 			<tbody role="rowgroup">${this.cut(sorted).map((x) => html`<tr role="row" key=${`${x.proto} ${x.dst_ip} ${x.dst_port}`}>
-				<td role="cell" class="dst"><${Host} ip=${x.dst_ip} port=${x.dst_port} name=${x.dst_name} /></td>
-				<td role="cell" class="num conns"><${Share} part=${x.conns} whole=${max_conns} /><span>${count(x.conns)}</span></td>
+				<td role="cell" class="dst"><${Go} page="destinations" view=${{ dst: x.dst_ip, port: String(x.dst_port) }}><${Host} ip=${x.dst_ip} port=${x.dst_port} name=${x.dst_name} /></${Go}></td>
+				<td role="cell" class="num conns"><span class="bars"><${Share} part=${x.conns} whole=${max_conns} /><span>${count(x.conns)}</span></span></td>
 				<td role="cell" class="num failed"><${Count} n=${x.failed} loud="bad" /><span class="pc">${x.failed > 0 && `${percent(x.failed, x.conns)} %`}</span></td>
 				<td role="cell" class="num rtx"><${Count} n=${x.syn_retrans} loud="warn" /></td>
 				<td role="cell" class="num p50"><${Ms} us=${x.rtt_p50_us} /></td>
@@ -99,17 +100,17 @@ export class Failures extends Long {
 			${!d?.value ? null : !list.length ? html`<${Empty} good>No handshake failed in the last ${words}.</${Empty}>` : html`<div class="wide" tabindex="0" role="group" aria-label="Table of failures"><table class="rows fails">
 			<thead><tr><th scope="col">Destination</th><th scope="col" class="num">Times</th><th scope="col" class="num last">Last</th></tr></thead>
 			<tbody>${this.cut(list).map((x) => html`<tr key=${`${x.dst_ip} ${x.dst_port} ${x.state}`}>
-				<td class="dst"><${Host} ip=${x.dst_ip} port=${x.dst_port} name=${x.dst_name} /><span class="under"><${Mark} word=${x.state} /><span>from ${count(x.src_n)} source${x.src_n === 1 ? '' : 's'}</span></span></td>
+				<td class="dst"><${Go} page="destinations" view=${{ dst: x.dst_ip, port: String(x.dst_port) }}><${Host} ip=${x.dst_ip} port=${x.dst_port} name=${x.dst_name} /></${Go}><span class="under"><${Mark} word=${x.state} /><span>from ${count(x.src_n)} source${x.src_n === 1 ? '' : 's'}</span></span></td>
 				<td class="num">${count(x.count)}</td>
 				<td class="num last"><${Age} ts=${x.last_ts} /></td></tr>`)}</tbody></table></div>${this.button(list)}`}
 		</${Panel}>`;
 	}
 }
 
-const KINDS = { __proto__: null, single: 'one port', vertical_scan: 'port scan', horizontal_scan: 'sweep', flood: 'flood' };
+export const KINDS = { __proto__: null, single: 'one port', vertical_scan: 'port scan', horizontal_scan: 'sweep', flood: 'flood' };
 const PORTS_SHOWN = 3;
 
-function Ports({ ports, n })
+export function Ports({ ports, n })
 {
 	const all = ports ?? [];
 	const rest = Math.max(n ?? 0, all.length) - Math.min(all.length, PORTS_SHOWN);

@@ -2,12 +2,13 @@
 // The page "Now", in the order in which a network engineer wants to know things.
 import { count } from './format.js';
 import { Chart } from './chart.js';
-import { Ledger, sensor_silent } from './ledger.js';
-import { question, question_in_window } from './link.js';
+import { question_in_window } from './link.js';
 import { Attempts, Destinations, Failures } from './lists.js';
 import { Live, Others } from './live.js';
 import { Empty, html } from './parts.js';
 import { Tiles } from './tiles.js';
+import { sensor_silent } from './runs.js';
+import { Strip } from './strip.js';
 import { held, SKIPPED_SHOWN_MS } from './store.js';
 
 export const resources = {
@@ -15,7 +16,6 @@ export const resources = {
 	destinations: { path: () => question_in_window('api/destinations', { limit: 50 }), on: ['conn'] },
 	failures: { path: () => question_in_window('api/failures', { limit: 50 }), on: ['conn'] },
 	attempts: { path: () => question_in_window('api/attempts', { limit: 50 }), on: ['attempt'] },
-	storage: { path: () => question('api/storage'), on: ['stat'], every: { min_ms: 10000, max_ms: 60000 } },
 };
 
 function no_rows(sensors)
@@ -38,11 +38,11 @@ export function View({ state, of })
 
 	return html`
 		<${Tiles} summary=${of('summary').d} attempts=${of('attempts').d} sensors=${sensors} window_s=${state.window_s} until_s=${state.until_s} stale=${of('summary').stale} />
+		<${Strip} d=${sensors} stale=${of('sensors').stale} />
 		<${Chart} ...${of('summary')} />
 		<${Live} rows=${rows} sensor=${state.sensor} filter=${state.view.q ?? ''} open=${state.open} waiting=${state.waiting} waiting_lost=${state.waiting_lost}
 			skipped=${Date.now() - state.skipped_at < SKIPPED_SHOWN_MS ? state.skipped : 0} is_held=${held()} paused=${state.paused_at > 0} empty=${rows.length ? null : no_rows(sensors?.value?.sensors)} />
 		<div class="side"><${Failures} ...${of('failures')} /><${Attempts} ...${of('attempts')} /></div>
 		<${Destinations} ...${of('destinations')} />
-		<${Others} others=${state.others} />
-		<${Ledger} d=${sensors} storage=${of('storage').d?.value} stale=${of('sensors').stale} />`;
+		<${Others} others=${state.others} />`;
 }

@@ -2,7 +2,8 @@
 // The shell around the pages: header, window and sensor, what is wrong with the line; loads a page when it
 // is first looked at.
 import { age, clock, count, day_clock, WINDOWS } from './format.js';
-import { latest_runs } from './ledger.js';
+import { latest_runs } from './runs.js';
+import { follow } from './go.js';
 import { answer, choose_all, logout, refresh_all, refresh_changed, resources_add, stale_since_ms } from './link.js';
 import { Login } from './login.js';
 import * as now from './now.js';
@@ -34,19 +35,6 @@ async function load(page)
 	loading.delete(page.id);
 	set({});
 	refresh_changed();
-}
-
-function open_page(e, id)
-{
-	// Another button or key: the browser's own way to follow a link.
-	if (e.button || e.ctrlKey || e.metaKey || e.shiftKey || e.altKey)
-		return;
-	e.preventDefault();
-	if (id === state.page)
-		return;
-	history.pushState(null, '', url_of(id));
-	choose_all({ page: id, view: {} });
-	scrollTo(0, 0);
 }
 
 function toggle_pause()
@@ -89,10 +77,10 @@ const Header = memo(({ link, paused_at, page, address, session, locked, choice }
 	const [shape, tone, word] = paused_at ? ['bars', 'warn', 'Paused'] : LINKS[link];
 
 	return html`<header class="top" data-address=${address}>
-		<a class="skip" href="#app" onclick=${(e) => { e.preventDefault(); (document.querySelector('main input, main select, main button, main a, main [tabindex]'))?.focus(); }}>${page === 'now' ? 'Skip to live handshakes' : 'Skip to the page'}</a>
+		<a class="skip" href="#app" onclick=${(e) => { e.preventDefault(); (document.querySelector('main input') ?? document.querySelector('main :is(button, a, [tabindex])'))?.focus(); }}>${page === 'now' ? 'Skip to live handshakes' : 'Skip to the page'}</a>
 		<h1><img src="icon.svg" alt="" width="26" height="26" />net-gazer</h1>
 		${!locked && html`<nav aria-label="Pages">${PAGES.map(({ id, name }) => html`<a key=${id} href=${url_of(id)} aria-current=${id === page ? 'page' : undefined}
-			onclick=${(e) => open_page(e, id)}>${name}</a>`)}</nav>`}
+			onclick=${(e) => follow(e, id)}>${name}</a>`)}</nav>`}
 		<div class="about-us">
 			${!locked && html`<span class=${`mark link ${tone}`} role="status" data-link=${paused_at ? 'paused' : link}><${Shape} name=${shape} />${word}</span>`}
 			<button type="button" class="theme" onclick=${next_theme} title="Colours: as the system, light, dark"><${Shape} name=${THEME_SHAPES[choice]} /><span><span class="vh">Colours: </span>${choice}</span></button>
@@ -102,14 +90,14 @@ const Header = memo(({ link, paused_at, page, address, session, locked, choice }
 });
 
 // The window of time, the sensor, and whether the page moves on.
-const Toolbar = memo(({ has_window, window_s, until_s, sensor, sensors, paused_at, waiting }) => html`<section class="toolbar" aria-label="What is shown">
+const Toolbar = memo(({ has_window, has_sensor, window_s, until_s, sensor, sensors, paused_at, waiting }) => html`<section class="toolbar" aria-label="What is shown">
 	${has_window && html`<div class="segments" role="group" aria-label="Time window">${WINDOWS.map((w) => html`<button type="button" key=${w.id} data-window=${w.id}
 		aria-pressed=${w.s === window_s} onclick=${() => choose_all({ window_s: w.s })}>${w.label}</button>`)}</div>
 	<div class="segments move" role="group" aria-label="Earlier and later">
 		<button type="button" class="earlier" onclick=${() => move(-1)} aria-label="Earlier by one window" title="Earlier by one window"><${Shape} name="left" /></button>
 		${until_s > 0 && html`<button type="button" class="until" onclick=${() => choose_all({ until_s: 0 })} title="Back to now"><${Shape} name="clock" />until ${day_clock(until_s)}<span class="vh">: back to now</span></button>`}
 		<button type="button" class="later" disabled=${!until_s} onclick=${() => move(1)} aria-label="Later by one window" title="Later by one window"><${Shape} name="right" /></button></div>`}
-	${sensors.length > 1 && html`<label class="choice"><span class="vh">Sensor</span><select value=${sensor} onchange=${(e) => choose_all({ sensor: e.currentTarget.value })}>
+	${has_sensor && sensors.length > 1 && html`<label class="choice"><span class="vh">Sensor</span><select value=${sensor} onchange=${(e) => choose_all({ sensor: e.currentTarget.value })}>
 		<option value="">All ${sensors.length} sensors</option>${sensors.map((s) => html`<option key=${s} value=${s}>${s}</option>`)}</select></label>`}
 	<button type="button" class="pause" aria-pressed=${paused_at > 0} onclick=${toggle_pause}>${paused_at
 		? html`Go on${waiting > 0 && html`<span class="n"> (${count(waiting)} new)</span>`}` : 'Pause'}</button>
@@ -193,7 +181,7 @@ export class Page extends Follow {
 		if (!module && !failed.has(page.id))
 			load(page);
 		return html`${header}
-		<${Toolbar} has_window=${page.window} window_s=${state.window_s} until_s=${state.until_s} sensor=${state.sensor} sensors=${sensor_names(sensors, state.sensor)}
+		<${Toolbar} has_window=${page.window} has_sensor=${page.window || page.sensor} window_s=${state.window_s} until_s=${state.until_s} sensor=${state.sensor} sensors=${sensor_names(sensors, state.sensor)}
 			paused_at=${state.paused_at} waiting=${state.paused_at ? rows_fresh().length : 0} />
 		<${Banner} />
 		<main class=${`${state.link === 'lost' ? 'lost' : ''} ${page.id}`}>

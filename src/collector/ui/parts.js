@@ -58,6 +58,8 @@ const SHAPES = {
 	out: html`<path d="M2.4 9.6 9.4 2.6M4.4 2.4h5.2v5.2" class="line" />`,
 	in: html`<path d="M9.6 2.4 2.6 9.4M7.6 9.6H2.4V4.4" class="line" />`,
 	both: html`<path d="M1 6h10M3.6 3.2 1 6l2.6 2.8M8.4 3.2 11 6 8.4 8.8" class="line" />`,
+	up: html`<path d="M6 10V2.4M2.8 5.4 6 2.2l3.2 3.2" class="line" />`,
+	down: html`<path d="M6 2v7.6M2.8 6.6 6 9.8l3.2-3.2" class="line" />`,
 	left: html`<path d="M7.6 2.2 3.8 6l3.8 3.8" class="line thick" />`,
 	right: html`<path d="M4.4 2.2 8.2 6 4.4 9.8" class="line thick" />`,
 	loop: html`<path d="M10 6a4 4 0 1 1-1.4-3M10.2 1v2.4H7.8" class="line" />`,
@@ -73,7 +75,7 @@ const STATES = {
 	__proto__: null,
 	established: ['disc', 'good'], answered: ['half', 'good'], refused: ['cross', 'bad'],
 	timeout: ['clock', 'warn'], unreachable: ['triangle', 'bad'], aborted: ['square', 'dim'],
-	orphan: ['diamond', 'dim'],
+	orphan: ['diamond', 'dim'], other: ['triangle', 'bad'],
 	accepted: ['disc', 'warn'], dropped: ['cross', 'good'], rejected: ['square', 'good'],
 	unknown: ['ring', 'dim'],
 	ok: ['disc', 'good'], degraded: ['triangle', 'warn'], disabled: ['cross', 'bad'],
@@ -143,6 +145,30 @@ export class Age extends Component {
 		this.shown = this.label();
 		return html`<time datetime=${ts} title=${exact(ts)}>${this.shown}</time>`;
 	}
+}
+
+let regions = null;
+
+// "DE" -> "Germany", as this browser calls it.
+export function country(cc)
+{
+	try {
+		regions ??= new Intl.DisplayNames(['en'], { type: 'region' });
+		return regions.of(cc) ?? cc;
+	} catch {
+		return cc;
+	}
+}
+
+// Where an address is, as far as the collector knows: fields with a prefix like `dst_`.
+export function Place({ x, prefix })
+{
+	const cc = x[`${prefix}cc`], asn = x[`${prefix}asn`], org = x[`${prefix}as_org`], city = x[`${prefix}city`];
+
+	if (cc === undefined && asn === undefined)
+		return null;
+	return html`<span class="place">${cc !== undefined && html`<span class="cc" title=${country(cc)}>${cc}</span>`}${city !== undefined && html`<bdi>${city}</bdi>`}${
+		asn !== undefined && html`<span class="as" title=${`AS${asn}`}><bdi>${org ?? `AS${asn}`}</bdi></span>`}</span>`;
 }
 
 export function Ms({ us, hint })
@@ -236,6 +262,14 @@ export function Panel({ id, title, note, actions, stale, children })
 export function Empty({ good, children })
 {
 	return html`<p class="empty">${good && html`<span class="mark good"><${Shape} name="check" /></span>`}${children}</p>`;
+}
+
+// In the place of what is not here yet, or will not come.
+export function Unready({ d })
+{
+	if (d?.error)
+		return html`<p class="empty" role="status"><span class="mark warn"><${Shape} name="triangle" /></span>The collector gave no answer to this question: <bdi>${d.error}</bdi></p>`;
+	return html`<p class="empty">Asking the collector.</p>`;
 }
 
 export function Count({ n, loud })

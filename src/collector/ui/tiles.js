@@ -2,7 +2,7 @@
 // The six numbers that say whether all is well, each with what puts it into proportion.
 import { count, percent, span, unix_s, UNKNOWN, window_words } from './format.js';
 import { html, memo, Shape, Spark, Term } from './parts.js';
-import { latest_runs, sensor_silent } from './ledger.js';
+import { latest_runs, sensor_silent } from './runs.js';
 import { now_ms } from './store.js';
 
 export function failed_of(s)
@@ -10,7 +10,7 @@ export function failed_of(s)
 	return s.conns - s.established - s.answered;
 }
 
-function Tile({ id, label, term, value, unit, sub, tone, values, spark })
+export function Tile({ id, label, term, value, unit, sub, tone, values, spark })
 {
 	return html`<div class=${`tile ${id} ${tone ?? ''}`}>
 		<dt><${Term} word=${term}>${label}</${Term}></dt>

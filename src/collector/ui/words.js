@@ -12,6 +12,7 @@ export const WORDS = {
 	unreachable: 'A router answered with an ICMP error instead of the destination.',
 	aborted: 'The initiator gave up with a reset before the answer came.',
 	orphan: 'A SYN-ACK whose SYN was not seen: it took another way, or was sampled out.',
+	other: 'Unreachable, aborted, or without its SYN.',
 	// directions
 	outbound: 'From the home networks to the outside.',
 	inbound: 'From the outside to the home networks.',
@@ -29,6 +30,7 @@ export const WORDS = {
 	flood: 'More SYNs than somebody would send who wants an answer.',
 	// numbers of a row
 	rtt: 'From the last SYN to its SYN-ACK, as the firewall\'s kernel stamped them: the way to the destination and back.',
+	rtt_src: 'From the SYN-ACK to the ACK that ends the handshake: the way to the one who asked and back, and how fast he is.',
 	setup: 'From the first SYN to the SYN-ACK, waits for retransmission included: what the person felt.',
 	retrans: 'How often the SYN had to be sent again.',
 	ambiguous: 'The SYN was sent more than once: nobody can know which one was answered, so this time stays out of median and p95.',

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The page "Destinations": whom the network talks to, by port, host, network or country; and all about one.
+import { Component } from 'preact';
+import { count, percent, UNKNOWN, window_words } from './format.js';
+import { Destination, resource as destination } from './destination.js';
+import { Go } from './go.js';
+import { choose, question_in_window } from './link.js';
+import { Age, Count, country, Empty, Host, html, Ms, Panel, Place, Range, Shape, Share, Unready } from './parts.js';
+import { address, filter_by, state } from './store.js';
+import { WORDS } from './words.js';
+
+const ASKED = 200, ROWS_FEW = 50;
+
+const BY = [['port', 'Port'], ['host', 'Host'], ['as', 'Network'], ['cc', 'Country']];
+
+function by_of(view)
+{
+	return BY.some(([id]) => id === view.by) ? view.by : 'port';
+}
+
+export const resources = {
+	dests: { path: () => !state.view.dst && question_in_window('api/destinations', { by: by_of(state.view) === 'port' ? '' : by_of(state.view), limit: ASKED }), on: ['conn'] },
+	destination,
+};
+
+const share = (x) => x.conns > 0 ? x.failed / x.conns : 0;
+const grown = (x) => Number.isFinite(x.trend) ? x.conns - x.trend : -Infinity;
+
+const ORDERS = {
+	__proto__: null,
+	conns: (x) => x.conns, trend: grown, failed: (x) => x.failed, share, syn_retrans: (x) => x.syn_retrans ?? 0,
+	p50: (x) => x.rtt_p50_us ?? -1, p95: (x) => x.rtt_p95_us ?? -1, last: (x) => Date.parse(x.last_ts ?? '') || 0,
+};
+
+function text_of(x)
+{
+	return `${x.dst_name ?? ''} ${x.dst_ip ?? ''}${x.dst_port === undefined ? '' : `:${x.dst_port}`} ${cc_of(x) ?? ''} ${cc_of(x) ? country(cc_of(x)) : ''} ${asn_of(x) ? `AS${asn_of(x)}` : ''} ${x.as_org ?? x.dst_as_org ?? ''} ${x.dst_city ?? ''}`.toLowerCase();
+}
+
+const cc_of = (x) => x.cc ?? x.dst_cc;
+const asn_of = (x) => x.asn ?? x.dst_asn;
+
+// More or fewer than in the window before; a shape says it without colour.
+function Trend({ x })
+{
+	if (!Number.isFinite(x.trend))
+		return html`<span class="unknown" title="Nothing is known of the window before">${UNKNOWN}</span>`;
+	if (!x.trend)
+		return html`<span class="mark dim" title="None in the window before"><${Shape} name="out" />new</span>`;
+	const by = (x.conns - x.trend) / x.trend * 100;
+	const words = `${count(x.trend)} in the window before`;
+	if (Math.abs(by) < 5)
+		return html`<span class="mark dim" title=${words}><${Shape} name="dash" />even</span>`;
+	return html`<span class="mark dim" title=${words}><${Shape} name=${by > 0 ? 'up' : 'down'} />${by >= 1000 ? `${count(Math.round(x.conns / x.trend))} ×` : `${Math.round(Math.abs(by))} %`}</span>`;
+}
+
+function What({ x, by })
+{
+	if (by === 'as') {
+		const asn = asn_of(x), org = x.as_org ?? x.dst_as_org;
+		return asn ? html`<${Go} page="destinations" view=${{ by: 'host', q: `AS${asn}` }}><bdi class="name">${org ?? `AS${asn}`}</bdi><//> <span class="second">AS${asn}</span>`
+			: html`<span class="dim">No network known</span>`;
+	}
+	if (by === 'cc') {
+		const cc = cc_of(x);
+		return cc ? html`<${Go} page="destinations" view=${{ by: 'host', q: country(cc) }}><span class="cc">${cc}</span> ${country(cc)}<//>` : html`<span class="dim">No country known</span>`;
+	}
+	return html`<${Go} page="destinations" view=${{ dst: x.dst_ip, port: by === 'port' ? String(x.dst_port) : '' }}><${Host} ip=${x.dst_ip} port=${by === 'port' ? x.dst_port : undefined} name=${x.dst_name} /><//><${Place} x=${x} prefix="dst_" />`;
+}
+
+function key_of(x)
+{
+	return `${x.proto ?? ''} ${x.dst_ip ?? ''} ${x.dst_port ?? ''} ${asn_of(x) ?? ''} ${cc_of(x) ?? ''}`;
+}
+
+class List extends Component {
+	constructor()
+	{
+		super();
+		this.state = { all: false };
+	}
+
+	shouldComponentUpdate(next, next_state)
+	{
+		return ['d', 'view', 'window_s', 'until_s', 'stale'].some((k) => next[k] !== this.props[k]) || next_state !== this.state;
+	}
+
+	head(id, label, title, cls)
+	{
+		const on = (this.props.view.sort ?? 'conns') === id;
+
+		return html`<th role="columnheader" scope="col" class=${`num ${cls ?? ''}`} aria-sort=${on ? 'descending' : 'none'} title=${title}><button type="button"
+			onclick=${() => choose({ sort: id === 'conns' ? '' : id })}>${label}</button></th>`;
+	}
+
+	render({ d, view, window_s, until_s, stale }, { all })
+	{
+		const by = by_of(view);
+		const words = window_words(window_s, until_s);
+		const filter = view.q ?? '';
+		const asked = d?.value?.destinations ?? [];
+		const order = ORDERS[view.sort] ?? ORDERS.conns;
+		const list = filter_by(asked, filter, text_of).slice().sort((a, b) => order(b) - order(a) || b.conns - a.conns);
+		const shown = all ? list : list.slice(0, ROWS_FEW);
+		const max_us = Math.max(0, ...list.map((x) => x.rtt_p95_us ?? 0));
+		const max_conns = Math.max(0, ...list.map((x) => x.conns));
+		const grouped = by === 'as' || by === 'cc';
+
+		return html`<${Panel} id="destinations" title="Destinations" stale=${stale}
+			note=${`${filter ? `${count(list.length)} match, ` : ''}${asked.length >= ASKED ? `the busiest ${ASKED}` : count(asked.length)} of the last ${words}`}
+			actions=${html`<div class="segments" role="group" aria-label="Group by">${BY.map(([id, label]) => html`<button type="button" key=${id} data-by=${id} aria-pressed=${id === by}
+				onclick=${() => choose({ by: id === 'port' ? '' : id })}>${label}</button>`)}</div>
+				<label class="filter"><span class="vh">Filter: words that a row must contain; a minus before a word excludes</span>
+				<input type="search" value=${filter} oninput=${(e) => choose({ q: e.currentTarget.value })} placeholder="Filter: example.com :443 -DE" spellcheck="false" autocomplete="off" maxlength="200" /></label>`}>
+			${!d?.value ? html`<${Unready} d=${d} />` : !asked.length ? html`<${Empty}>No destination in the last ${words}. A longer window may have one.</${Empty}>`
+		: !list.length ? html`<${Empty}>No destination matches <q><bdi>${filter}</bdi></q>. <button type="button" onclick=${() => choose({ q: '' })}>Clear the filter</button></${Empty}>` : html`
+			${grouped && asked.every((x) => !asn_of(x) && !cc_of(x)) && html`<p class="hint">Nothing is known of ${by === 'as' ? 'networks' : 'countries'} yet: <code>net-gazer-collector geo import</code> takes a free database, and its manual says where to get one.</p>`}
+			<div class="wide" tabindex="0" role="group" aria-label="Table of destinations"><table role="table" class=${`rows dests by-${by}`}>
+			<thead role="rowgroup"><tr role="row"><th role="columnheader" scope="col">${BY.find(([id]) => id === by)[1]}</th>${grouped && html`<th role="columnheader" scope="col" class="num hosts">Hosts</th>`}
+				${this.head('conns', 'Handshakes')}${this.head('trend', 'Trend', 'Against the window before', 'trend')}${this.head('failed', 'Failed')}${this.head('share', 'Failed %', undefined, 'share-of')}
+				${this.head('syn_retrans', 'Resent', WORDS.retrans, 'rtx')}${this.head('p50', 'Median ms', WORDS.rtt)}${this.head('p95', 'p95 ms', WORDS.rtt)}
+				<th role="columnheader" scope="col" class="bar" title="From the fastest to p95; the tick is the median. Square-root scale, the same for all rows.">Spread</th>${this.head('last', 'Last', undefined, 'last')}</tr></thead>
+			<tbody role="rowgroup">${shown.map((x) => html`<tr role="row" key=${key_of(x)}>
+				<td role="cell" class="dst"><${What} x=${x} by=${by} /></td>${grouped && html`<td role="cell" class="num hosts">${count(x.hosts_n)}</td>`}
+				<td role="cell" class="num conns"><span class="bars"><${Share} part=${x.conns} whole=${max_conns} /><span>${count(x.conns)}</span></span></td>
+				<td role="cell" class="num trend"><${Trend} x=${x} /></td>
+				<td role="cell" class="num failed"><${Count} n=${x.failed} loud="bad" /></td>
+				<td role="cell" class="num share-of">${x.failed > 0 ? html`<span class=${share(x) >= 0.1 ? 'bad' : ''}>${percent(x.failed, x.conns)}</span>` : html`<span class="zero">0</span>`}</td>
+				<td role="cell" class="num rtx"><${Count} n=${x.syn_retrans} loud="warn" /></td>
+				<td role="cell" class="num p50"><${Ms} us=${x.rtt_p50_us} /></td>
+				<td role="cell" class="num p95"><${Ms} us=${x.rtt_p95_us} /></td>
+				<td role="cell" class="bar"><${Range} min=${x.rtt_min_us} p50=${x.rtt_p50_us} p95=${x.rtt_p95_us} max=${max_us} /></td>
+				<td role="cell" class="num last"><${Age} ts=${x.last_ts} /></td></tr>`)}</tbody></table></div>
+			${list.length > ROWS_FEW && html`<button type="button" class="more" aria-expanded=${all} onclick=${() => this.setState({ all: !all })}>${all ? 'Show fewer' : `Show all ${count(list.length)}`}</button>`}`}
+		</${Panel}>`;
+	}
+}
+
+export function View({ state: { view, window_s, until_s }, of })
+{
+	if (address(view.dst))
+		return html`<${Destination} ...${of('destination')} dst=${view.dst} port=${view.port} window_s=${window_s} until_s=${until_s} />`;
+	return html`<${List} ...${of('dests')} view=${view} />`;
+}

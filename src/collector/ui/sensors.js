@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The page "Sensors": is each of them well, does its ledger add up, who may report; and what the collector
+// itself keeps and is made of.
+import { Component } from 'preact';
+import { age, clock, count, kib, percent, unix_s, UNKNOWN } from './format.js';
+import { Ledger } from './ledger.js';
+import { post, question, refresh_all } from './link.js';
+import { Age, Empty, html, memo, Panel, Shape, Share } from './parts.js';
+import { latest_runs, sensor_silent } from './runs.js';
+import { state } from './store.js';
+import { WORDS } from './words.js';
+
+const CLOCK_AHEAD_S = 2, CLOCK_BEHIND_S = 300; // reports of an hour that was spooled are late, and that is well
+const SLOW = { min_ms: 10000, max_ms: 60000 };
+
+export const resources = {
+	storage: { path: () => question('api/storage'), on: ['stat'], every: SLOW },
+	health: { path: () => question('health'), every: SLOW },
+};
+
+function Status({ s })
+{
+	if (!s.stat)
+		return html`<span class="mark warn"><${Shape} name="clock" />no ledger yet</span>`;
+	return sensor_silent(s) ? html`<span class="mark warn"><${Shape} name="clock" />silent for ${age(s.stat_age_s)}</span>`
+		: html`<span class="mark good"><${Shape} name="disc" />reporting</span>`;
+}
+
+// What its reports say of its clock, against the collector's at their receipt.
+export function clock_of(s)
+{
+	const late_s = unix_s(s.last_rx) - unix_s(s.last_ts), steps = s.stat?.clock_steps ?? 0;
+
+	if (late_s < -CLOCK_AHEAD_S)
+		return { tone: 'bad', words: `${age(-late_s)} ahead` };
+	if (late_s > CLOCK_BEHIND_S)
+		return { tone: 'warn', words: `${age(late_s)} behind` };
+	return steps ? { tone: 'warn', words: `${count(steps)} step${steps === 1 ? '' : 's'}` } : { tone: 'good', words: 'in step' };
+}
+
+const Health = memo(({ d, stale }) => {
+	const { latest } = latest_runs(d?.value?.sensors ?? []);
+
+	return html`<${Panel} id="health" title="Sensors" stale=${stale} note=${latest.length ? `${count(latest.filter((s) => !sensor_silent(s)).length)} of ${count(latest.length)} reporting` : null}>
+		${!latest.length ? html`<${Empty}>No sensor has reported yet. Enrol one below, or start one on this machine: <code>net-gazer --collector-url ${location.origin}</code><//>` : html`
+		<div class="wide" tabindex="0" role="group" aria-label="Table of sensors"><table class="rows health"><thead><tr><th scope="col">Sensor</th><th scope="col">State</th><th scope="col" class="num">Last report</th>
+			<th scope="col">Coverage</th><th scope="col" class="num" title=${WORDS.missing}>Missing</th><th scope="col" class="num" title=${WORDS.gap}>Gaps</th><th scope="col" class="num" title=${WORDS.reports_dropped}>Dropped</th>
+			<th scope="col">Clock</th><th scope="col" title=${WORDS.offload}>Offload</th><th scope="col" class="num" title="Reports that wait in the sensor to be sent">Spool</th>
+			<th scope="col" class="num" title="What the sensor wrote to flash since it started">Flash</th><th scope="col" class="num" title=${WORDS.cpu_us}>CPU</th><th scope="col" class="num" title=${WORDS.rss_kib}>Memory</th><th scope="col">Version</th></tr></thead>
+		<tbody>${latest.map((s) => {
+		const t = s.stat ?? {};
+		const c = clock_of(s);
+		const run_us = (unix_s(t.ts) - unix_s(s.first_rx)) * 1e6;
+		const bytes = (n) => n === undefined ? UNKNOWN : n === 0 ? html`<span class="zero">0</span>` : kib(n / 1024);
+		const loud = (n, tone) => n === undefined ? html`<span class="unknown">${UNKNOWN}</span>` : html`<span class=${n > 0 ? tone : 'zero'}>${count(n)}</span>`;
+		return html`<tr key=${s.sensor}><th scope="row"><bdi>${s.sensor}</bdi></th><td data-of="State"><${Status} s=${s} /></td><td class="num" data-of="Last report"><${Age} ts=${s.last_rx} /></td>
+			<td data-of="Coverage">${t.seen === undefined ? UNKNOWN : html`<span class="covered"><${Share} part=${t.parsed ?? 0} whole=${t.seen} tone="good" />${percent(t.parsed, t.seen)} %</span>`}</td>
+			<td class="num" data-of="Missing">${loud(s.missing, 'bad')}</td><td class="num" data-of="Gaps">${loud(t.gap, 'bad')}</td><td class="num" data-of="Dropped">${loud(t.reports_dropped, 'bad')}</td>
+			<td data-of="Clock"><span class=${`mark ${c.tone === 'good' ? 'dim' : c.tone}`}><${Shape} name=${c.tone === 'good' ? 'check' : 'clock'} />${c.words}</span></td>
+			<td data-of="Offload"><bdi>${t.offload ?? UNKNOWN}</bdi></td><td class="num" data-of="Spool">${bytes(t.spool_bytes)}</td><td class="num" data-of="Flash">${bytes(t.flash_written_bytes)}</td>
+			<td class="num" data-of="CPU">${t.cpu_us === undefined || !(run_us > 0) ? UNKNOWN : `${percent(t.cpu_us, run_us)} %`}</td><td class="num" data-of="Memory">${kib(t.rss_kib)}</td><td data-of="Version"><bdi>${t.version ?? UNKNOWN}</bdi></td></tr>`;
+	})}</tbody></table></div>`}
+	</${Panel}>`;
+});
+
+// A line to paste, and a button that copies it.
+class Line extends Component {
+	constructor()
+	{
+		super();
+		this.state = { copied: false };
+	}
+
+	async copy()
+	{
+		try {
+			await navigator.clipboard.writeText(this.props.text);
+			this.setState({ copied: true });
+		} catch {
+			// A page that is not from a safe origin may not: then it is marked, and Ctrl-C copies it.
+			getSelection().selectAllChildren(this.code);
+		}
+	}
+
+	render({ text }, { copied })
+	{
+		return html`<div class="line"><pre tabindex="0" ref=${(e) => { this.code = e; }}><code>${text}</code></pre><button type="button" onclick=${() => this.copy()}>${copied ? 'Copied' : 'Copy'}</button></div>`;
+	}
+}
+
+const NAME = '[A-Za-z0-9][A-Za-z0-9._\\-]{0,63}';
+
+class Enrol extends Component {
+	constructor()
+	{
+		super();
+		this.state = { busy: false, said: '', made: null };
+		this.on_submit = (e) => {
+			e.preventDefault();
+			this.send(e.currentTarget.elements);
+		};
+	}
+
+	async send({ sensor, minutes })
+	{
+		this.setState({ busy: true, said: '', made: null });
+		try {
+			this.setState({ busy: false, made: { ...await post('api/enroll', { sensor: sensor.value, minutes: Number(minutes.value) }), sensor: sensor.value } });
+			refresh_all();
+		} catch (e) {
+			this.setState({ busy: false, said: e.status ? e.message : 'The collector does not answer.' });
+		}
+	}
+
+	render({ session }, { busy, said, made })
+	{
+		if (!session?.csrf || session.can_admin === false)
+			return html`<p>A sensor that is enrolled has a token of its own, that can be revoked. On the collector's machine, this prints the line to paste on the router:</p>
+				<${Line} text="net-gazer-collector enroll NAME" />`;
+		return html`<p>A sensor that is enrolled has a token of its own, that can be revoked. Make a code here and paste the line on the router before it expires; it works once.</p>
+			<form class="enrol" onsubmit=${this.on_submit}><label>Name of the sensor<input type="text" name="sensor" required maxlength="64" pattern=${NAME} title="letters, digits, dot, dash, underscore; the first a letter or digit" placeholder="branch-2" autocomplete="off" autocapitalize="none" spellcheck="false" /></label>
+				<label>Valid for<select name="minutes"><option value="15">15 minutes</option><option value="60">an hour</option><option value="1440">a day</option></select></label>
+				<button type="submit" class="main" disabled=${busy}>Make a code</button></form>
+			<div role="status" class="made">${said && html`<p class="mark bad"><${Shape} name="cross" />${said}</p>`}
+			${made && html`<p>For <b><bdi>${made.sensor}</bdi></b>, until ${clock(unix_s(made.expires_ts))}. On the router:</p><${Line} key=${made.code} text=${made.line} />`}</div>`;
+	}
+}
+
+class Enrolled extends Component {
+	constructor()
+	{
+		super();
+		this.state = { asked: '', said: '' };
+	}
+
+	async revoke(sensor)
+	{
+		try {
+			await post('api/revoke', { sensor });
+			this.setState({ asked: '', said: '' });
+			refresh_all();
+		} catch (e) {
+			this.setState({ asked: '', said: `${sensor}: ${e.message}` });
+		}
+	}
+
+	render({ list, session }, { asked, said })
+	{
+		if (!list.length)
+			return html`<${Empty}>No sensor is enrolled.<//>`;
+		return html`${said && html`<p class="mark bad" role="alert"><${Shape} name="cross" />${said}</p>`}
+		<div class="wide" tabindex="0" role="group" aria-label="Table of enrolled sensors"><table class="rows enrolled"><thead><tr><th scope="col">Sensor</th><th scope="col">State</th><th scope="col" class="num">Enrolled</th><th scope="col" class="num">Last report</th><th scope="col">Quota</th><th scope="col"><span class="vh">What to do</span></th></tr></thead>
+		<tbody>${list.map((x) => html`<tr key=${`${x.sensor} ${x.enrolled_ts}`}><th scope="row"><bdi>${x.sensor}</bdi></th>
+			<td>${x.revoked_ts ? html`<span class="mark dim"><${Shape} name="cross" />revoked <${Age} ts=${x.revoked_ts} /> ago</span>` : html`<span class="mark good"><${Shape} name="check" />may report</span>`}</td>
+			<td class="num"><${Age} ts=${x.enrolled_ts} /></td><td class="num">${x.last_rx ? html`<${Age} ts=${x.last_rx} />` : 'never'}</td><td><${Quota} q=${x.quota} /></td>
+			<td class="num">${x.revoked_ts || !session?.csrf || session.can_admin === false ? null : asked === x.sensor ? html`<span class="sure"><button type="button" class="danger" onclick=${() => this.revoke(x.sensor)}>Revoke ${x.sensor}</button><button type="button" onclick=${() => this.setState({ asked: '' })}>Keep</button></span>`
+		: html`<button type="button" onclick=${() => this.setState({ asked: x.sensor })} aria-label=${`Revoke ${x.sensor}`}>Revoke</button>`}</td></tr>`)}</tbody></table></div>`;
+	}
+}
+
+function Quota({ q })
+{
+	const words = Object.entries(q ?? {}).filter(([, v]) => typeof v === 'number').map(([k, v]) => `${k.replaceAll('_', ' ')} ${count(v)}`);
+
+	return words.length ? html`<span class="quiet">${words.join(', ')}</span>` : html`<span class="unknown">${UNKNOWN}</span>`;
+}
+
+// What the collector keeps, how long that lasts, and whether a file of it broke.
+function Storage({ s })
+{
+	const days = s.days.length;
+
+	return html`<div class="box storage"><h3 class="small">What is kept</h3>
+		<p><${Share} part=${s.bytes} whole=${s.max_bytes} /> ${kib(s.bytes / 1024)} of ${kib(s.max_bytes / 1024)}: ${count(s.rows)} reports of ${count(days)} day${days === 1 ? '' : 's'}.
+			${s.days_fit === undefined ? ' How many days fit is known after an hour of reports.'
+		: s.days_fit >= s.days_max ? ` At this rate all ${count(s.days_max)} days fit that are to be kept.`
+			: ` At this rate ${s.days_fit < 1 ? 'less than a day fits' : `${count(s.days_fit)} day${s.days_fit === 1 ? '' : 's'} fit`}.`}</p>
+		${s.damaged > 0 && html`<p class="mark bad" role="alert"><${Shape} name="cross" />${count(s.damaged)} damaged file${s.damaged === 1 ? ' was' : 's were'} set aside
+			beside the database (<code>*.damaged-*</code>); the rest goes on. Look at the disk, then remove them.</p>`}
+	</div>`;
+}
+
+const KINDS = { __proto__: null, country: 'Countries', city: 'Cities', asn: 'Networks' };
+
+// A licence may ask for its text to be shown: it is the database's own, and only https leaves this page.
+function Geo({ g })
+{
+	const list = g?.databases ?? [];
+
+	return html`<div class="box"><h3 class="small">Countries, cities, networks</h3>${!list.length ? html`<p>None is known. <code>net-gazer-collector geo import FILE</code> takes a free database; its manual says where to get one.</p>`
+		: html`<ul>${list.map((x, i) => html`<li key=${i}>${KINDS[x.kind] ?? x.kind}${x.built_ts && html`, of ${String(x.built_ts).slice(0, 10)}`}${x.attribution?.text && html`: ${/^https:\/\/[\w.-]+(\/|$)/.test(x.attribution.url ?? '')
+			? html`<a href=${x.attribution.url} rel="noreferrer noopener" target="_blank"><bdi>${x.attribution.text}</bdi></a>` : html`<bdi>${x.attribution.text}</bdi>`}`}</li>`)}</ul>`}</div>`;
+}
+
+function About({ storage, health, geo })
+{
+
+	return html`<${Panel} id="collector" title="About this collector" note=${health ? html`version <bdi>${health.version}</bdi>, up for ${age(health.up_s)}` : null}><div class="thirds">
+		${storage ? html`<${Storage} s=${storage} />` : html`<div class="box"></div>`}
+		<${Geo} g=${geo} />
+		<div class="box"><h3 class="small">Made of</h3><p>net-gazer is free software under the GNU GPL, version 2 or later; this page holds preact (MIT), htm (Apache-2.0), uPlot (MIT) and outlines of Natural Earth (public domain).</p>
+			<p><a href="schema/report-1.json">Schema of the reports</a>, <a href="metrics">metrics</a>, <a href="health">health</a></p></div></div>
+	</${Panel}>`;
+}
+
+export function View({ of })
+{
+	const { d, stale } = of('sensors');
+	const enrolled = d?.value?.enrolled ?? [];
+
+	return html`<${Health} d=${d} stale=${stale} />
+		<${Panel} id="enrolment" title="Enrolment" note=${enrolled.length ? `${count(enrolled.filter((x) => !x.revoked_ts).length)} may report` : null}><${Enrol} session=${state.session} />${enrolled.length > 0 && html`<${Enrolled} list=${enrolled} session=${state.session} />`}</${Panel}>
+		<${Ledger} d=${d} stale=${stale} />
+		<${About} storage=${of('storage').d?.value} health=${of('health').d?.value} geo=${of('geo').d?.value} />`;
+}
