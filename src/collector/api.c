@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "explore.h"
 #include "intake.h"
 #include "lib/loop.h"
 #include "metrics.h"
@@ -126,6 +127,10 @@ static const struct api_route routes[] = {
 	{ "/api/storage", API_GET, 0, 0, get_storage, 0 },
 	{ "/api/paths", API_GET, PARAM_LIMIT | PARAM_DST, 100, get_paths, 0 },
 	{ "/api/graph", API_GET, PARAM_LIMIT, 100, get_graph, 0 },
+	{ "/api/explore", API_GET,
+	  PARAM_Q | PARAM_COLS | PARAM_WINDOW | PARAM_UNTIL | PARAM_LIMIT | PARAM_BEFORE | PARAM_FORMAT | PARAM_SENSOR, 100,
+	  explore_get, 0 },
+	{ "/api/explore/fields", API_GET, 0, 0, explore_fields, 0 },
 	{ "/health", API_GET, 0, 0, get_health, 0 },
 	{ "/metrics", API_GET, 0, 0, get_metrics, 0 },
 };

@@ -37,6 +37,7 @@ struct api_answer {
 	const char *type;     /* set: json.buf has json.len bytes of this type instead */
 	const char *download; /* the name that a browser saves it under, or NULL */
 	unsigned status;      /* 200 */
+	int64_t next;         /* of a download that was cut: `before` of what is left, in the header Net-Gazer-Next */
 	/* Of http.c: for api_done(). */
 	void (*done)(struct api_answer *, int);
 };

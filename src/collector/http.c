@@ -149,6 +149,15 @@ add_download(struct MHD_Response *r, const char *name)
 	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_DISPOSITION, value);
 }
 
+static void
+add_next(struct MHD_Response *r, int64_t next)
+{
+	char value[24];
+
+	snprintf(value, sizeof value, "%lld", (long long)next);
+	MHD_add_response_header(r, "Net-Gazer-Next", value);
+}
+
 /* What every answer carries.  Takes the response. */
 static enum MHD_Result
 reply(struct MHD_Connection *c, unsigned status, struct MHD_Response *r, const char *type,
@@ -478,6 +487,8 @@ reply_exchange(struct request *q, struct MHD_Connection *c)
 	answer->json.buf = NULL;
 	if (r && answer->download)
 		add_download(r, answer->download);
+	if (r && answer->next)
+		add_next(r, answer->next);
 	return reply(c, answer->status, r, answer->type ? answer->type : "application/json", "no-store");
 }
 
