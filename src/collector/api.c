@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "explore.h"
+#include "destquery.h"
 #include "intake.h"
+#include "knockquery.h"
 #include "lib/loop.h"
 #include "metrics.h"
 #include "pathquery.h"
@@ -22,22 +24,43 @@ get_conns(struct api *a, const struct api_request *q, struct api_answer *r)
 	return query_conns(a->store, &r->json, q->params.limit, q->params.before);
 }
 
+static struct ask
+ask_of(const struct api_request *q)
+{
+	return (struct ask){ .window_s = q->params.window_s, .until_us = q->params.until_us, .limit = q->params.limit,
+			     .sensor = q->params.sensor };
+}
+
 static int
 get_destinations(struct api *a, const struct api_request *q, struct api_answer *r)
 {
-	return query_destinations(a->store, &r->json, q->params.window_s, q->params.limit, q->params.until_us);
+	struct ask ask = ask_of(q);
+
+	return destquery_list(a->store, &r->json, &ask, strcmp(q->params.by, "host") ? DESTQUERY_PORT : DESTQUERY_HOST);
 }
 
 static int
 get_failures(struct api *a, const struct api_request *q, struct api_answer *r)
 {
-	return query_failures(a->store, &r->json, q->params.window_s, q->params.limit, q->params.until_us);
+	struct ask ask = ask_of(q);
+
+	return query_failures(a->store, &r->json, &ask);
 }
 
 static int
 get_attempts(struct api *a, const struct api_request *q, struct api_answer *r)
 {
-	return query_attempts(a->store, &r->json, q->params.window_s, q->params.limit, q->params.until_us);
+	struct ask ask = ask_of(q);
+
+	return knockquery_sources(a->store, &r->json, &ask);
+}
+
+static int
+get_inbound(struct api *a, const struct api_request *q, struct api_answer *r)
+{
+	struct ask ask = ask_of(q);
+
+	return knockquery_inbound(a->store, &r->json, &ask);
 }
 
 static int
@@ -50,7 +73,9 @@ get_sensors(struct api *a, const struct api_request *q, struct api_answer *r)
 static int
 get_summary(struct api *a, const struct api_request *q, struct api_answer *r)
 {
-	return query_summary(a->store, &r->json, q->params.window_s, q->params.until_us);
+	struct ask ask = ask_of(q);
+
+	return query_summary(a->store, &r->json, &ask);
 }
 
 static int
@@ -115,15 +140,18 @@ get_metrics(struct api *a, const struct api_request *q, struct api_answer *r)
 
 /* ---- the table ---- */
 
+#define OF_A_WINDOW (PARAM_WINDOW | PARAM_UNTIL | PARAM_SENSOR)
+
 static const struct api_route routes[] = {
 	{ "/v1/reports", API_REPORTS, 0, 0, NULL, 0 },
 	{ "/events", API_EVENTS, 0, 0, NULL, 0 },
 	{ "/api/conns", API_GET, PARAM_LIMIT | PARAM_BEFORE, 200, get_conns, 0 },
-	{ "/api/destinations", API_GET, PARAM_LIMIT | PARAM_WINDOW, 100, get_destinations, 0 },
-	{ "/api/failures", API_GET, PARAM_LIMIT | PARAM_WINDOW, 100, get_failures, 0 },
-	{ "/api/attempts", API_GET, PARAM_LIMIT | PARAM_WINDOW, 100, get_attempts, 0 },
+	{ "/api/destinations", API_GET, OF_A_WINDOW | PARAM_LIMIT | PARAM_BY, 100, get_destinations, 0 },
+	{ "/api/failures", API_GET, OF_A_WINDOW | PARAM_LIMIT, 100, get_failures, 0 },
+	{ "/api/attempts", API_GET, OF_A_WINDOW | PARAM_LIMIT, 100, get_attempts, 0 },
+	{ "/api/inbound", API_GET, OF_A_WINDOW, 0, get_inbound, 0 },
 	{ "/api/sensors", API_GET, 0, 0, get_sensors, 0 },
-	{ "/api/summary", API_GET, PARAM_WINDOW, 0, get_summary, 0 },
+	{ "/api/summary", API_GET, OF_A_WINDOW, 0, get_summary, 0 },
 	{ "/api/storage", API_GET, 0, 0, get_storage, 0 },
 	{ "/api/paths", API_GET, PARAM_LIMIT | PARAM_DST, 100, get_paths, 0 },
 	{ "/api/graph", API_GET, PARAM_LIMIT, 100, get_graph, 0 },

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * column.h - values that several tables hold, to and from the columns of a statement: a number that
- * may be unknown, a histogram of round trip times with its minimum and maximum beside it.
+ * may be unknown, a histogram of round trip times with its minimum and maximum beside it; and what SQL needs to
+ * add them up.
  */
 #ifndef COLUMN_H
 #define COLUMN_H
@@ -23,5 +24,9 @@ void column_bind_rtt(sqlite3_stmt *, int i, int blob, const struct rtt *, uint8_
 
 /* Adds the histogram of result columns i (min), i + 1 (max) and `blob`. */
 void column_add_rtt(struct rtt *, sqlite3_stmt *, int i, int blob);
+
+/* SQL: rtt_sum(hist) and few_sum(set) add up a group, rtt_plus(a, b) and few_plus(a, b) two (NULL: none);
+ * few_ports(b) makes a set of a list of 16-bit numbers, few_of(text) one of an address.  An SQLite code. */
+int column_functions(sqlite3 *);
 
 #endif

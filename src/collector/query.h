@@ -9,20 +9,18 @@
 #include <stdint.h>
 
 #include "lib/json.h"
+#include "question.h"
 #include "store.h"
 
-/* Rows of failures and of attempts that are looked at, newest first. */
+/* Rows of failures and of sources that are looked at. */
 #define QUERY_ROWS_MAX 100000
-#define QUERY_SERIES_MAX 60
 
 /* Each writes one object.  The buffer has room for a report more than is asked, or the list ends
  * early: `before` goes on. */
 int query_conns(struct store *, struct json *, int64_t limit, int64_t before);
-int query_destinations(struct store *, struct json *, int64_t window_s, int64_t limit, int64_t now_us);
-int query_failures(struct store *, struct json *, int64_t window_s, int64_t limit, int64_t now_us);
-int query_attempts(struct store *, struct json *, int64_t window_s, int64_t limit, int64_t now_us);
+int query_failures(struct store *, struct json *, const struct ask *);
+int query_summary(struct store *, struct json *, const struct ask *);
 int query_sensors(struct store *, struct json *, int64_t now_us);
-int query_summary(struct store *, struct json *, int64_t window_s, int64_t now_us);
 /* Limits, sizes, files, and how many days fit. */
 int query_storage(struct store *, struct json *);
 

@@ -76,6 +76,22 @@ question_close(struct question *q)
 	return r;
 }
 
+int64_t
+question_sensor(struct store *s, const char *name)
+{
+	int64_t id = INT64_MAX;
+	struct question q;
+
+	if (!name || !*name)
+		return -1;
+	question_open(&q, s, "SELECT id FROM sensor WHERE name = ?1");
+	sqlite3_bind_text(q.stmt, 1, name, -1, SQLITE_STATIC);
+	if (question_next(&q))
+		id = sqlite3_column_int64(q.stmt, 0);
+	question_close(&q);
+	return id;
+}
+
 void
 question_word(struct json *j, const char *name, const char *words, int64_t i)
 {

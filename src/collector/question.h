@@ -15,6 +15,12 @@
 /* One thread serves all: a question may not hold the reports up longer than this. */
 #define QUESTION_US 2000000
 
+/* What is asked of a window.  Sensor NULL or "": of all. */
+struct ask {
+	int64_t window_s, until_us, limit;
+	const char *sensor;
+};
+
 struct question {
 	struct store *store;
 	sqlite3 *db;
@@ -34,6 +40,11 @@ int question_next(struct question *);
 void question_again(struct question *);
 /* 0, -EBUSY when it took longer than QUESTION_US, or another error of store.h. */
 int question_close(struct question *);
+
+/* The number that rollups have for a sensor: -1 for all of them, INT64_MAX for one that is none.  In SQL:
+ * QUESTION_SENSOR, behind a window's ten numbers. */
+int64_t question_sensor(struct store *, const char *name);
+#define QUESTION_SENSOR "AND (?11 < 0 OR sensor = ?11)"
 
 /* A word of a list of report.h; nothing when i is below 0. */
 void question_word(struct json *, const char *name, const char *words, int64_t i);

@@ -91,7 +91,8 @@ struct report {
 	int64_t dst_port;
 	int64_t proto;
 	int64_t state;
-	int64_t rtt_us;
+	int64_t rtt_us;     /* WAN half: SYN to SYN-ACK */
+	int64_t rtt_src_us; /* LAN half: SYN-ACK to ACK */
 	int64_t syn_retrans;
 	int64_t sample_n;
 	int64_t count;

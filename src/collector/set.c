@@ -63,3 +63,9 @@ set_put(struct set *t, const uint8_t secret[16], const void *item)
 	}
 	return *slot - 1;
 }
+
+int64_t
+set_find(const struct set *t, const uint8_t secret[16], const void *item)
+{
+	return t->n_slots ? (int64_t)*set_slot(t, secret, item) - 1 : -1;
+}

@@ -21,4 +21,7 @@ void set_free(struct set *);
 /* Its place, or -ENOMEM.  Every byte of an item counts: padding is zero. */
 int64_t set_put(struct set *, const uint8_t secret[16], const void *item);
 
+/* Its place, or -1. */
+int64_t set_find(const struct set *, const uint8_t secret[16], const void *item);
+
 #endif

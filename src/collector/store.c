@@ -16,16 +16,16 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "column.h"
 #include "dbfile.h"
 #include "lib/log.h"
 #include "rollup.h"
-#include "rtt.h"
 #include "runs.h"
 #include "upgrade.h"
 #include "validate.h"
 
 #define APPLICATION_ID 0x6e67617a /* "ngaz" */
-#define FORMAT 3 /* 1: without paths.c; 2: reports in the main file */
+#define FORMAT 4 /* 1: without paths.c; 2: reports in the main file; 3: no days, no halves of round trips */
 #define CHECK_BYTES (64 << 20) /* about half a second */
 #define CACHE_KIB 8192
 #define TRIM_ROWS 500
@@ -96,27 +96,6 @@ apply_limits(struct store *s)
 		days_limit(s->days, s->limits.max_bytes);
 }
 
-/* SQL: rtt_sum(hist), the histograms of a group added up. */
-static void
-rtt_sum_step(sqlite3_context *c, int n, sqlite3_value **v)
-{
-	struct rtt *r = sqlite3_aggregate_context(c, sizeof *r);
-
-	(void)n;
-	if (r)
-		rtt_unpack(r, sqlite3_value_blob(v[0]), (size_t)sqlite3_value_bytes(v[0]));
-}
-
-static void
-rtt_sum_final(sqlite3_context *c)
-{
-	const struct rtt *r = sqlite3_aggregate_context(c, 0);
-	uint8_t packed[RTT_PACKED];
-
-	if (r && r->n)
-		sqlite3_result_blob(c, packed, (int)rtt_pack(r, packed), SQLITE_TRANSIENT);
-}
-
 static int
 make_main(sqlite3 *db)
 {
@@ -135,11 +114,10 @@ open_main(struct store *s)
 
 	if (!r)
 		r = format ? dbfile_check(s->db, CHECK_BYTES) : make_main(s->db);
+	if (!r)
+		r = column_functions(s->db);
 	if (!r && format && format < FORMAT)
 		r = upgrade(s->db, s->path, format);
-	if (!r)
-		r = sqlite3_create_function(s->db, "rtt_sum", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
-					    NULL, rtt_sum_step, rtt_sum_final);
 	if (!r)
 		r = dbfile_tune(s->db, CACHE_KIB, 0);
 	if (!r)
@@ -344,6 +322,12 @@ struct addrinfo_table *
 store_addrs(struct store *s)
 {
 	return &s->addrs;
+}
+
+int64_t
+store_folded(struct store *s)
+{
+	return rollup_folded(&s->rollup);
 }
 
 int64_t
@@ -602,17 +586,45 @@ trim_reports(struct store *s, int full, int64_t over, int64_t now_us)
 	return r ? failed(s, db, r) : removed > 0;
 }
 
+/* Of one span, in all tables. */
+static int
+trim_span(struct store *s, int span, int64_t before_s, int *more)
+{
+	int r = SQLITE_OK;
+
+	for (int i = 0; i < ROLLUP_TABLES && !r; i++)
+		r = rollup_trim(&s->rollup, (enum rollup_table)i, span, before_s, more);
+	return r;
+}
+
 /* The oldest of what the main file has beyond its share. */
 static int
 thin(struct store *s, int64_t now_s, int *more)
 {
-	int r = rollup_trim(&s->rollup, 60, now_s, more);
+	int r = SQLITE_OK;
 
-	if (!r && !*more)
-		r = rollup_trim(&s->rollup, 3600, now_s, more);
+	for (int span = 60; span <= 86400 && !r && !*more; span = span == 60 ? 3600 : span * 24)
+		r = trim_span(s, span, now_s / 60 * 60, more);
 	if (!r && !*more)
 		r = paths_trim(&s->paths, more);
 	return r;
+}
+
+/* Rollups: the minutes that are over, what is too old, what is too much of an hour or a day. */
+static int
+trim_rollups(struct store *s, int64_t now_s, int *more)
+{
+	int r = rollup_fold(&s->rollup, now_s / 60 * 60);
+
+	if (!r)
+		r = trim_span(s, 60, now_s - STORE_MINUTES_KEPT_S, more);
+	if (!r)
+		r = trim_span(s, 3600, now_s - s->limits.days * 86400, more);
+	if (!r)
+		r = trim_span(s, 86400, now_s - STORE_DAYS_KEPT_S, more);
+	if (!r)
+		r = rollup_cut(&s->rollup, 3600, more);
+	return r ? r : rollup_cut(&s->rollup, 86400, more);
 }
 
 int
@@ -629,13 +641,9 @@ store_trim(struct store *s, int64_t now_us)
 		return removed;
 	r = dbfile_exec(s->db, "BEGIN IMMEDIATE");
 	if (!r)
-		r = rollup_trim(&s->rollup, 60, now_s - STORE_MINUTES_KEPT_S, &more);
-	if (!r)
-		r = rollup_trim(&s->rollup, 3600, now_s - STORE_HOURS_KEPT_S, &more);
+		r = trim_rollups(s, now_s, &more);
 	if (!r && !more && (sizes.main_bytes > s->limits.max_bytes / MAIN_SHARE || (full && !removed)))
 		r = thin(s, now_s, &more);
-	if (!r)
-		r = rollup_trim_totals(&s->rollup, now_s - STORE_HOURS_KEPT_S);
 	if (!r)
 		r = paths_flush(&s->paths);
 	if (!r)

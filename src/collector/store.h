@@ -38,9 +38,9 @@ struct store_sizes {
 	unsigned damaged;   /* files that were moved aside and still lie there */
 };
 
-/* How long rollups are kept; the API's windows are 1 day at most. */
+/* How long rollups are kept: minutes, and days.  Hours stay as long as reports. */
 #define STORE_MINUTES_KEPT_S (26 * 3600)
-#define STORE_HOURS_KEPT_S (7 * 86400)
+#define STORE_DAYS_KEPT_S (366 * 86400)
 /* Weights (sample_n) above this are taken as this: sums stay far from 2^63. */
 #define STORE_WEIGHT_MAX 65536
 
@@ -72,7 +72,8 @@ int store_trim(struct store *, int64_t now_us);
 
 struct store_sizes store_sizes(struct store *);
 
-/* For query.c. */
+/* For query.c and its like.  Folded: see rollup.h. */
+int64_t store_folded(struct store *);
 sqlite3 *store_db(struct store *);
 struct days *store_days(struct store *);
 const struct paths_counts *store_paths(struct store *);

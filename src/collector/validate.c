@@ -353,7 +353,7 @@ static const struct member report_members[] = {
 	OPT("history", CONN, FORM(form_history, "at most 32 of SsHhAaRr")),
 	KEEP("rtt_us", rtt_us, CONN, 0, U32),
 	OPT("rtt_ambiguous_us", CONN, U32),
-	OPT("rtt_src_us", CONN, U32),
+	KEEP("rtt_src_us", rtt_src_us, CONN, 0, U32),
 	OPT("setup_us", CONN, U32),
 	KEEP("syn_retrans", syn_retrans, CONN | ROLLUP, 0, U64), /* conn: u32, see finish() */
 	OPT("synack_retrans", CONN, U32),
@@ -1042,8 +1042,8 @@ static void
 clear_report(struct report *r)
 {
 	r->type = r->seq = r->ts_us = r->last_ts_us = r->src_port = r->dst_port = r->proto = -1;
-	r->state = r->rtt_us = r->syn_retrans = r->sample_n = r->count = r->verdict = r->kind = -1;
-	r->dst_ports_n = r->dst_ips_n = r->seq_first = -1;
+	r->state = r->rtt_us = r->rtt_src_us = r->syn_retrans = r->sample_n = r->count = r->verdict = -1;
+	r->kind = r->dst_ports_n = r->dst_ips_n = r->seq_first = -1;
 	r->sensor[0] = r->boot[0] = r->src_ip[0] = r->dst_ip[0] = 0;
 	r->n_ports = 0;
 	r->trace = NULL;

@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import gzip
 import http.client
+import ipaddress
 import json
 import socket
 
@@ -18,6 +19,10 @@ def stamp(us):
 def micros(text):
     t = datetime.datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=datetime.timezone.utc)
     return int(t.timestamp()) * 1000000 + int(text[20:26])
+
+
+def destination(r):
+    return str(ipaddress.ip_address(r["dst_ip"])), r["dst_port"], r["proto"]
 
 
 def now_us():

@@ -63,6 +63,7 @@ class Model:
                              dst_ip=rng.choice(["192.0.2.1", "192.0.2.2", "2001:DB8::1", "2001:db8:0::1"]))
                 if r["state"] in ("established", "answered") and rng.random() < 0.8:
                     r["rtt_us"] = int(rng.lognormvariate(10, 1.5))
+                    r["rtt_src_us"] = int(rng.lognormvariate(7, 1))
                 if rng.random() < 0.3:
                     r["syn_retrans"] = rng.randrange(4)
                 if rng.random() < 0.1:
@@ -75,11 +76,11 @@ class Model:
     def weight(r):
         return min(r.get("sample_n", 1), 65536)
 
-    def window(self, reports, start_us, field="ts"):
-        return [r for r in reports if rig.micros(r[field]) >= start_us]
+    def window(self, reports, start_us, field="ts", end_us=2**62):
+        return [r for r in reports if start_us <= rig.micros(r[field]) < end_us]
 
-    def rtts(self, reports):
-        return [r["rtt_us"] for r in reports if "rtt_us" in r for _ in range(min(self.weight(r), 100))]
+    def rtts(self, reports, field="rtt_us"):
+        return [r[field] for r in reports if field in r for _ in range(min(self.weight(r), 100))]
 
 
 def close_enough(got, values, percent):
@@ -89,18 +90,32 @@ def close_enough(got, values, percent):
 def check_rtt(entry, reports, model):
     values = model.rtts(reports)
     if not values:
-        assert not any(k.startswith("rtt") for k in entry)
+        assert not any("rtt_" in k for k in entry)
         return
     if any(model.weight(r) > 100 for r in reports):
         return  # the naive copy does not hold as many
     close_enough(entry["rtt_p50_us"], values, 50)
     close_enough(entry["rtt_p95_us"], values, 95)
+    if "src_rtt_p50_us" in entry:
+        close_enough(entry["src_rtt_p50_us"], model.rtts(reports, "rtt_src_us"), 50)
+        close_enough(entry["src_rtt_p95_us"], model.rtts(reports, "rtt_src_us"), 95)
     if "rtt_min_us" in entry:
         assert (entry["rtt_min_us"], entry["rtt_max_us"]) == (min(values), max(values))
 
 
 def last(reports, field="ts"):
     return max(r[field] for r in reports)
+
+
+def weights_before(model, answer):
+    """Of each destination in the window before: at least, and at most, since an old one is of whole hours or days."""
+    start, until = rig.micros(answer["from_ts"]), rig.micros(answer["until_ts"])
+    slack = DAY_US if 2 * start - until < until - DAY_US else 0
+    for more in (0, slack):
+        count = collections.Counter()
+        for r in model.window(model.conns, 2 * start - until - more, end_us=start + more):
+            count[rig.destination(r)] += model.weight(r)
+        yield count
 
 
 def check_destinations(model, answer, start_us):
@@ -115,8 +130,20 @@ def check_destinations(model, answer, start_us):
         assert d["conns"] == sum(map(model.weight, mine))
         assert d["failed"] == sum(model.weight(r) for r in mine if r["state"] in FAILED)
         assert d["syn_retrans"] == sum(model.weight(r) * r.get("syn_retrans", 0) for r in mine)
-        assert d["last_ts"] == last(mine)
+        assert d["last_ts"] == last(mine) and d["sensors_n"] == len({r["sensor"] for r in mine})
+        assert "src_rtt_p50_us" in d or "rtt_p50_us" not in d
         check_rtt(d, mine, model)
+        if "trend" in d:
+            least, most = ({rig.destination(r): 0 for r in mine} | count for count in weights_before(model, answer))
+            assert least[rig.destination(mine[0])] <= d["trend"] <= most[rig.destination(mine[0])]
+
+
+def check_hosts(model, answer, start_us):
+    hosts = collections.Counter()
+    for r in model.window(model.conns, start_us):
+        hosts[str(ipaddress.ip_address(r["dst_ip"]))] += model.weight(r)
+    assert {d["dst_ip"]: d["conns"] for d in answer["destinations"]} == hosts
+    assert not any("dst_port" in d or "proto" in d for d in answer["destinations"])
 
 
 def check_failures(model, answer, start_us):
@@ -148,11 +175,33 @@ def check_attempts(model, answer, start_us):
             assert n == sum(r["count"] for r in mine if r.get("verdict", "unknown") == verdict) > 0
         ports = sorted({p for r in mine for p in r.get("dst_ports") or ([r["dst_port"]] if "dst_port" in r else [])})
         assert a["dst_ports"] == ports[:64]
-        assert a["dst_ports_n"] == max([len(ports)] + [r.get("dst_ports_n", 0) for r in mine])
-        assert a["dst_ips_n"] == max([len({r["dst_ip"] for r in mine if "dst_ip" in r})] + [r.get("dst_ips_n", 0) for r in mine])
+        # At least so many: 64 are remembered.
+        ips = {r["dst_ip"] for r in mine if "dst_ip" in r}
+        assert a["dst_ports_n"] == max([min(len(ports), 64)] + [r.get("dst_ports_n", 0) for r in mine])
+        assert a["dst_ips_n"] == max([min(len(ips), 64)] + [r.get("dst_ips_n", 0) for r in mine])
         known = [kinds.index(r["kind"]) for r in mine if "kind" in r]
         assert a.get("kind") == (kinds[max(known)] if known else None)
         assert a["last_ts"] == last(mine, "last_ts") and a["first_ts"] == min(r["ts"] for r in mine)
+
+
+def check_inbound(model, answer, start_us):
+    """Each report's SYNs shared evenly among its ports."""
+    mine = model.window(model.attempts, start_us, "last_ts")
+    count, verdicts, sources = collections.Counter(), collections.Counter(), collections.defaultdict(set)
+    for r in mine:
+        ports = r.get("dst_ports") or ([r["dst_port"]] if "dst_port" in r else [])
+        verdicts[r.get("verdict", "unknown")] += r["count"]
+        for i, port in enumerate(ports):
+            count[port] += r["count"] // len(ports) + (i < r["count"] % len(ports))
+            sources[port].add(r["src_ip"])
+    top = {p["port"]: p["count"] for p in answer["ports"]}
+    assert sorted(top.values(), reverse=True) == list(top.values()) == sorted(count.values(), reverse=True)[:100]
+    assert all(count[port] == n for port, n in top.items())
+    assert sum(top.values()) + answer.get("rest_count", 0) == sum(count.values())
+    for p in answer["ports"]:
+        assert p["count"] == sum(p["verdicts"].values()) and 1 <= p["src_n"] <= len(sources[p["port"]])
+    for verdict in ("accepted", "dropped", "rejected", "unknown"):
+        assert sum(p[verdict] for p in answer["series"]) == verdicts[verdict]
 
 
 def check_summary(model, answer, start_us):
@@ -164,6 +213,9 @@ def check_summary(model, answer, start_us):
     assert answer["conns"] == sum(count.values())
     assert answer["attempts"] == sum(r["count"] for r in model.window(model.attempts, start_us, "last_ts"))
     check_rtt(answer, mine, model)
+    if "before" in answer:
+        least, most = (sum(count.values()) for count in weights_before(model, answer))
+        assert least <= answer["before"]["conns"] <= most
     series = answer["series"]
     starts = [rig.micros(p["t"]) for p in series] + [2**62]
     assert starts[0] == start_us and 1 <= len(series) <= 60
@@ -175,7 +227,8 @@ def check_summary(model, answer, start_us):
         check_rtt(point, part, model)
 
 
-@pytest.mark.parametrize("back_s,windows", [(3000, (60, 61, 300, 3599, 3600, 7200)), (90000, (3600, 7201, 10000, 43200, 86400))])
+@pytest.mark.parametrize("back_s,windows", [(3000, (60, 61, 300, 3599, 3600, 7200)), (90000, (3600, 7201, 10000, 43200, 86400)),
+                                            (560000, (86400, 100000, 172801, 260000, 604800, 31622400))])
 def test_windows(tmp_path, back_s, windows):
     seed = time.time_ns()
     print(f"seed {seed}")
@@ -187,15 +240,20 @@ def test_windows(tmp_path, back_s, windows):
             rig.stored(c, model.make(now, 150, back_s))
         for window in windows:
             for name, check in (("destinations", check_destinations), ("failures", check_failures), ("attempts", check_attempts),
-                                ("summary", check_summary)):
+                                ("destinations", check_hosts), ("inbound", check_inbound), ("summary", check_summary)):
                 for _ in range(10):
                     before = rig.now_us() // 60000000
-                    answer = c.get(f"/api/{name}?window_s={window}" + ("" if name == "summary" else "&limit=1000"))
+                    answer = c.get(f"/api/{name}?window_s={window}" + ("" if name in ("summary", "inbound") else "&limit=1000") +
+                                   ("&by=host" if check is check_hosts else ""))
                     after = rig.now_us() // 60000000
                     if before == after:
                         break
                 assert answer["window_s"] == window
-                check(model, answer, (after - -(-window // 60) + 1) * 60000000)
+                # Whole hours, or days, when it is long or old.
+                start = (after - -(-window // 60) + 1) * 60000000
+                real = rig.micros(answer["from_ts"])
+                assert real == start if window <= 86400 and back_s < 86400 else start - 86400000000 < real <= start
+                check(model, answer, real)
         whole = c.get(f"/api/destinations?window_s={windows[-1]}&limit=1000")["destinations"]
         for limit in (1, 2, 3):
             assert c.get(f"/api/destinations?window_s={windows[-1]}&limit={limit}")["destinations"] == whole[:limit]

@@ -14,7 +14,7 @@ $O/fuzz/frame: src/replay/frame.c
 $O/fuzz/flow: src/analyzer/flow.c tests/unit/flow_model.h
 $O/fuzz/settings: src/analyzer/settings.c
 $O/fuzz/json: src/lib/json.c tests/unit/json_read.h
-extra_intake = src/collector/addrinfo.c src/collector/names.c src/collector/blocks.c src/collector/column.c src/collector/days.c src/collector/dbfile.c src/collector/paths.c src/collector/gunzip.c src/collector/unzstd.c \
+extra_intake = src/collector/addrinfo.c src/collector/names.c src/collector/blocks.c src/collector/column.c src/collector/few.c src/collector/days.c src/collector/dbfile.c src/collector/paths.c src/collector/gunzip.c src/collector/unzstd.c \
 	src/collector/intake.c src/collector/live.c src/collector/report.c src/collector/rollup.c src/collector/rtt.c src/collector/runs.c \
 	src/collector/seqs.c src/collector/store.c src/collector/upgrade.c src/collector/text.c src/collector/validate.c
 libs_intake = -lyajl -lsqlite3 -lz $(zstd) -lm

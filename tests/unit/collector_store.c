@@ -141,7 +141,7 @@ test_once(void **state)
 	assert_int_equal(store_commit(s), 0);
 	assert_int_equal(count(s, "run"), 3);
 	assert_int_equal(number(s, "SELECT sum(conns) FROM rollup WHERE span = 60"), 104);
-	assert_int_equal(number(s, "SELECT sum(established + answered + refused) FROM minute"), 104);
+	assert_int_equal(number(s, "SELECT sum(established + answered + refused) FROM total WHERE span = 60"), 104);
 	store_close(s);
 }
 
@@ -188,7 +188,7 @@ test_max_rows(void **state)
 	}
 	/* The newest are there, rollups count all, and nothing old can be stored again. */
 	assert_int_equal(of_days(s, "SELECT max(seq) FROM conn"), 7769);
-	assert_int_equal(number(s, "SELECT sum(conns) FROM rollup WHERE span = 3600"), 7770);
+	assert_int_equal(number(s, "SELECT sum(conns) FROM rollup WHERE span = 60"), 7770);
 	assert_int_equal(store_begin(s), 0);
 	assert_int_equal(add(s, 0, &id), 0);
 	store_rollback(s);
@@ -241,27 +241,128 @@ test_max_bytes(void **state)
 	store_close(s);
 }
 
+/* Minutes stay a day and a bit, hours as long as reports, days a year; each counts everything once, whenever it came. */
 static void
 test_rollups_age(void **state)
 {
+	struct store_limits week = { 1000000, 1 << 30, 7 };
 	struct store *s = open_new(1000000, 1 << 30);
 	int64_t id = 0, now = NOW;
 
 	(void)state;
+	store_set_limits(s, &week);
 	for (int64_t hour = 0; hour < 10 * 24; hour++) {
-		struct report r = conn(hour);
+		struct report r = conn(2 * hour), late = conn(2 * hour + 1);
 
 		now = NOW + hour * 3600000000LL;
 		r.ts_us = now;
+		late.ts_us = now - 7200000000;
 		assert_int_equal(store_begin(s), 0);
 		assert_int_equal(store_add(s, &r, now, &id), 1);
+		assert_int_equal(store_add(s, &late, now, &id), 1);
 		assert_int_equal(store_commit(s), 0);
 	}
-	for (int i = 0; store_trim(s, now) > 0; i++)
+	assert_int_equal(number(s, "SELECT sum(conns) FROM rollup WHERE span = 60"), 480);
+	assert_int_equal(number(s, "SELECT sum(conns) FROM rollup WHERE span = 3600"), 479);
+	assert_int_equal(number(s, "SELECT sum(conns) FROM rollup WHERE span = 86400"), 479);
+	assert_int_equal(number(s, "SELECT sum(refused) FROM total WHERE span = 3600"),
+			 number(s, "SELECT sum(failed) FROM rollup WHERE span = 86400"));
+	/* Folded when it is over, though nothing comes any more. */
+	for (int i = 0; store_trim(s, now + 60000000) > 0; i++)
 		assert_true(i < 1000);
+	assert_int_equal(store_folded(s), now / 60000000 * 60 + 60);
 	assert_in_range(number(s, "SELECT count(*) FROM rollup WHERE span = 60"), 26, 27);
 	assert_in_range(number(s, "SELECT count(*) FROM rollup WHERE span = 3600"), 7 * 24, 7 * 24 + 1);
-	assert_in_range(count(s, "minute"), 7 * 24, 7 * 24 + 1);
+	assert_in_range(number(s, "SELECT count(*) FROM total WHERE span = 3600"), 7 * 24, 7 * 24 + 1);
+	assert_int_equal(number(s, "SELECT sum(conns) FROM rollup WHERE span = 86400"), 480);
+	assert_int_equal(number(s, "SELECT sum(conns) FROM rollup WHERE span = 3600 AND at = 1795287600 + 239 * 3600"), 1);
+	store_close(s);
+}
+
+/* The busiest of an hour stay, the others become one row of their sensor. */
+static void
+test_rollups_cut(void **state)
+{
+	struct store *s = open_new(1000000, 1 << 30);
+	int64_t id = 0, seq = 0;
+
+	(void)state;
+	assert_int_equal(store_begin(s), 0);
+	for (int to = 0; to < ROLLUP_HOUR_ROWS + 100; to++) {
+		for (int n = 0; n < 1 + (to < 10); n++) {
+			struct report r = conn(seq++);
+
+			snprintf(r.dst_ip, sizeof r.dst_ip, "10.1.%d.%d", to / 250, to % 250);
+			r.rtt_src_us = 500;
+			assert_int_equal(store_add(s, &r, NOW, &id), 1);
+		}
+	}
+	assert_int_equal(store_commit(s), 0);
+	for (int i = 0; store_trim(s, NOW + 90 * 60000000LL) > 0; i++)
+		assert_true(i < 1000);
+	assert_int_equal(number(s, "SELECT count(*) FROM rollup WHERE span = 3600"), ROLLUP_HOUR_ROWS + 1);
+	assert_int_equal(number(s, "SELECT conns FROM rollup WHERE span = 3600 AND dst_ip = ''"), 100);
+	assert_int_equal(number(s, "SELECT sum(conns) FROM rollup WHERE span = 3600"), seq);
+	assert_int_equal(number(s, "SELECT count(*) FROM rollup WHERE span = 3600 AND conns = 2"), 10);
+	assert_int_equal(number(s, "SELECT max(src_max) FROM rollup WHERE span = 3600 AND dst_ip = ''"), 500);
+	/* Not a day that is not over, and nothing twice. */
+	assert_int_equal(number(s, "SELECT count(*) FROM rollup WHERE span = 86400"), ROLLUP_HOUR_ROWS + 100);
+	assert_int_equal(store_trim(s, NOW + 90 * 60000000LL), 0);
+	store_close(s);
+}
+
+static struct report
+attempt(int64_t seq, const char *src, int64_t verdict)
+{
+	static const char json[] = "{\"dst_ports\":[22,80]}";
+	struct report r = conn(seq);
+
+	r.type = REPORT_ATTEMPT;
+	r.last_ts_us = NOW;
+	r.count = 11;
+	r.verdict = verdict;
+	r.kind = verdict < 0 ? -1 : 1;
+	r.n_ports = 2;
+	r.ports[0] = 22;
+	r.ports[1] = 80;
+	r.dst_ports_n = r.dst_ips_n = -1;
+	r.json = json;
+	r.json_len = sizeof json - 1;
+	snprintf(r.src_ip, sizeof r.src_ip, "%s", src);
+	return r;
+}
+
+/* By source, by port (shared evenly), in total; the same in hours. */
+static void
+test_knocks(void **state)
+{
+	static const char *const spans[] = { "60", "3600", "86400" };
+	struct store *s = open_new(1000000, 1 << 30);
+	char text[200];
+	int64_t id = 0;
+
+	(void)state;
+	assert_int_equal(store_begin(s), 0);
+	for (int64_t i = 0; i < 30; i++) {
+		struct report r = attempt(i, i % 3 ? "203.0.113.1" : "203.0.113.2", i % 5 - 1);
+
+		assert_int_equal(store_add(s, &r, NOW + i, &id), 1);
+	}
+	assert_int_equal(store_commit(s), 0);
+	assert_int_equal(store_trim(s, NOW + 60000000) >= 0, 1);
+	for (int i = 0; i < 3; i++) {
+		snprintf(text, sizeof text, "SELECT sum(accepted * 1000000 + dropped * 10000 + rejected * 100) FROM knock "
+					    "WHERE span = %s", spans[i]);
+		assert_int_equal(number(s, text), 66666600);
+		snprintf(text, sizeof text, "SELECT sum(unknown) FROM total WHERE span = %s", spans[i]);
+		assert_int_equal(number(s, text), 2 * 66);
+		snprintf(text, sizeof text, "SELECT sum(dropped * 1000 + unknown) FROM door WHERE port = 22 AND span = %s", spans[i]);
+		assert_int_equal(number(s, text), 36 * 1000 + 72);
+		snprintf(text, sizeof text, "SELECT sum(dropped * 1000 + unknown) FROM door WHERE port = 80 AND span = %s", spans[i]);
+		assert_int_equal(number(s, text), 30 * 1000 + 60);
+		snprintf(text, sizeof text, "SELECT count(*) FROM knock WHERE span = %s AND length(ports) = 8", spans[i]);
+		assert_int_equal(number(s, text), 2);
+	}
 	store_close(s);
 }
 
@@ -386,7 +487,7 @@ test_day_damaged(void **state)
 		assert_int_equal(days_n(s->days), 2);
 		assert_int_equal(count(s, "conn"), 2000);
 		assert_int_equal(store_sizes(s).damaged, 1);
-		assert_int_equal(number(s, "SELECT sum(conns) FROM rollup WHERE span = 3600"), 3000);
+		assert_int_equal(number(s, "SELECT sum(conns) FROM rollup WHERE span = 60"), 3000);
 		fill(s, 5000, 10, NOW + DAYS_US);
 		assert_int_equal(count(s, "conn"), 2010);
 		store_close(s);
@@ -483,6 +584,65 @@ add_trace(struct store *s, int64_t seq)
 	return store_add(s, &r, NOW, &id);
 }
 
+#define TO_MINUTES \
+	"CREATE TABLE minute (at INTEGER PRIMARY KEY, established INTEGER NOT NULL, answered INTEGER NOT NULL," \
+	"  refused INTEGER NOT NULL, timeout INTEGER NOT NULL, other INTEGER NOT NULL," \
+	"  attempts INTEGER NOT NULL, rtt_min INTEGER, rtt_max INTEGER, hist BLOB);" \
+	"INSERT INTO minute SELECT at, sum(established), sum(answered), sum(refused), sum(timeout), sum(other)," \
+	"  sum(accepted + dropped + rejected + unknown), min(rtt_min), max(rtt_max), rtt_sum(hist) FROM total" \
+	"  WHERE span = 60 GROUP BY at;" \
+	"DELETE FROM meta WHERE key != 'last_id';" \
+	"DROP TABLE total; DROP TABLE knock; DROP TABLE door;"
+
+/* Format 3: no days, no sources, the running minute in its hour. */
+static void
+test_upgrade_3(void **state)
+{
+	struct store_limits limits = { 1000000, 1 << 30, 366 };
+	struct store *s = open_new(1000000, 1 << 30);
+	struct report r = attempt(1000, "203.0.113.1", 1);
+	int64_t id = 0;
+
+	(void)state;
+	fill(s, 0, 300, NOW);
+	assert_int_equal(store_begin(s), 0);
+	assert_int_equal(store_add(s, &r, NOW, &id), 1);
+	assert_int_equal(store_commit(s), 0);
+	assert_int_equal(dbfile_exec(s->db,
+		"ALTER TABLE rollup RENAME TO x; CREATE TABLE rollup (span INTEGER, at INTEGER, dst_ip TEXT, dst_port INTEGER,"
+		"  proto INTEGER, sensor INTEGER, conns INTEGER NOT NULL, failed INTEGER NOT NULL,"
+		"  syn_retrans INTEGER NOT NULL, rtt_min INTEGER, rtt_max INTEGER, last_us INTEGER NOT NULL,"
+		"  hist BLOB, PRIMARY KEY (span, at, dst_ip, dst_port, proto, sensor)) WITHOUT ROWID;"
+		"INSERT INTO rollup SELECT 60, at, dst_ip, dst_port, proto, sensor, conns, failed, syn_retrans, rtt_min,"
+		"  rtt_max, last_us, hist FROM x WHERE span = 60;"
+		"INSERT INTO rollup SELECT 3600, at / 3600 * 3600, dst_ip, dst_port, proto, sensor, conns, failed, syn_retrans,"
+		"  rtt_min, rtt_max, last_us, hist FROM x WHERE span = 60; DROP TABLE x;" TO_MINUTES
+		/* As when an upgrade was broken off. */
+		"CREATE TABLE knock (a); PRAGMA user_version = 3"), SQLITE_OK);
+	store_close(s);
+	for (int turn = 0; turn < 2; turn++) {
+		assert_int_equal(store_open(&s, path, &limits, NOW), 0);
+		for (int i = 0; i < 3; i++) {
+			static const char *const sql[] = { "SELECT sum(conns) FROM rollup WHERE span = 60",
+							   "SELECT sum(conns) FROM rollup WHERE span = 3600",
+							   "SELECT sum(conns) FROM rollup WHERE span = 86400" };
+
+			assert_int_equal(number(s, sql[i]), 300);
+		}
+		assert_int_equal(number(s, "SELECT sum(established + refused + answered) FROM total WHERE span = 86400"), 300);
+		assert_int_equal(number(s, "SELECT sum(dropped) FROM knock WHERE span = 3600 AND kind = 1"), 11);
+		assert_int_equal(number(s, "SELECT sum(dropped) FROM door WHERE span = 86400"), 10);
+		assert_int_equal(store_folded(s), NOW / 60000000 * 60 + 60);
+		store_close(s);
+	}
+	/* The same minute again: it is folded already. */
+	assert_int_equal(store_open(&s, path, &limits, NOW), 0);
+	fill(s, 300, 10, NOW);
+	assert_int_equal(number(s, "SELECT sum(conns) FROM rollup WHERE span = 3600"), 310);
+	assert_int_equal(number(s, "SELECT sum(conns) FROM rollup WHERE span = 60"), 310);
+	store_close(s);
+}
+
 /* Format 2, as version 0.1.0 wrote it until then: reports in the main file, rollups without sensor. */
 static void
 test_upgrade(void **state)
@@ -516,7 +676,8 @@ test_upgrade(void **state)
 		"  syn_retrans INTEGER NOT NULL, rtt_min INTEGER, rtt_max INTEGER, last_us INTEGER NOT NULL,"
 		"  hist BLOB, PRIMARY KEY (span, at, dst_ip, dst_port, proto)) WITHOUT ROWID;"
 		"INSERT INTO rollup SELECT span, at, dst_ip, dst_port, proto, conns, failed, syn_retrans, rtt_min,"
-		"  rtt_max, last_us, hist FROM x; DROP TABLE x; DROP TABLE sensor; PRAGMA user_version = 2"), SQLITE_OK);
+		"  rtt_max, last_us, hist FROM x; DROP TABLE x; DROP TABLE sensor;" TO_MINUTES
+		"PRAGMA user_version = 2"), SQLITE_OK);
 	store_close(s);
 	snprintf(text, sizeof text,
 		 "sqlite3 %s \"ATTACH '%s.d/2026-11-21.db' AS d;"
@@ -664,7 +825,9 @@ main(void)
 		cmocka_unit_test(test_max_rows),     cmocka_unit_test(test_max_bytes),
 		cmocka_unit_test(test_rollups_age),  cmocka_unit_test(test_main_damaged),
 		cmocka_unit_test(test_day_damaged),  cmocka_unit_test(test_behind),
-		cmocka_unit_test(test_days_dropped), cmocka_unit_test(test_upgrade),
+		cmocka_unit_test(test_days_dropped), cmocka_unit_test(test_rollups_cut),
+		cmocka_unit_test(test_knocks),	     cmocka_unit_test(test_upgrade_3),
+		cmocka_unit_test(test_upgrade),
 		cmocka_unit_test(test_runs_bounded), cmocka_unit_test(test_at),
 		cmocka_unit_test(test_traces),	     cmocka_unit_test(test_only_paths),
 	};

@@ -20,11 +20,11 @@ extra_collector_validate = src/collector/report.c src/collector/text.c
 libs_collector_validate = -lyajl -lm
 extra_collector_params = src/collector/report.c src/collector/text.c
 extra_collector_live = src/collector/report.c
-extra_collector_store = src/collector/addrinfo.c src/collector/names.c src/collector/blocks.c src/collector/column.c src/collector/days.c src/collector/dbfile.c src/collector/paths.c src/collector/report.c \
+extra_collector_store = src/collector/addrinfo.c src/collector/names.c src/collector/blocks.c src/collector/column.c src/collector/few.c src/collector/days.c src/collector/dbfile.c src/collector/paths.c src/collector/report.c \
 	src/collector/rollup.c src/collector/rtt.c src/collector/runs.c src/collector/seqs.c src/collector/text.c src/collector/upgrade.c \
 	src/collector/validate.c
 libs_collector_store = -lsqlite3 -lyajl -lm
-extra_collector_paths = src/collector/column.c src/collector/rtt.c
+extra_collector_paths = src/collector/column.c src/collector/few.c src/collector/rtt.c
 libs_collector_paths = -lsqlite3
 # The sensor's parent.
 extra_sensor_plugins = src/sensor/child.c src/sensor/settings.c src/sensor/options.c src/sensor/classes.c

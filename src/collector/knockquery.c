@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * knockquery.c - attempts, from the rollups by source, by port, and in total.
+ */
+#include "knockquery.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "few.h"
+#include "lib/hash.h"
+#include "place.h"
+#include "query.h"
+#include "set.h"
+#include "window.h"
+
+#define VERDICTS "accepted, dropped, rejected, unknown"
+#define VERDICTS_N 4
+
+static const char *const verdict_names[VERDICTS_N] = { "accepted", "dropped", "rejected", "unknown" };
+
+static int64_t
+greater(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+static void
+add_verdicts(int64_t sum[VERDICTS_N], sqlite3_stmt *stmt, int i)
+{
+	for (int v = 0; v < VERDICTS_N; v++)
+		sum[v] += sqlite3_column_int64(stmt, i + v);
+}
+
+static int64_t
+sum_of(const int64_t n[VERDICTS_N])
+{
+	return n[0] + n[1] + n[2] + n[3];
+}
+
+/* Those that there are. */
+static void
+put_verdicts(struct json *j, const int64_t n[VERDICTS_N])
+{
+	json_map(j, "verdicts");
+	for (int v = 0; v < VERDICTS_N; v++) {
+		if (n[v])
+			json_int(j, verdict_names[v], n[v]);
+	}
+	json_close(j);
+}
+
+static int
+open_window(struct question *q, struct store *s, const struct ask *ask, const struct window *w, const char *sql)
+{
+	int64_t sensor = question_sensor(s, ask->sensor);
+
+	question_open(q, s, sql);
+	window_bind(q->stmt, w);
+	sqlite3_bind_int64(q->stmt, 11, sensor);
+	return q->code;
+}
+
+/* ---- sources ---- */
+
+struct source {
+	int64_t count; /* first: place_rank() */
+	int64_t verdicts[VERDICTS_N];
+	int64_t kind, first_us, last_us, ports_n, ips_n;
+	struct few ports, ips;
+};
+
+struct sources {
+	struct set places;
+	struct source *of;
+	size_t size;
+	int64_t rest;
+	int partial;
+};
+
+static void
+add_source(struct source *a, sqlite3_stmt *stmt)
+{
+	int64_t before = sum_of(a->verdicts);
+
+	add_verdicts(a->verdicts, stmt, 1);
+	if (!before) {
+		a->kind = -1;
+		a->first_us = INT64_MAX;
+	}
+	a->count = sum_of(a->verdicts);
+	if (sqlite3_column_type(stmt, 5) != SQLITE_NULL)
+		a->kind = greater(a->kind, sqlite3_column_int64(stmt, 5));
+	if (sqlite3_column_int64(stmt, 6) < a->first_us)
+		a->first_us = sqlite3_column_int64(stmt, 6);
+	a->last_us = greater(a->last_us, sqlite3_column_int64(stmt, 7));
+	few_unpack(&a->ports, sqlite3_column_blob(stmt, 8), (size_t)sqlite3_column_bytes(stmt, 8));
+	few_unpack(&a->ips, sqlite3_column_blob(stmt, 10), (size_t)sqlite3_column_bytes(stmt, 10));
+	a->ports_n = greater(greater(a->ports_n, sqlite3_column_int64(stmt, 9)), a->ports.n);
+	a->ips_n = greater(greater(a->ips_n, sqlite3_column_int64(stmt, 11)), a->ips.n);
+}
+
+static int
+find_sources(struct store *s, struct sources *l, const struct ask *ask, const struct window *w)
+{
+	uint8_t secret[16];
+	struct question q;
+	int64_t rows = 0;
+	int r = 0, e;
+
+	hash_random(secret, sizeof secret);
+	open_window(&q, s, ask, w, WINDOW("src_ip, " VERDICTS ", kind, first_us, last_us, ports, ports_n, ips, ips_n",
+					   "knock", QUESTION_SENSOR));
+	while (!r && !l->partial && question_next(&q)) {
+		struct place p;
+		int64_t at, rest[VERDICTS_N] = { 0 };
+
+		l->partial = ++rows == QUERY_ROWS_MAX;
+		if (!place_get(&p, q.stmt, 0, 1))
+			continue;
+		if (!p.ip[0]) {
+			add_verdicts(rest, q.stmt, 1);
+			l->rest += sum_of(rest);
+			continue;
+		}
+		at = set_put(&l->places, secret, &p);
+		l->of = at < 0 ? l->of : place_values(l->of, &l->size, &l->places, sizeof *l->of);
+		if (at < 0 || !l->of)
+			r = -ENOMEM;
+		else
+			add_source(&l->of[at], q.stmt);
+	}
+	e = question_close(&q);
+	return r ? r : e;
+}
+
+static void
+put_source(struct json *j, const char *ip, const struct source *a)
+{
+	json_map(j, NULL);
+	json_str(j, "src_ip", ip, strlen(ip));
+	json_int(j, "count", a->count);
+	json_list(j, "dst_ports");
+	for (unsigned i = 0; i < a->ports.n; i++)
+		json_int(j, NULL, a->ports.v[i]);
+	json_close(j);
+	json_int(j, "dst_ports_n", a->ports_n);
+	json_int(j, "dst_ips_n", a->ips_n);
+	put_verdicts(j, a->verdicts);
+	question_word(j, "kind", REPORT_WORDS_KIND, a->kind);
+	json_time(j, "first_ts", a->first_us);
+	json_time(j, "last_ts", a->last_us);
+	json_close(j);
+}
+
+int
+knockquery_sources(struct store *s, struct json *j, const struct ask *ask)
+{
+	struct sources l = { .places = { .width = sizeof(struct place) } };
+	struct window w = window_of(s, ask->window_s, ask->until_us, 0);
+	struct place_ranked *order = NULL;
+	int r = find_sources(s, &l, ask, &w);
+
+	if (!r) {
+		order = place_rank(&l.places, l.of ? &l.of[0].count : NULL, sizeof *l.of / sizeof(int64_t));
+		r = order ? 0 : -ENOMEM;
+	}
+	json_map(j, NULL);
+	window_put(j, &w);
+	json_list(j, "attempts");
+	for (size_t i = 0; order && i < l.places.n && i < (size_t)ask->limit && question_room(j); i++)
+		put_source(j, order[i].place->ip, &l.of[order[i].at]);
+	json_close(j);
+	if (l.rest)
+		json_int(j, "rest_count", l.rest);
+	if (l.partial)
+		json_bool(j, "partial", 1);
+	json_close(j);
+	set_free(&l.places);
+	free(l.of);
+	free(order);
+	return r;
+}
+
+/* ---- ports ---- */
+
+struct port {
+	int64_t verdicts[VERDICTS_N];
+	int64_t src_n;
+	int port;
+};
+
+/* Which source was at which port, so that each counts once. */
+struct visit {
+	char src_ip[ADDR_TEXT];
+	uint16_t port;
+};
+
+static int
+by_count(const void *x, const void *y)
+{
+	const struct port *a = x, *b = y;
+	int64_t m = sum_of(a->verdicts), n = sum_of(b->verdicts);
+
+	return m != n ? (m < n ? 1 : -1) : a->port - b->port;
+}
+
+static int
+count_ports(struct store *s, struct port *ports, const struct ask *ask, const struct window *w, int64_t *rest)
+{
+	struct question q;
+
+	open_window(&q, s, ask, w, WINDOW("port, " VERDICTS, "door", QUESTION_SENSOR));
+	while (question_next(&q)) {
+		int64_t port = sqlite3_column_int64(q.stmt, 0), n[VERDICTS_N] = { 0 };
+
+		if (port < 0) {
+			add_verdicts(n, q.stmt, 1);
+			*rest += sum_of(n);
+		} else {
+			add_verdicts(ports[port & 0xffff].verdicts, q.stmt, 1);
+		}
+	}
+	return question_close(&q);
+}
+
+/* How many sources each port had: at least so many. */
+static int
+count_visitors(struct store *s, struct port *ports, const struct ask *ask, const struct window *w, int *partial)
+{
+	struct set visits = { .width = sizeof(struct visit) };
+	uint8_t secret[16];
+	struct question q;
+	int64_t rows = 0;
+	int r = 0, e;
+
+	hash_random(secret, sizeof secret);
+	open_window(&q, s, ask, w, WINDOW("src_ip, ports", "knock", QUESTION_SENSOR));
+	while (!r && !*partial && question_next(&q)) {
+		const char *ip = (const char *)sqlite3_column_text(q.stmt, 0);
+		struct visit v;
+		struct few few = { 0 };
+
+		*partial = ++rows == QUERY_ROWS_MAX;
+		few_unpack(&few, sqlite3_column_blob(q.stmt, 1), (size_t)sqlite3_column_bytes(q.stmt, 1));
+		memset(&v, 0, sizeof v);
+		memcpy(v.src_ip, ip ? ip : "", strnlen(ip ? ip : "", sizeof v.src_ip - 1));
+		for (unsigned i = 0; v.src_ip[0] && i < few.n && !r; i++) {
+			size_t n = visits.n;
+
+			v.port = (uint16_t)few.v[i];
+			r = set_put(&visits, secret, &v) < 0 ? -ENOMEM : 0;
+			ports[v.port].src_n += visits.n > n;
+		}
+	}
+	e = question_close(&q);
+	set_free(&visits);
+	return r ? r : e;
+}
+
+static int
+put_ports(struct json *j, struct store *s, const struct ask *ask, const struct window *w)
+{
+	struct port *ports = calloc(65536, sizeof *ports);
+	int64_t rest = 0;
+	int partial = 0, r = -ENOMEM;
+
+	if (ports)
+		r = count_ports(s, ports, ask, w, &rest);
+	if (!r)
+		r = count_visitors(s, ports, ask, w, &partial);
+	if (r) {
+		free(ports);
+		return r;
+	}
+	for (int i = 0; i < 65536; i++)
+		ports[i].port = i;
+	qsort(ports, 65536, sizeof *ports, by_count);
+	json_list(j, "ports");
+	for (int i = 0; i < KNOCKQUERY_PORTS && sum_of(ports[i].verdicts); i++) {
+		json_map(j, NULL);
+		json_int(j, "port", ports[i].port);
+		json_int(j, "count", sum_of(ports[i].verdicts));
+		json_int(j, "src_n", ports[i].src_n);
+		put_verdicts(j, ports[i].verdicts);
+		json_close(j);
+	}
+	json_close(j);
+	for (int i = KNOCKQUERY_PORTS; i < 65536; i++)
+		rest += sum_of(ports[i].verdicts);
+	if (rest)
+		json_int(j, "rest_count", rest);
+	if (partial)
+		json_bool(j, "partial", 1);
+	free(ports);
+	return 0;
+}
+
+static int
+put_series(struct json *j, struct store *s, const struct ask *ask, const struct window *w)
+{
+	int64_t (*points)[VERDICTS_N] = calloc((size_t)w->points + 1, sizeof *points);
+	struct question q;
+	int r;
+
+	if (!points)
+		return -ENOMEM;
+	open_window(&q, s, ask, w, WINDOW("at, " VERDICTS, "total", QUESTION_SENSOR));
+	while (question_next(&q)) {
+		int64_t i = (sqlite3_column_int64(q.stmt, 0) - w->from_s) / w->width_s;
+
+		if (i >= 0 && i < w->points)
+			add_verdicts(points[i], q.stmt, 1);
+	}
+	r = question_close(&q);
+	json_list(j, "series");
+	for (int64_t i = 0; i < w->points; i++) {
+		json_map(j, NULL);
+		json_time(j, "t", (w->from_s + i * w->width_s) * 1000000);
+		for (int v = 0; v < VERDICTS_N; v++)
+			json_int(j, verdict_names[v], points[i][v]);
+		json_close(j);
+	}
+	json_close(j);
+	free(points);
+	return r;
+}
+
+int
+knockquery_inbound(struct store *s, struct json *j, const struct ask *ask)
+{
+	struct window w = window_of(s, ask->window_s, ask->until_us, 1);
+	int r;
+
+	json_map(j, NULL);
+	window_put(j, &w);
+	r = put_series(j, s, ask, &w);
+	if (!r)
+		r = put_ports(j, s, ask, &w);
+	json_close(j);
+	return r;
+}
