@@ -216,7 +216,9 @@ struct worker_forward_page {
 	uint32_t spool_tmpfs;  /* 1: the directory is in memory */
 	uint32_t posture;      /* WORKER_POSTURE_* */
 	char why[164];         /* the last failure's words, NUL-terminated; empty: none */
-	uint64_t reserved[8];
+	uint16_t renamed;      /* 1: another machine has our name and boot, reports go out as NAME-xxxx */
+	uint16_t renamed_to;   /* xxxx */
+	uint64_t reserved[7];
 };
 
 #define WORKER_POSTURE_NO_NEW_PRIVS 0x1

@@ -532,13 +532,18 @@ static enum MHD_Result
 reply_asset(struct MHD_Connection *c, const char *path)
 {
 	const struct asset *a = asset_find(path);
-	const char *have = header(c, "If-None-Match");
-	int same = have && strstr(have, a->etag);
-	struct MHD_Response *r = MHD_create_response_from_buffer(
-		same ? 0 : a->n, (void *)(uintptr_t)a->bytes, MHD_RESPMEM_PERSISTENT);
+	const char *have = header(c, "If-None-Match"), *takes = header(c, "Accept-Encoding");
+	int same = have && strstr(have, a->etag), packed = a->gz && takes && strstr(takes, "gzip");
+	struct MHD_Response *r = MHD_create_response_from_buffer(same ? 0 : packed ? a->gz_n : a->n,
+		(void *)(uintptr_t)(packed ? a->gz : a->bytes), MHD_RESPMEM_PERSISTENT);
 
-	if (r)
+	if (r) {
 		MHD_add_response_header(r, MHD_HTTP_HEADER_ETAG, a->etag);
+		if (a->gz)
+			MHD_add_response_header(r, MHD_HTTP_HEADER_VARY, "Accept-Encoding");
+		if (packed)
+			MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
+	}
 	return reply(c, same ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, r, a->type, "no-cache");
 }
 
@@ -718,9 +723,10 @@ reply_intake(struct request *q, struct MHD_Connection *c)
 							   : MHD_HTTP_BAD_REQUEST, q->coding->wrong);
 		body = unpacked;
 	}
-	e = intake_body(h->setup.intake, body, n, clock_wall_us(), clock_mono_us(), h->answer, &n, &news);
+	e = intake_body(h->setup.intake, body, n, header(c, "Idempotency-Key") != NULL, clock_wall_us(), clock_mono_us(),
+			h->answer, &n, &news);
 	free(unpacked);
-	if (e)
+	if (e && e != -EEXIST)
 		return reply_store_error(h, c, e);
 	if (news)
 		wake(h, 0);
@@ -729,7 +735,7 @@ reply_intake(struct request *q, struct MHD_Connection *c)
 	/* In an answer: of the next requests (RFC 9110, 12.5.3). */
 	if (r)
 		MHD_add_response_header(r, MHD_HTTP_HEADER_ACCEPT_ENCODING, CODINGS);
-	return reply(c, MHD_HTTP_OK, r, "application/json", "no-store");
+	return reply(c, e ? MHD_HTTP_CONFLICT : MHD_HTTP_OK, r, "application/json", "no-store");
 }
 
 /* ---- libmicrohttpd's callbacks ---- */

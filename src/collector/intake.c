@@ -5,6 +5,7 @@
 #include "intake.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +21,7 @@ struct intake {
 	struct validate *validate;
 	struct report report; /* 600 bytes: not on the stack of each request */
 	struct intake_counts total;
-	struct log_limit said;
+	struct log_limit said, said_clash;
 };
 
 struct intake *
@@ -60,6 +61,29 @@ say_refused(struct intake *in, uint64_t line, const char *why, int64_t now_us)
 			 (unsigned long long)line, in->report.sensor, why, left_out);
 }
 
+/* What the second of two machines is told: the whole answer. */
+static size_t
+write_clash(struct intake *in, char *answer, int64_t now_us)
+{
+	static const char why[] = "another machine has sent other reports under this name and boot with the same numbers";
+	const struct report *r = &in->report;
+	char run[sizeof r->sensor + sizeof r->boot + 1];
+	struct json j;
+	unsigned left_out;
+	int n = snprintf(run, sizeof run, "%s/%s", r->sensor, r->boot);
+
+	if (log_allowed(&in->said_clash, now_us, 60000000, &left_out))
+		log_warn("two machines send as sensor \"%s\" of boot %s: is one a copy of the other?  Give them names of their "
+			 "own (and %u before)", r->sensor, r->boot, left_out);
+	json_begin(&j, answer, INTAKE_ANSWER_MAX);
+	json_map(&j, NULL);
+	json_str(&j, "error", why, sizeof why - 1);
+	json_str(&j, "clash", run, (size_t)n);
+	json_close(&j);
+	json_end(&j);
+	return j.len;
+}
+
 static int
 blank(const char *s, size_t n)
 {
@@ -71,7 +95,7 @@ blank(const char *s, size_t n)
 }
 
 int
-intake_body(struct intake *in, const char *body, size_t n, int64_t rx_us, int64_t now_us,
+intake_body(struct intake *in, const char *body, size_t n, int keyed, int64_t rx_us, int64_t now_us,
 	    char *answer, size_t *answer_n, int *news)
 {
 	struct intake_counts count = { 0 };
@@ -120,6 +144,10 @@ intake_body(struct intake *in, const char *body, size_t n, int64_t rx_us, int64_
 		if (r) {
 			count.accepted++;
 			live_offer(in->live, &in->report, id, rx_us, now_us);
+		} else if (keyed && store_rewound(in->store, &in->report)) {
+			*answer_n = write_clash(in, answer, now_us);
+			r = -EEXIST;
+			goto out;
 		} else {
 			count.duplicate++;
 		}

@@ -26,8 +26,12 @@ struct intake *intake_new(struct store *, struct live *);
 void intake_free(struct intake *);
 
 /* Returns 0 with the answer's JSON (INTAKE_ANSWER_MAX bytes), *answer_n its length; or an error of
- * store.h: then nothing was stored.  *news: the event stream has something new. */
-int intake_body(struct intake *, const char *body, size_t n, int64_t rx_us, int64_t now_us,
+ * store.h: then nothing was stored.  *news: the event stream has something new.
+ *
+ * keyed: who sends it promises that a number never comes with another report.  -EEXIST when one does: a
+ * second machine has the first one's name and boot (a clone, a snapshot that was put back).  Nothing was
+ * stored, the answer says which. */
+int intake_body(struct intake *, const char *body, size_t n, int keyed, int64_t rx_us, int64_t now_us,
 		char *answer, size_t *answer_n, int *news);
 
 /* Since the start. */

@@ -31,7 +31,7 @@ const char runs_schema[] = SENSOR
 	"  PRIMARY KEY (run, first)) WITHOUT ROWID;";
 
 static const char *const sql[RUNS_STMTS] = {
-	[RUNS_FIND] = "SELECT run.id, seq_first, coalesce(stat_seq, -1), sensor.id FROM run, sensor "
+	[RUNS_FIND] = "SELECT run.id, seq_first, coalesce(stat_seq, -1), sensor.id, last_ts_us FROM run, sensor "
 		      "WHERE run.sensor = ?1 AND boot = ?2 AND name = ?1",
 	[RUNS_NEW] = "INSERT INTO run (sensor, boot, first_rx_us, last_rx_us, last_ts_us) "
 		     "VALUES (?1, ?2, ?3, ?3, 0)",
@@ -148,6 +148,7 @@ find(struct runs *u, const struct report *rep)
 		u->seq_first = sqlite3_column_type(stmt, 1) == SQLITE_NULL ? -1 : sqlite3_column_int64(stmt, 1);
 		u->stat_seq = sqlite3_column_int64(stmt, 2);
 		u->sensor_id = sqlite3_column_int64(stmt, 3);
+		u->newest_us = sqlite3_column_int64(stmt, 4);
 	}
 	sqlite3_reset(stmt);
 	return r == SQLITE_ROW ? 1 : r == SQLITE_DONE ? 0 : -r;
@@ -237,5 +238,7 @@ runs_count(struct runs *u, const struct report *rep)
 		u->seq_max = rep->seq;
 	if (rep->ts_us > u->last_ts_us)
 		u->last_ts_us = rep->ts_us;
+	if (rep->ts_us > u->newest_us)
+		u->newest_us = rep->ts_us;
 	return rep->type == REPORT_STAT ? take_stat(u, rep) : SQLITE_OK;
 }

@@ -29,6 +29,7 @@ struct runs {
 	int64_t sensor_id; /* of the table sensor */
 	int64_t seq_first, stat_seq;
 	int64_t seq_max, last_ts_us, rx_us;
+	int64_t newest_us; /* of all its reports, those of this batch among them */
 	int64_t types[REPORT_TYPES];
 	char sensor[65], boot[9];
 };

@@ -422,6 +422,12 @@ store_add(struct store *s, const struct report *rep, int64_t rx_us, int64_t *id)
 }
 
 int
+store_rewound(const struct store *s, const struct report *rep)
+{
+	return rep->ts_us > s->runs.newest_us;
+}
+
+int
 store_commit(struct store *s)
 {
 	sqlite3 *db = NULL;

@@ -61,6 +61,9 @@ void store_blame(struct store *, sqlite3 *);
 int store_begin(struct store *);
 /* Stores a report once.  1: stored, *id is its number; 0: it was there already. */
 int store_add(struct store *, const struct report *, int64_t rx_us, int64_t *id);
+/* Of the report that was there already: it is newer than all that is stored of its run, so it is not the
+ * one that has its number. */
+int store_rewound(const struct store *, const struct report *);
 /* It is on the disk when this gives 0; after any error nothing of the batch is, or, when the main file alone
  * failed, the next batch finds it there. */
 int store_commit(struct store *);

@@ -271,6 +271,10 @@ check_collector(const struct facts *f)
 	else if (!strcmp(state, "retrying"))
 		say(FAIL, "collector", "%s cannot be reached or does not accept (%s), %" PRId64 " tries: %" PRId64 " reports wait",
 		    ask_str(t, "output"), why, ask_int(t, "delivery.tries"), waiting);
+	else if (*ask_str(t, "delivery.renamed"))
+		say(WARN, "collector", "another machine sends under this one's name in the same boot (a copy of it, or a snapshot that was "
+		    "put back?): reports go out under the name with \"%s\" behind it; set `sensor' on one of them",
+		    ask_str(t, "delivery.renamed"));
 	else if (ask_int(t, "delivery.rejected") || ask_int(t, "delivery.quarantined"))
 		say(WARN, "collector", "has not stored %" PRId64 " reports, which it calls wrong; is it older than this net-gazer? "
 		    "It acknowledged %" PRId64, ask_int(t, "delivery.rejected") + ask_int(t, "delivery.quarantined"),

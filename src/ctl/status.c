@@ -136,6 +136,8 @@ say(yajl_val t)
 			fputs(": ", stdout);
 			print_text(ask_str(t, "delivery.why"), 0);
 		}
+		if (*ask_str(t, "delivery.renamed"))
+			printf("; under the name with %s behind it, another machine has it too", ask_str(t, "delivery.renamed"));
 		printf("\n           %" PRId64 " received + %" PRId64 " recovered = %" PRId64 " acknowledged + %" PRId64
 		       " rejected + %" PRId64 " quarantined + %" PRId64 " dropped + %" PRId64 " waiting\n"
 		       "           %" PRId64 " bytes sent, %" PRId64 " wait in memory, %" PRId64 " in the spool; %" PRId64

@@ -10,6 +10,7 @@
 #include "lib/hash.h"
 #include "lib/json.h"
 #include "lib/log.h"
+#include "rename.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,7 @@ struct deliver {
 	int64_t backlog_at_us;   /* when it has its turn */
 	int may_hurry;           /* waiting for nothing but the back-off */
 	unsigned tries;          /* failures in a row */
+	char name[SETTINGS_SENSOR_MAX + 1]; /* NAME-xxxx, while the page says so */
 	int refused[PACK_CODINGS]; /* the collector does not take it */
 	enum pack_coding coding; /* of new batches */
 	uint32_t limit_bytes;    /* of a batch, as the collector taught us */
@@ -235,6 +237,41 @@ deliver_too_large(struct deliver *d, const char *what)
 	deliver_wait(d, DELIVER_STEP_US, 1);
 }
 
+/* The name that a batch goes out under.  Those of an earlier boot were sent, or spooled, before there was a
+ * second machine. */
+static const char *
+deliver_name(const struct deliver *d, const struct batch *b)
+{
+	return d->page->renamed && !strcmp(b->boot, d->settings->boot) ? d->name : d->settings->sensor;
+}
+
+/* The collector names our name and our boot: two machines say that they are the same one.  True when that is so,
+ * and seen to. */
+static int
+deliver_clash(struct deliver *d, const struct reply_verdict *v, const char *what)
+{
+	const struct batch *b = queue_held(d->queue);
+	char run[REPLY_CLASH_MAX];
+	uint16_t number;
+
+	snprintf(run, sizeof run, "%s/%s", deliver_name(d, b), b->boot);
+	if (v->status != 409 || strcmp(run, v->clash))
+		return 0;
+	if (strcmp(b->boot, d->settings->boot)) {
+		deliver_refused(d, v->status, what);
+		return 1;
+	}
+	hash_random(&number, sizeof number);
+	d->page->renamed_to = number;
+	d->page->renamed = 1;
+	rename_name(d->name, SETTINGS_SENSOR_MAX, d->settings->sensor, number);
+	log_warn("%s: another machine uses the name %s in the same boot (is one a copy of the other?): reports go out as %s "
+		 "until net-gazer starts again; give one of them another name (option sensor) and boot it again",
+		 d->settings->url, d->settings->sensor, d->name);
+	deliver_retry(d, what);
+	return 1;
+}
+
 static void
 deliver_on_verdict(void *arg, const struct reply_verdict *v)
 {
@@ -261,6 +298,8 @@ deliver_on_verdict(void *arg, const struct reply_verdict *v)
 		deliver_too_large(d, what);
 		break;
 	case REPLY_HOLD:
+		if (deliver_clash(d, v, what))
+			break;
 		d->tries++;
 		deliver_away(d, WORKER_FORWARD_HELD, what);
 		deliver_say(d, what, DELIVER_HOLD_US, v->status == 409 ? "; is another sensor using this name?" :
@@ -308,8 +347,8 @@ deliver_hold(struct deliver *d, const struct batch **b)
 static int
 deliver_post(struct deliver *d, const struct batch *b)
 {
-	int plain = d->refused[b->coding];
-	int r = upload_post(d->upload, b, plain, d->page->now.dropped, deliver_on_verdict, d);
+	struct upload_how how = { deliver_name(d, b), d->refused[b->coding], d->page->now.dropped };
+	int r = upload_post(d->upload, b, &how, deliver_on_verdict, d);
 
 	if (r)
 		return r;
@@ -317,7 +356,7 @@ deliver_post(struct deliver *d, const struct batch *b)
 		d->backlog_at_us = loop_now_us(d->loop) + DELIVER_PACE_US;
 	d->sending = 1;
 	d->page->posts++;
-	d->page->sent_bytes += plain ? b->len : b->size;
+	d->page->sent_bytes += how.plain ? b->len : b->size;
 	return 0;
 }
 
@@ -406,6 +445,7 @@ deliver_new(struct loop *loop, const struct settings *settings, struct queue *qu
 	d->wish_arg = arg;
 	d->coding = PACK_GZIP;
 	d->limit_bytes = UINT32_MAX;
+	rename_name(d->name, SETTINGS_SENSOR_MAX, settings->sensor, page->renamed_to);
 	return d;
 }
 

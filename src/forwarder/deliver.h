@@ -8,7 +8,9 @@
  *   400 415 422               halved; a lone line that was refused 3 times is quarantined (counted)
  *   415 to a packed batch     the same unpacked, and so are all that follow and are packed so
  *   413                       halved, and no such large batch is made again; a lone line: quarantined
- *   401 403 409               held for 5 minutes, the reason is logged
+ *   409 that names us         another machine has our name and boot: the same reports under another name, and
+ *                             so are all of this boot that follow
+ *   401 403, other 409        held for 5 minutes, the reason is logged
  *   any with Retry-After      the same bytes after that time, 10 minutes at most
  *   all else, no answer       the same bytes under the same key, backoff.h
  */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { KEY_OTHER, KEY_ACCEPTED, KEY_DUPLICATE, KEY_REJECTED, KEY_SEQ, KEY_WHY };
+enum { KEY_OTHER, KEY_ACCEPTED, KEY_DUPLICATE, KEY_REJECTED, KEY_SEQ, KEY_WHY, KEY_CLASH };
 
 static int
 on_integer(void *arg, long long v)
@@ -32,6 +32,10 @@ on_string(void *arg, const unsigned char *s, size_t n)
 	struct reply *r = arg;
 	char *to = r->in_rejected ? r->entry : r->why;
 
+	if (r->key == KEY_CLASH && n < sizeof r->clash) {
+		memcpy(r->clash, s, n);
+		r->clash[n] = 0;
+	}
 	if (r->key == KEY_WHY && !*to) {
 		if (n >= REPLY_WHY_MAX)
 			n = REPLY_WHY_MAX - 1;
@@ -84,6 +88,8 @@ on_map_key(void *arg, const unsigned char *s, size_t n)
 			r->key = KEY_REJECTED;
 		else if (is(s, n, "error") || is(s, n, "why") || is(s, n, "message"))
 			r->key = KEY_WHY;
+		else if (is(s, n, "clash"))
+			r->key = KEY_CLASH;
 	} else if (r->in_rejected && r->depth == 3) {
 		if (is(s, n, "seq"))
 			r->key = KEY_SEQ;
@@ -252,8 +258,10 @@ reply_end(struct reply *r, const char *error, long status, int64_t retry_after_s
 		return;
 	}
 	v->action = action_of(status, retry_after_s);
-	if (!r->bad)
+	if (!r->bad) {
 		memcpy(v->why, r->why, sizeof v->why);
+		memcpy(v->clash, r->clash, sizeof v->clash);
+	}
 	if (v->action == REPLY_WAIT)
 		v->wait_us = (retry_after_s > REPLY_WAIT_MAX_S ? REPLY_WAIT_MAX_S : retry_after_s) * 1000000;
 	if (v->action != REPLY_FORGET)

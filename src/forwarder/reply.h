@@ -5,6 +5,7 @@
  * text.
  *
  *   {"accepted":98,"duplicate":1,"rejected":[{"seq":57,"why":"..."}]}      of a 2xx
+ *   {"error":"...","clash":"r1/9f1c2ab0"}                                   of a 409
  *   {"error":"..."}                                                         of others
  */
 #ifndef REPLY_H
@@ -15,6 +16,7 @@
 #include <yajl/yajl_parse.h>
 
 #define REPLY_WHY_MAX 160
+#define REPLY_CLASH_MAX 80 /* SENSOR/BOOT */
 
 /* Beyond the first of these a body is no longer read, beyond the second the transfer is ended. */
 #define REPLY_READ_MAX (256 * 1024)
@@ -38,6 +40,7 @@ struct reply_verdict {
 	int zstd;                 /* it takes posts that are packed so */
 	long status;              /* 0: there was no answer */
 	char why[REPLY_WHY_MAX];  /* the collector's or libcurl's words, NUL-terminated */
+	char clash[REPLY_CLASH_MAX]; /* what two machines use, as the collector says; empty: nothing */
 };
 
 /* Longest Retry-After that is obeyed. */
@@ -61,6 +64,7 @@ struct reply {
 	uint64_t rejected_seq;
 	int64_t seq;        /* of the entry of `rejected` that is being read */
 	char entry[REPLY_WHY_MAX]; /* its why */
+	char clash[REPLY_CLASH_MAX];
 	char why[REPLY_WHY_MAX];
 };
 

@@ -7,6 +7,7 @@
 
 #include "lib/json.h"
 #include "lib/log.h"
+#include "rename.h"
 
 #include <curl/curl.h>
 #include <dirent.h>
@@ -32,7 +33,7 @@ struct upload {
 	CURLM *multi;
 	CURL *easy;
 	struct curl_slist *headers; /* of the POST under way */
-	char *lines;                /* its body, where that is not the batch's */
+	char *body;                 /* its own, where that is not the batch's */
 	struct loop_fd sockets[UPLOAD_SOCKETS];
 	struct loop_timer timer;
 	struct reply reply;
@@ -47,8 +48,8 @@ struct upload {
 static void
 upload_wipe_headers(struct upload *u)
 {
-	free(u->lines);
-	u->lines = NULL;
+	free(u->body);
+	u->body = NULL;
 	for (struct curl_slist *h = u->headers; h; h = h->next)
 		explicit_bzero(h->data, strlen(h->data));
 	curl_slist_free_all(u->headers);
@@ -357,17 +358,17 @@ upload_header(struct upload *u, const char *text)
 }
 
 static int
-upload_headers(struct upload *u, const struct batch *b, enum pack_coding coding, uint64_t dropped)
+upload_headers(struct upload *u, const struct batch *b, enum pack_coding coding, const struct upload_how *how)
 {
 	const struct settings *s = u->settings;
 	char ts[JSON_TIME_LEN + 1], key[256], sent[128], packed[64], bearer[SETTINGS_TOKEN_MAX + 64];
 	int r;
 
 	json_time_text(ts, loop_wall_us(u->loop));
-	snprintf(key, sizeof key, "Idempotency-Key: %s/%s/%llu-%llu", s->sensor, b->boot,
+	snprintf(key, sizeof key, "Idempotency-Key: %s/%s/%llu-%llu", how->sensor, b->boot,
 		 (unsigned long long)b->first, (unsigned long long)b->last);
 	snprintf(sent, sizeof sent, "Net-Gazer-Sent: up_us=%lld; ts=%s; dropped=%llu",
-		 (long long)clock_boot_us(), ts, (unsigned long long)dropped);
+		 (long long)clock_boot_us(), ts, (unsigned long long)how->dropped);
 	r = upload_header(u, "Content-Type: application/x-ndjson") || upload_header(u, "Accept: application/json") ||
 	    /* No waiting for "100 Continue": a refusal costs one batch of 64 KiB. */
 	    upload_header(u, "Expect:") || upload_header(u, key) || upload_header(u, sent);
@@ -382,28 +383,54 @@ upload_headers(struct upload *u, const struct batch *b, enum pack_coding coding,
 	return r ? -ENOMEM : 0;
 }
 
+/* Another body than the batch's own: unpacked, or under another name.  Its size, or 0: no memory. */
+static size_t
+upload_make_body(struct upload *u, const struct batch *b, const struct upload_how *how, enum pack_coding *coding)
+{
+	size_t len = b->len, packed_len;
+	char *lines = batch_lines(b), *other;
+
+	if (!lines)
+		return 0;
+	if (strcmp(how->sensor, u->settings->sensor)) {
+		other = rename_lines(lines, len, u->settings->sensor, how->sensor, &len);
+		free(lines);
+		lines = other;
+	}
+	u->body = lines;
+	*coding = PACK_NONE;
+	if (how->plain || !lines || !(other = malloc(len)))
+		return lines ? len : 0;
+	packed_len = pack(b->coding, lines, len, other, len);
+	if (!packed_len) {
+		free(other);
+		return len;
+	}
+	free(lines);
+	u->body = other;
+	*coding = b->coding;
+	return packed_len;
+}
+
 int
-upload_post(struct upload *u, const struct batch *b, int plain, uint64_t dropped, upload_done_fn *done, void *arg)
+upload_post(struct upload *u, const struct batch *b, const struct upload_how *how, upload_done_fn *done, void *arg)
 {
 	int r = reply_begin(&u->reply, b->first, b->last, b->n);
-	const char *body = b->bytes;
-	uint32_t size = b->size;
+	int as_it_is = !strcmp(how->sensor, u->settings->sensor) && (!how->plain || b->coding == PACK_NONE);
+	enum pack_coding coding = b->coding;
+	size_t size;
 
 	if (r)
 		return r;
-	plain = plain && b->coding != PACK_NONE;
-	if (plain) {
-		body = u->lines = batch_lines(b);
-		size = b->len;
-	}
+	size = as_it_is ? b->size : upload_make_body(u, b, how, &coding);
 	u->busy = 1;
 	u->done = done;
 	u->arg = arg;
 	u->error[0] = 0;
-	r = body ? upload_headers(u, b, plain ? PACK_NONE : b->coding, dropped) : -ENOMEM;
+	r = size ? upload_headers(u, b, coding, how) : -ENOMEM;
 	if (!r && (curl_easy_setopt(u->easy, CURLOPT_HTTPHEADER, u->headers) ||
 		   curl_easy_setopt(u->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size) ||
-		   curl_easy_setopt(u->easy, CURLOPT_POSTFIELDS, body) || /* lent */
+		   curl_easy_setopt(u->easy, CURLOPT_POSTFIELDS, u->body ? u->body : b->bytes) || /* lent */
 		   curl_multi_add_handle(u->multi, u->easy)))
 		r = -ENOMEM;
 	if (r)

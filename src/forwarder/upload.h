@@ -22,9 +22,14 @@ typedef void upload_done_fn(void *arg, const struct reply_verdict *);
 struct upload *upload_new(struct loop *, const struct settings *, char *err, size_t err_size);
 void upload_free(struct upload *);
 
-/* Sends; done is called later, from the loop, once.  The batch is lent until then.  plain: unpacked.
- * `dropped` goes into the Net-Gazer-Sent header.  0 or -ENOMEM. */
-int upload_post(struct upload *, const struct batch *, int plain, uint64_t dropped, upload_done_fn *, void *arg);
+struct upload_how {
+	const char *sensor; /* lent; the name to send it under */
+	int plain;          /* unpacked */
+	uint64_t dropped;   /* for the Net-Gazer-Sent header */
+};
+
+/* Sends; done is called later, from the loop, once.  The batch is lent until then.  0 or -ENOMEM. */
+int upload_post(struct upload *, const struct batch *, const struct upload_how *, upload_done_fn *, void *arg);
 
 /* Ends a POST that is under way; done is not called. */
 void upload_cancel(struct upload *);

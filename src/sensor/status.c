@@ -245,6 +245,12 @@ put_delivery(struct json *j, const struct worker_forward_page *page)
 	put_str(j, "state", state < sizeof states / sizeof *states ? states[state] : "unknown");
 	json_str(j, "why", page->why, strnlen(page->why, sizeof page->why));
 	json_uint(j, "tries", page->tries);
+	if (page->renamed) {
+		char suffix[8];
+
+		snprintf(suffix, sizeof suffix, "-%04x", page->renamed_to);
+		put_str(j, "renamed", suffix);
+	}
 	if (ack_us)
 		json_int(j, "acknowledged_ago_s", (clock_boot_us() - ack_us) / 1000000);
 	json_uint(j, "received", page->now.received);

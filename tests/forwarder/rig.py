@@ -219,7 +219,7 @@ class PageStruct(ctypes.Structure):
         "waiting", "queue_bytes", "queue_limit_bytes", "spool_bytes", "spool_limit_bytes", "spool_damaged",
         "flash_written_bytes", "sent_bytes", "posts", "http_2xx", "http_4xx", "http_5xx", "ack_us", "next_try_us")] + [
         (n, ctypes.c_uint32) for n in ("starts", "prepared", "state", "tries", "spool_error", "spool_tmpfs", "posture")] + [
-        ("why", ctypes.c_char * 164), ("reserved", ctypes.c_uint64 * 8)]
+        ("why", ctypes.c_char * 164), ("renamed", ctypes.c_uint16), ("renamed_to", ctypes.c_uint16), ("reserved", ctypes.c_uint64 * 7)]
 
 
 class Parent:

@@ -19,18 +19,20 @@ static upload_done_fn *sent_done;
 static void *sent_arg;
 static uint64_t sent_dropped;
 static int sent_plain;
+static char sent_name[SETTINGS_SENSOR_MAX + 1];
 static unsigned posts;
 
 int
-upload_post(struct upload *u, const struct batch *b, int plain, uint64_t dropped, upload_done_fn *done, void *arg)
+upload_post(struct upload *u, const struct batch *b, const struct upload_how *how, upload_done_fn *done, void *arg)
 {
 	(void)u;
-	sent_plain = plain;
+	sent_plain = how->plain;
+	snprintf(sent_name, sizeof sent_name, "%s", how->sensor);
 	assert_null(sent);
 	sent = b;
 	sent_done = done;
 	sent_arg = arg;
-	sent_dropped = dropped;
+	sent_dropped = how->dropped;
 	posts++;
 	return 0;
 }
@@ -119,7 +121,7 @@ setup(void **state)
 {
 	(void)state;
 	log_init("test", LOG_L_ERROR);
-	settings = (struct settings){ .url = (char *)"http://c/v1/reports" };
+	settings = (struct settings){ .url = (char *)"http://c/v1/reports", .sensor = "r1", .boot = "9f1c2ab0" };
 	sent = NULL;
 	posts = finished = shrunk = 0;
 	offers_zstd = 0;
@@ -219,6 +221,83 @@ test_holds(void **state)
 	answer(REPLY_HOLD);
 	assert_int_equal(wait_over(), 300000000);
 	assert_int_equal(sent->first, 1);
+	identity();
+}
+
+static void
+answer_clash(const char *clash)
+{
+	struct reply_verdict v = { .action = REPLY_HOLD, .status = 409 };
+
+	assert_non_null(sent);
+	snprintf(v.clash, sizeof v.clash, "%s", clash);
+	sent = NULL;
+	sent_done(sent_arg, &v);
+}
+
+/* A second machine with our name and boot: we get another name, unlike any before. */
+static void
+test_clash(void **state)
+{
+	static const char *const others[] = { "", "r1", "r1/9f1c2ab1", "r2/9f1c2ab0", "r1/9f1c2ab0/1", "R1/9f1c2ab0" };
+	char was[SETTINGS_SENSOR_MAX + 1] = "r1", clash[SETTINGS_SENSOR_MAX + 10];
+
+	(void)state;
+	add(1, 10);
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+		answer_clash(others[i]);
+		assert_int_equal(page.state, WORKER_FORWARD_HELD);
+		assert_int_equal(wait_over(), DELIVER_HOLD_US);
+		assert_string_equal(sent_name, "r1");
+	}
+	for (int i = 0; i < 3; i++) {
+		snprintf(clash, sizeof clash, "%s/9f1c2ab0", was);
+		answer_clash(clash);
+		wait_over();
+		assert_int_equal(strlen(sent_name), 7);
+		assert_memory_equal(sent_name, "r1-", 3);
+		assert_int_equal(strspn(sent_name + 3, "0123456789abcdef"), 4);
+		if (!strcmp(sent_name, was)) /* once in 65536 times */
+			continue;
+		strcpy(was, sent_name);
+		assert_true(sent->first == 1 && sent->n == 10);
+	}
+	answer(REPLY_FORGET);
+	add(11, 10);
+	assert_string_equal(sent_name, was);
+	/* The next forwarder of this parent goes on with the name. */
+	sent = NULL;
+	deliver_free(d);
+	queue_release(queue);
+	d = deliver_new(loop, &settings, queue, NULL, &page, on_wish, NULL);
+	deliver_kick(d);
+	assert_string_equal(sent_name, was);
+	answer(REPLY_FORGET);
+	identity();
+}
+
+/* What comes from an earlier boot keeps its name; if that clashes it is refused like any other. */
+static void
+test_clash_of_an_earlier_boot(void **state)
+{
+	struct batch *b = batch_new(PACK_GZIP, "{\"seq\":1}\n{\"seq\":2}\n", 20, 2, 1, 2);
+
+	(void)state;
+	page.renamed = 1;
+	memcpy(b->boot, "00000001", 9);
+	put = page.now.received = 2;
+	queue_put(queue, b);
+	deliver_kick(d);
+	for (int i = 0; i < 5; i++) {
+		assert_string_equal(sent_name, "r1");
+		answer_clash("r1/00000001");
+		while (!sent && queue_counts(queue)->records) {
+			wait_over();
+			d->backlog_at_us = 0;
+		}
+	}
+	assert_int_equal(page.now.quarantined, 2);
+	assert_null(sent);
 	identity();
 }
 
@@ -507,7 +586,7 @@ main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_one_after_the_other), TEST(test_rejected), TEST(test_backs_off), TEST(test_holds),
+		TEST(test_one_after_the_other), TEST(test_rejected), TEST(test_backs_off), TEST(test_holds), TEST(test_clash), TEST(test_clash_of_an_earlier_boot),
 		TEST(test_retry_after), TEST(test_poison), TEST(test_a_lone_line_has_three_chances),
 		TEST(test_no_gzip), TEST(test_zstd), TEST(test_too_large), TEST(test_dropped_while_waiting), TEST(test_backlog),
 		TEST(test_wrong_clock), TEST(test_drain),

@@ -9,7 +9,7 @@ $O/unit/forwarder_queue: $(extra_forwarder_queue) src/forwarder/queue.c
 libs_forwarder_queue = -lyajl -lz $(zstd)
 libs_forwarder_reply = -lyajl
 extra_forwarder_deliver = src/forwarder/queue.c src/forwarder/pack.c src/forwarder/batch.c src/forwarder/line.c src/forwarder/backoff.c \
-	src/forwarder/segment.c src/forwarder/tally.c
+	src/forwarder/rename.c src/forwarder/segment.c src/forwarder/tally.c
 $O/unit/forwarder_deliver: $(extra_forwarder_deliver) src/forwarder/deliver.c
 libs_forwarder_deliver = -lyajl -lz $(zstd)
 libs_forwarder_settings = -lcurl
