@@ -10,31 +10,45 @@
 
 #include "lib/hash.h"
 
-extern const char asset_index_html[], asset_index_html_end[];
-extern const char asset_app_js[], asset_app_js_end[];
-extern const char asset_paths_js[], asset_paths_js_end[];
-extern const char asset_destinations_js[], asset_destinations_js_end[];
-extern const char asset_inbound_js[], asset_inbound_js_end[];
-extern const char asset_sensors_js[], asset_sensors_js_end[];
-extern const char asset_app_css[], asset_app_css_end[];
-extern const char asset_icon_svg[], asset_icon_svg_end[];
-extern const char asset_schema_json[], asset_schema_json_end[];
+#define SCRIPT "text/javascript; charset=utf-8"
+
+#define BYTES(name) extern const char asset_##name[], asset_##name##_end[]
+#define BOTH(name) \
+	BYTES(name);   \
+	BYTES(name##_gz)
+BOTH(index_html);
+BOTH(app_js);
+BOTH(destinations_js);
+BOTH(inbound_js);
+BOTH(paths_js);
+BOTH(sensors_js);
+BOTH(app_css);
+BYTES(icon_svg);
+BYTES(schema_json);
+
+#define PLAIN(path, type, name)                                                   \
+	{                                                                         \
+		{ path, type, asset_##name, NULL, 0, 0, "" }, asset_##name##_end, NULL \
+	}
+#define ZIPPED(path, type, name)                                                                         \
+	{                                                                                                \
+		{ path, type, asset_##name, asset_##name##_gz, 0, 0, "" }, asset_##name##_end, asset_##name##_gz_end \
+	}
 
 static struct {
 	struct asset asset;
-	const char *end;
+	const char *end, *gz_end;
 } assets[] = {
-	{ { "/", "text/html; charset=utf-8", asset_index_html, 0, "" }, asset_index_html_end },
-	{ { "/index.html", "text/html; charset=utf-8", asset_index_html, 0, "" }, asset_index_html_end },
-	{ { "/app.js", "text/javascript; charset=utf-8", asset_app_js, 0, "" }, asset_app_js_end },
-	{ { "/paths.js", "text/javascript; charset=utf-8", asset_paths_js, 0, "" }, asset_paths_js_end },
-	{ { "/destinations.js", "text/javascript; charset=utf-8", asset_destinations_js, 0, "" }, asset_destinations_js_end },
-	{ { "/inbound.js", "text/javascript; charset=utf-8", asset_inbound_js, 0, "" }, asset_inbound_js_end },
-	{ { "/sensors.js", "text/javascript; charset=utf-8", asset_sensors_js, 0, "" }, asset_sensors_js_end },
-	{ { "/app.css", "text/css; charset=utf-8", asset_app_css, 0, "" }, asset_app_css_end },
-	{ { "/icon.svg", "image/svg+xml", asset_icon_svg, 0, "" }, asset_icon_svg_end },
-	{ { "/schema/report-1.json", "application/schema+json", asset_schema_json, 0, "" },
-	  asset_schema_json_end },
+	ZIPPED("/", "text/html; charset=utf-8", index_html),
+	ZIPPED("/index.html", "text/html; charset=utf-8", index_html),
+	ZIPPED("/app.js", SCRIPT, app_js),
+	ZIPPED("/destinations.js", SCRIPT, destinations_js),
+	ZIPPED("/inbound.js", SCRIPT, inbound_js),
+	ZIPPED("/paths.js", SCRIPT, paths_js),
+	ZIPPED("/sensors.js", SCRIPT, sensors_js),
+	ZIPPED("/app.css", "text/css; charset=utf-8", app_css),
+	PLAIN("/icon.svg", "image/svg+xml", icon_svg),
+	PLAIN("/schema/report-1.json", "application/schema+json", schema_json),
 };
 
 const struct asset *
@@ -49,6 +63,8 @@ asset_find(const char *path)
 			continue;
 		if (!a->etag[0]) {
 			a->n = (size_t)(assets[i].end - a->bytes);
+			if (a->gz)
+				a->gz_n = (size_t)(assets[i].gz_end - a->gz);
 			snprintf(a->etag, sizeof a->etag, "\"%016llx\"",
 				 (unsigned long long)hash_sip(key, a->bytes, a->n));
 		}

@@ -8,11 +8,11 @@
 #include <stddef.h>
 
 struct asset {
-	const char *path; /* of the URL */
-	const char *type; /* Content-Type */
-	const char *bytes;
-	size_t n;
-	char etag[20];    /* with its quotes */
+	const char *path;       /* of the URL */
+	const char *type;       /* Content-Type */
+	const char *bytes, *gz; /* gz: the same, packed; NULL: there is none */
+	size_t n, gz_n;
+	char etag[20];          /* with its quotes */
 };
 
 /* NULL: no such path. */

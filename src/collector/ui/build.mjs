@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Bundles the page: `node build.mjs DIR` takes the libraries from DIR/node_modules and writes to DIR/dist
 // what the collector carries inside it: index.html, app.js, app.css, icon.svg, and a file for each page that
-// is loaded when it is first looked at.
+// is loaded when it is first looked at; and the same packed (NAME.gz).
 //
 // app.js holds all that more than one page needs, and hands it to them: a page's file imports it from
 // ./app.js, which the browser has.  So names are fixed, nothing is there twice, and no page waits for another.
@@ -82,7 +82,12 @@ for (const name of lazy_files)
 			if (!handed.has(x))
 				throw new Error(`${name} imports ${x}, which app.js does not export (two modules with that name?)`);
 
-const sizes = new Map(readdirSync(dist).map((name) => [name, gzipSync(readFileSync(path.join(dist, name)), { level: 9 }).length]));
+const sizes = new Map(readdirSync(dist).map((name) => {
+	const packed = gzipSync(readFileSync(path.join(dist, name)), { level: 9 });
+	if (!name.endsWith('.svg'))
+		writeFileSync(path.join(dist, `${name}.gz`), packed);
+	return [name, packed.length];
+}));
 const sum = (names) => names.reduce((n, name) => n + sizes.get(name), 0);
 const said = [...sizes].map(([name, n]) => `${name} ${n}`).join(', ');
 const first = sum(['index.html', 'app.js', 'app.css', 'icon.svg']), all = sum([...sizes.keys()]);

@@ -13,7 +13,7 @@ import { filter_by } from './store.js';
 import { Tile } from './tiles.js';
 import { WORDS } from './words.js';
 
-const ASKED = 200, ROWS_FEW = 25, PLACES_SHOWN = 8, PORTS_SHOWN = 12;
+const ASKED = 200, ROWS_FEW = 25, PLACES_SHOWN = 8, PORTS_SHOWN = 12, OPEN_SHOWN = 7;
 
 export const resources = {
 	inbound: { path: () => question_in_window('api/inbound'), on: ['attempt'] },
@@ -81,17 +81,21 @@ export function cells(ports)
 	return made;
 }
 
-const Strip = memo(({ ports }) => {
+const Row = memo(({ row, most, marks, label }) => {
+	const shade = (n) => n ? Math.min(5, 1 + Math.floor(Math.sqrt(n / most) * 5)) : 0;
+
+	return html`<div class="strip"><svg viewBox=${`0 0 ${row.length * 10} 20`} preserveAspectRatio="none" role="img" aria-label=${`${label}. The same numbers: the table of ports.`}>${row.map((c, i) => html`<g key=${i}><title>${`Ports ${c.from} to ${c.to}: ${count(c.n)} SYNs${c.accepted ? `, ${count(c.accepted)} let in` : ''}`}</title><rect x=${i * 10} y="0" width="9" height="20" class=${`h${shade(c.n)}`} />${
+		c.accepted > 0 && html`<path class="let-in" d=${`M${i * 10 + 4.5} 5l3 10h-6z`} />`}</g>`)}</svg>
+		<div class="strip-marks" aria-hidden="true">${marks.map((m) => html`<span key=${m}>${m}</span>`)}</div></div>`;
+});
+
+function Strips({ ports })
+{
 	const made = cells(ports);
 	const most = Math.max(1, ...made.map((c) => c.n));
-	const shade = (n) => n ? Math.min(5, 1 + Math.floor(Math.sqrt(n / most) * 5)) : 0;
-	const cell = (c, i) => html`<g key=${i}><rect x=${(i % 64) * 10} y=${i < 64 ? 12 : 44} width="9" height="18" rx="1.5" class=${`h${shade(c.n)}`}><title>${`Ports ${c.from} to ${c.to}: ${count(c.n)} SYNs${c.accepted ? `, ${count(c.accepted)} accepted` : ''}`}</title></rect>${
-		c.accepted > 0 && html`<path class="let-in" d=${`M${(i % 64) * 10 + 4.5} ${(i < 64 ? 12 : 44) + 5}l3.5 7h-7z`} />`}</g>`;
 
-	return html`<svg class="strip" viewBox="0 0 640 76" role="img" aria-label="Ports that were knocked at, in cells of neighbours. The same numbers: the table of ports.">
-		<text x="0" y="8">0</text><text x="250" y="8">400</text><text x="500" y="8">800</text><text x="639" y="8" text-anchor="end">1023</text>
-		${made.map(cell)}<text x="0" y="73">1024</text><text x="639" y="73" text-anchor="end">65535</text></svg>`;
-});
+	return html`<${Row} row=${made.slice(0, 64)} most=${most} marks=${[0, 256, 512, 768, 1023]} label="Ports up to 1023, sixteen in a cell, the stronger the more SYNs" /><${Row} row=${made.slice(64)} most=${most} marks=${[1024, 16384, 32768, 49152, 65535]} label="Ports from 1024 on, 1024 in a cell" />`;
+}
 
 function Port({ port })
 {
@@ -109,7 +113,8 @@ class PortList extends Component {
 	{
 		const most = Math.max(1, ...ports.map((p) => p.count));
 
-		return html`<${Panel} id="knocked" title="Ports" stale=${stale} note="choose one to see who knocked there"><${Strip} ports=${ports} />
+		return html`<${Panel} id="knocked" title="Ports" stale=${stale} note="choose one to see who knocked there"><${Strips} ports=${ports} />
+			<p class="quiet small">The stronger the colour, the more SYNs; a triangle: something was let in there.</p>
 			<div class="wide" tabindex="0" role="group" aria-label="Table of ports"><table class="rows ports-of"><thead><tr><th scope="col">Port</th><th scope="col" class="num">SYNs</th><th scope="col" class="num">Sources</th><th scope="col">Verdict</th></tr></thead>
 			<tbody>${(all ? ports : ports.slice(0, PORTS_SHOWN)).map((p) => html`<tr key=${p.port} class=${String(p.port) === chosen ? 'open' : ''}><td><button type="button" class="row" aria-pressed=${String(p.port) === chosen}
 				onclick=${() => choose({ port: String(p.port) === chosen ? '' : String(p.port) })}><${Port} port=${p.port} /></button></td>
@@ -126,8 +131,9 @@ function Open({ ports, words, stale })
 	const open = ports.filter((p) => p.verdicts?.accepted > 0).sort((a, b) => b.verdicts.accepted - a.verdicts.accepted);
 
 	return html`<${Panel} id="open" title="Open to the world" stale=${stale} note=${open.length ? 'the firewall let these in' : null}>
-		${!open.length ? html`<${Empty} good>The firewall let nothing in from outside in the last ${words}.<//>` : html`<ul class="open-ports">${open.map((p) => html`<li key=${p.port}>
+		${!open.length ? html`<${Empty} good>The firewall let nothing in from outside in the last ${words}.<//>` : html`<ul class="open-ports">${open.slice(0, OPEN_SHOWN).map((p) => html`<li key=${p.port}>
 			<span class="mark warn"><${Shape} name="triangle" /></span><${Port} port=${p.port} /><span class="quiet">${count(p.verdicts.accepted)} SYNs let in, ${count(p.src_n)} source${p.src_n === 1 ? '' : 's'}</span></li>`)}</ul>
+		${open.length > OPEN_SHOWN && html`<p class="quiet small">and ${count(open.length - OPEN_SHOWN)} more, marked in the strips below</p>`}
 		<p class="quiet small">A port that you do not mean to offer has a rule that is too wide.</p>`}
 	</${Panel}>`;
 }
@@ -234,7 +240,8 @@ export function View({ state: { view, window_s, until_s }, of })
 			<${Tile} id="t-scans" label="Scanners" value=${count(scans)} sub=${`of ${sources.length >= ASKED ? 'over ' : ''}${count(sources.length)} source${sources.length === 1 ? '' : 's'}`} />
 		</dl>
 		<${OverTime} made=${series} words=${words} stale=${stale} />
-		<div class="thirds"><${Open} ports=${v.ports ?? []} words=${words} stale=${stale} /><${Kinds} list=${sources} stale=${knocks.stale} /><${Places} v=${v} stale=${stale} /></div>
+		<${Open} ports=${v.ports ?? []} words=${words} stale=${stale} />
 		${v.ports?.length > 0 && html`<${PortList} ports=${v.ports} chosen=${view.port} stale=${stale} />`}
+		<div class="beside"><${Kinds} list=${sources} stale=${knocks.stale} /><${Places} v=${v} stale=${stale} /></div>
 		${list}`;
 }

@@ -160,6 +160,15 @@ export class Page extends Follow {
 		this.timer = setInterval(() => this.forceUpdate(), 2000);
 	}
 
+	// Where the names of the pages do not all fit, that of this one does.
+	componentDidUpdate()
+	{
+		if (this.shown === state.page)
+			return;
+		this.shown = state.page;
+		document.querySelector('nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+	}
+
 	componentWillUnmount()
 	{
 		super.componentWillUnmount();
