@@ -74,7 +74,7 @@ plugins     := $(patsubst plugins/%.c,$O/plugins/%.so,$(wildcard plugins/*.c))
 units       := $(patsubst tests/unit/%.c,$O/unit/%,$(wildcard tests/unit/*.c))
 fuzzers     := $(patsubst tests/fuzz/%.c,$O/fuzz/%,$(wildcard tests/fuzz/*.c))
 sensor      := $(O)/net-gazer $(O)/analyzer $(O)/replay $(O)/forwarder $(O)/prober $(O)/net-gazerctl
-collector   := $(O)/net-gazer-collector
+collector   := $(O)/net-gazer-collector $(O)/geo
 mans        := $(wildcard docs/man/*.[1-9])
 
 all: sensor $(collector)                ## build everything
@@ -98,8 +98,10 @@ $O/net-gazerctl: libs = $(call pc,libs,libmnl libnftnl libconfuse yajl libseccom
 $O/forwarder: $(call objs,forwarder)
 $O/forwarder: libs = $(call pc,libs,libcurl yajl libseccomp zlib) $(zstd)
 $O/obj/forwarder/deliver.o $O/unit/forwarder_deliver: private CPPFLAGS += -DBUILD_EPOCH=$(build_epoch)
-$(collector): $(call objs,collector) $O/obj/collector/ui.o
-$(collector): libs = $(call pc,libs,libmicrohttpd sqlite3 yajl libconfuse libseccomp zlib) $(zstd) -lpthread -lm
+$O/net-gazer-collector: $(call objs,collector) $O/obj/collector/ui.o
+$O/net-gazer-collector: libs = $(call pc,libs,libmicrohttpd sqlite3 yajl libconfuse libseccomp zlib) $(zstd) -lpthread -lm
+$O/geo: $(call objs,geo)
+$O/geo: libs = $(call pc,libs,libmaxminddb libseccomp) -lm
 $(sensor) $(collector): $(lib)
 	$(call Q,LD)$(CC) $(cflags) -pie $(ldflags) -o $@ $(filter %.o,$^) $(lib) $(libs)
 
@@ -181,7 +183,7 @@ install: all                            ## into DESTDIR and PREFIX
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(PLUGINDIR) $(DESTDIR)$(DATADIR) \
 		$(DESTDIR)$(INCLUDEDIR)/net-gazer $(DESTDIR)$(SYSCONFDIR)/net-gazer
 	install -m 755 $O/net-gazer $O/net-gazerctl $O/net-gazer-collector $(DESTDIR)$(SBINDIR)/
-	install -m 755 $O/analyzer $O/replay $O/forwarder $O/prober $(DESTDIR)$(LIBEXECDIR)/
+	install -m 755 $O/analyzer $O/replay $O/forwarder $O/prober $O/geo $(DESTDIR)$(LIBEXECDIR)/
 	install -m 644 $(plugins) $(DESTDIR)$(PLUGINDIR)/
 	install -m 644 src/plugin.h $(DESTDIR)$(INCLUDEDIR)/net-gazer/
 	install -m 644 nft/net-gazer.nft docs/schema/net-gazer-report-1.schema.json $(DESTDIR)$(DATADIR)/

@@ -8,6 +8,7 @@
 
 #include "explore.h"
 #include "destquery.h"
+#include "geolink.h"
 #include "intake.h"
 #include "knockquery.h"
 #include "lib/loop.h"
@@ -99,6 +100,16 @@ get_graph(struct api *a, const struct api_request *q, struct api_answer *r)
 }
 
 static int
+get_geo(struct api *a, const struct api_request *q, struct api_answer *r)
+{
+	(void)q;
+	json_map(&r->json, NULL);
+	geolink_status(a->geo, &r->json);
+	json_close(&r->json);
+	return 0;
+}
+
+static int
 get_health(struct api *a, const struct api_request *q, struct api_answer *r)
 {
 	struct store_sizes sizes = store_sizes(a->store);
@@ -159,6 +170,7 @@ static const struct api_route routes[] = {
 	  PARAM_Q | PARAM_COLS | PARAM_WINDOW | PARAM_UNTIL | PARAM_LIMIT | PARAM_BEFORE | PARAM_FORMAT | PARAM_SENSOR, 100,
 	  explore_get, 0 },
 	{ "/api/explore/fields", API_GET, 0, 0, explore_fields, 0 },
+	{ "/api/geo", API_GET, 0, 0, get_geo, 0 },
 	{ "/health", API_GET, 0, 0, get_health, 0 },
 	{ "/metrics", API_GET, 0, 0, get_metrics, 0 },
 };

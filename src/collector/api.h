@@ -13,6 +13,7 @@
 #include "lib/json.h"
 #include "params.h"
 
+struct geolink;
 struct intake;
 struct store;
 
@@ -22,6 +23,7 @@ struct store;
 struct api {
 	struct store *store;
 	struct intake *intake;
+	struct geolink *geo;
 	int64_t started_us;
 	unsigned connections, streams;
 };

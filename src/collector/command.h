@@ -28,6 +28,8 @@ const struct command *command_row(size_t i);
 command_fn import_command;
 /* Out of the database, to stdout, beside a collector that runs or not. */
 command_fn export_command;
+/* Files that say where addresses are, and what they say. */
+command_fn geo_command;
 /* Reports made up from a seed, into an empty database. */
 command_fn demo_command;
 

@@ -11,6 +11,7 @@
 
 #include "hosts.h"
 
+struct geolink;
 struct http;
 struct intake;
 struct live;
@@ -23,6 +24,7 @@ struct http_setup {
 	struct store *store;
 	struct intake *intake;
 	struct live *live;
+	struct geolink *geo;
 	int listen_fd;          /* ours from http_start() on */
 	unsigned connections;
 	unsigned connections_per_ip;

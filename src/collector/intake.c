@@ -21,6 +21,8 @@ struct intake {
 	struct validate *validate;
 	struct report report; /* 600 bytes: not on the stack of each request */
 	struct intake_counts total;
+	void (*listener)(void *arg, const struct report *);
+	void *listener_arg;
 	struct log_limit said, said_clash;
 };
 
@@ -48,6 +50,13 @@ intake_free(struct intake *in)
 		return;
 	validate_free(in->validate);
 	free(in);
+}
+
+void
+intake_listen(struct intake *in, void (*fn)(void *arg, const struct report *), void *arg)
+{
+	in->listener = fn;
+	in->listener_arg = arg;
 }
 
 /* A sensor and a collector that do not agree on the schema: someone must learn of it. */
@@ -144,6 +153,8 @@ intake_body(struct intake *in, const char *body, size_t n, int keyed, int64_t rx
 		if (r) {
 			count.accepted++;
 			live_offer(in->live, &in->report, id, rx_us, now_us);
+			if (in->listener)
+				in->listener(in->listener_arg, &in->report);
 		} else if (keyed && store_rewound(in->store, &in->report)) {
 			*answer_n = write_clash(in, answer, now_us);
 			r = -EEXIST;

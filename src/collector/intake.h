@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "report.h"
+
 struct intake;
 struct store;
 struct live;
@@ -24,6 +26,8 @@ struct intake_counts {
 /* All are lent.  NULL: out of memory. */
 struct intake *intake_new(struct store *, struct live *);
 void intake_free(struct intake *);
+/* Also hands each new report to fn, before it is committed; NULL: no more. */
+void intake_listen(struct intake *, void (*fn)(void *arg, const struct report *), void *arg);
 
 /* Returns 0 with the answer's JSON (INTAKE_ANSWER_MAX bytes), *answer_n its length; or an error of
  * store.h: then nothing was stored.  *news: the event stream has something new.

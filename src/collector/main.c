@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "geolink.h"
 #include "http.h"
 #include "intake.h"
 #include "lib/log.h"
@@ -36,6 +37,7 @@ struct program {
 	struct loop *loop;
 	struct store *store;
 	struct live *live;
+	struct geolink *geo;
 	struct intake *intake;
 	struct token_list *tokens;
 	struct http *http;
@@ -106,7 +108,7 @@ static void
 reload(struct program *p)
 {
 	static const char *const fixed[] = { "listen", "port", "database", "connections",
-					     "connections-per-ip" };
+					     "connections-per-ip", "libexec-dir" };
 	struct settings_flags flags;
 	struct token_list *tokens;
 	struct store_limits limits;
@@ -133,6 +135,7 @@ reload(struct program *p)
 		hosts_add(&hosts, conf_list(conf, "hosts", i), p->port);
 	http_set_access(p->http, &hosts, tokens);
 	http_set_max_body(p->http, (size_t)conf_int(conf, "max-body"));
+	geolink_setup(p->geo, conf);
 	log_set_level((enum log_level)conf_int(conf, "verbose"));
 	token_free(p->tokens);
 	p->tokens = tokens;
@@ -226,6 +229,12 @@ run_command(struct program *p, const struct command *c, int n, char *const *argu
 }
 
 static void
+on_report(void *arg, const struct report *report)
+{
+	geolink_see(arg, report);
+}
+
+static void
 start(struct program *p)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, 0 };
@@ -246,10 +255,13 @@ start(struct program *p)
 		exit(1); /* it said why */
 	p->live = live_new(store_sizes(p->store).last_id);
 	p->intake = p->live ? intake_new(p->store, p->live) : NULL;
-	if (!p->intake)
+	p->geo = geolink_new(p->loop, p->store, conf_str(p->conf, "libexec-dir"));
+	if (!p->intake || !p->geo)
 		fatal("out of memory");
+	intake_listen(p->intake, on_report, p->geo);
+	geolink_setup(p->geo, p->conf);
 	p->http = http_start(&(struct http_setup){
-		.loop = p->loop, .store = p->store, .intake = p->intake, .live = p->live, .listen_fd = fd,
+		.loop = p->loop, .store = p->store, .intake = p->intake, .live = p->live, .geo = p->geo, .listen_fd = fd,
 		.connections = (unsigned)conf_int(p->conf, "connections"),
 		.connections_per_ip = (unsigned)conf_int(p->conf, "connections-per-ip"),
 		.max_body = (size_t)conf_int(p->conf, "max-body") });
@@ -265,6 +277,7 @@ stop(struct program *p)
 {
 	http_stop(p->http);
 	intake_free(p->intake);
+	geolink_free(p->geo);
 	live_free(p->live);
 	store_close(p->store);
 	token_free(p->tokens);

@@ -9,14 +9,19 @@
 #include <string.h>
 
 #include "command.h"
+#include "geostart.h"
 #include "http.h"
 #include "lib/addr.h"
 #include "lib/json.h"
+#include "names.h"
 #include "report.h"
 #include "text.h"
 
 #ifndef SYSCONFDIR
 #define SYSCONFDIR "/etc"
+#endif
+#ifndef LIBEXECDIR
+#define LIBEXECDIR "/usr/libexec/net-gazer"
 #endif
 
 static int
@@ -74,6 +79,30 @@ check_type(const char *value, char *want, size_t size)
 	return -1;
 }
 
+static int
+check_home(const char *value, char *want, size_t size)
+{
+	static struct names scratch;
+	const char *wrong;
+
+	scratch.n = 0;
+	wrong = names_add(&scratch, value);
+	if (wrong)
+		snprintf(want, size, "%s", wrong);
+	return wrong ? -1 : 0;
+}
+
+static int
+check_dns(const char *value, char *want, size_t size)
+{
+	struct geo_server server;
+
+	if (!strcmp(value, "system") || !geostart_server(value, &server))
+		return 0;
+	snprintf(want, size, "system, or the address of a DNS server such as 192.168.1.1, 192.168.1.1:5353, [fd00::1]:53");
+	return -1;
+}
+
 static const struct conf_option table[] = {
 	{ "config", CONF_STR, 1, 4095, NULL, NULL, "NG_COLLECTOR_CONFIG", 'c', -1,
 	  "configuration file", check_text },
@@ -99,6 +128,17 @@ static const struct conf_option table[] = {
 	  "connections at a time", NULL },
 	{ "connections-per-ip", CONF_INT, 4, 4096, "128", NULL, "NG_COLLECTOR_CONNECTIONS_PER_IP", 0, 0,
 	  "of these, from one address", NULL },
+	{ "geo-country", CONF_STR, 1, 4000, NULL, NULL, "NG_COLLECTOR_GEO_COUNTRY", 0, 0,
+	  "MaxMind DB of countries, in place of what `geo import` brought", check_text },
+	{ "geo-city", CONF_STR, 1, 4000, NULL, NULL, "NG_COLLECTOR_GEO_CITY", 0, 0, "of cities", check_text },
+	{ "geo-asn", CONF_STR, 1, 4000, NULL, NULL, "NG_COLLECTOR_GEO_ASN", 0, 0,
+	  "of autonomous systems, or a range file of `geo import`", check_text },
+	{ "home", CONF_LIST, 1, 120, "", NULL, "NG_COLLECTOR_HOME", 0, 0,
+	  "names of networks of our own, such as 192.168.1.0/24=lan", check_home },
+	{ "dns", CONF_LIST, 1, 60, "", NULL, "NG_COLLECTOR_DNS", 0, 0,
+	  "servers to ask for the names of addresses, or system; none: names are not looked up", check_dns },
+	{ "libexec-dir", CONF_STR, 1, 4000, LIBEXECDIR, NULL, "NG_COLLECTOR_LIBEXEC_DIR", 0, 0,
+	  "where the program geo is", check_text },
 	{ "verbose", CONF_INT, 0, 3, "2", NULL, "NG_COLLECTOR_VERBOSE", 0, 0,
 	  "0 errors, 1 and warnings, 2 and information, 3 and debugging", NULL },
 };
@@ -116,6 +156,8 @@ static const struct {
 		      "types of reports, all if none: " REPORT_WORDS_TYPE, check_type } },
 	{ "export", { "format", CONF_STR, 1, 20, "ndjson", "ndjson|csv|eve|zeek|ecs|ocsf", NULL, 0, -1,
 		      "what each line is", NULL } },
+	{ "geo", { "attribution", CONF_STR, 1, 390, NULL, NULL, NULL, 0, -1,
+		   "of import: whom the file's licence says to name, \"TEXT https://...\"", check_text } },
 	{ "demo", { "seed", CONF_INT, 0, 4294967295, "7", NULL, NULL, 0, -1, "same seed, same reports", NULL } },
 	{ "demo", { "conns", CONF_INT, 1, 1000000000, "20000", NULL, NULL, 0, -1, "conn reports to make", NULL } },
 	{ "demo", { "span", CONF_INT, 1, 8760, "24", NULL, NULL, 0, -1, "hours before now that they spread over", NULL } },
