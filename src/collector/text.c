@@ -57,17 +57,45 @@ text_utf8(const char *bytes, size_t n)
 	return points;
 }
 
+#define BYTES(c) (0x0101010101010101u * (c))
+/* Not 0 if a byte of it is below c (c <= 0x80).  Bytes above that one may show too. */
+#define BELOW(word, c) (((word) - BYTES(c)) & ~(word) & BYTES(0x80u))
+
+size_t
+text_plain(const char *bytes, size_t n)
+{
+	size_t i = 0;
+	uint64_t word;
+
+	for (; n - i >= sizeof word; i += sizeof word) {
+		memcpy(&word, bytes + i, sizeof word);
+		if (BELOW(word, 0x20u) | BELOW(word ^ BYTES('"'), 1u) | BELOW(word ^ BYTES('\\'), 1u))
+			break;
+	}
+	while (i < n && (uint8_t)bytes[i] >= 0x20 && bytes[i] != '"' && bytes[i] != '\\')
+		i++;
+	return i;
+}
+
 int
 text_json_bytes(const char *json, size_t n)
 {
-	int bad = 0;
+	uint64_t word;
 
 	for (size_t i = 0; i < n; i++) {
 		uint8_t c = (uint8_t)json[i];
 
-		bad |= c < 0x20 && c != '\t' && c != '\r';
+		if (n - i >= sizeof word) {
+			memcpy(&word, json + i, sizeof word);
+			if (!BELOW(word, 0x20u)) {
+				i += sizeof word - 1;
+				continue;
+			}
+		}
+		if (c < 0x20 && c != '\t' && c != '\r')
+			return 0;
 	}
-	return !bad;
+	return 1;
 }
 
 /* The 4 hex digits behind \u, or -1. */

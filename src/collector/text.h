@@ -12,6 +12,9 @@
 /* Code points of valid UTF-8 (RFC 3629: shortest form, no surrogate, up to U+10FFFF), or -1. */
 ssize_t text_utf8(const char *bytes, size_t n);
 
+/* How many bytes from the first on need no escape in JSON: none is below 0x20, a quote or a backslash. */
+size_t text_plain(const char *bytes, size_t n);
+
 /* False when there is a byte below 0x20 that JSON does not allow: yajl takes some for blanks. */
 int text_json_bytes(const char *json, size_t n);
 

@@ -494,6 +494,7 @@ struct validate {
 		uint64_t hash;
 		uint32_t line;
 	} keys[2 * KEYS];
+	uint64_t may[REPORT_TYPES][3], must[REPORT_TYPES][3]; /* as frame.seen */
 	uint8_t by_name[512]; /* 1 + place in report_members, open addressing */
 };
 
@@ -568,23 +569,26 @@ static void
 put_text(struct validate *v, const char *s, size_t n)
 {
 	static const char hex[] = "0123456789abcdef", named[] = "\bb\ff\nn\rr\tt";
-	size_t start = 0;
-
 	put(v, "\"", 1);
-	for (size_t i = 0; i < n; i++) {
-		uint8_t c = (uint8_t)s[i];
-		char esc[6] = { '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] };
-		const char *p = c ? strchr(named, c) : NULL;
+	for (;;) {
+		size_t plain = text_plain(s, n);
+		uint8_t c;
+		const char *p;
 
-		if (c >= 0x20 && c != '"' && c != '\\')
-			continue;
-		put(v, s + start, i - start);
-		start = i + 1;
-		if (c >= 0x20 || p)
-			esc[1] = c >= 0x20 ? (char)c : p[1];
-		put(v, esc, c >= 0x20 || p ? 2 : 6);
+		put(v, s, plain);
+		if (plain == n)
+			break;
+		c = (uint8_t)s[plain];
+		s += plain + 1;
+		n -= plain + 1;
+		p = c && c < 0x20 ? strchr(named, c) : NULL;
+		if (c >= 0x20 || p) {
+			put(v, (char[]){ '\\', c >= 0x20 ? (char)c : p[1] }, 2);
+		} else {
+			put(v, "\\u00", 4);
+			put(v, (char[]){ hex[c >> 4], hex[c & 15] }, 2);
+		}
 	}
-	put(v, s + start, n - start);
 	put(v, "\"", 1);
 }
 
@@ -719,15 +723,49 @@ keep_rtt(struct validate *v, int64_t us)
 		hop->rtt_us[hop->n_rtt++] = (uint32_t)us;
 }
 
+/* Most numbers are digits alone, too few to be beyond anything but a range. */
+static int
+short_number(const char *s, size_t n, int64_t *out)
+{
+	int64_t number = 0;
+
+	if (n > 15)
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		if (!is_digit(s[i]))
+			return 0;
+		number = number * 10 + (s[i] - '0');
+	}
+	*out = number;
+	return 1;
+}
+
+static void
+take_whole(struct validate *v, const struct shape *shape, int64_t number)
+{
+	keep_number(v, number);
+	if (shape == &shape_port)
+		keep_port(v, number);
+	else if (shape == &shape_us)
+		keep_rtt(v, number);
+}
+
 static int
 on_number(void *arg, const char *s, size_t n)
 {
 	struct validate *v = arg;
 	const struct shape *shape = expect(v);
+	int64_t number;
 	char text[NUMBER_MAX + 1];
 	int whole = 1;
 	double d;
 
+	if (shape->kind == K_INT && short_number(s, n, &number) && number >= shape->min && number <= shape->max) {
+		take_whole(v, shape, number);
+		put(v, s, n);
+		value_done(v);
+		return 1;
+	}
 	if (n > NUMBER_MAX) {
 		refuse(v, "a number of more than %d characters", NUMBER_MAX);
 		value_done(v);
@@ -752,13 +790,8 @@ on_number(void *arg, const char *s, size_t n)
 		refuse(v, "%s is not from %g to %g", text, shape->low, shape->high);
 	else if (shape->kind != K_INT && shape->kind != K_NUMBER && shape->kind != K_ANY)
 		refuse(v, "must be %s, is %s", shape_noun(shape), text);
-	else if (shape->kind == K_INT) {
-		keep_number(v, (int64_t)d);
-		if (shape == &shape_port)
-			keep_port(v, (int64_t)d);
-		else if (shape == &shape_us)
-			keep_rtt(v, (int64_t)d);
-	}
+	else if (shape->kind == K_INT)
+		take_whole(v, shape, (int64_t)d);
 	put(v, s, n);
 	value_done(v);
 	return 1;
@@ -912,6 +945,15 @@ key_twice(struct validate *v, unsigned serial, const unsigned char *s, size_t n)
 	}
 }
 
+/* For messages; up to a NUL, if one is in it. */
+static void
+keep_name(struct frame *f, const char *s, size_t n)
+{
+	n = strnlen(s, n < sizeof f->name ? n : sizeof f->name - 1);
+	memcpy(f->name, s, n);
+	f->name[n] = 0;
+}
+
 static int
 on_key(void *arg, const unsigned char *bytes, size_t n)
 {
@@ -923,7 +965,7 @@ on_key(void *arg, const unsigned char *bytes, size_t n)
 
 	if (f->shape->kind == K_MAP)
 		m = find_member(v, f->shape->members, s, n);
-	snprintf(f->name, sizeof f->name, "%.*s", (int)(n < 64 ? n : 64), s);
+	keep_name(f, s, n);
 	f->member = m;
 	f->count++;
 	if (m) {
@@ -993,24 +1035,25 @@ static const yajl_callbacks callbacks = {
 	.yajl_end_array = close_frame,
 };
 
-/* What depends on the type. */
-static void
-finish(struct validate *v)
+/* The members seen are all that a report of this type needs, and none that it may not have. */
+static int
+as_it_must(const struct validate *v, const struct frame *f, int64_t type)
 {
-	const struct frame *f = &v->frames[0];
-	struct report *r = v->report;
-	unsigned bit;
-	size_t n = 0;
-	const char *type;
-
-	if (v->why[0])
-		return;
-	if (r->type < 0) {
-		refuse(v, "type is missing");
-		return;
+	for (int i = 0; i < 3; i++) {
+		if (f->seen[i] & ~v->may[type][i] || v->must[type][i] & ~f->seen[i])
+			return 0;
 	}
-	bit = 1u << r->type;
-	type = report_word(REPORT_WORDS_TYPE, r->type, &n);
+	return 1;
+}
+
+/* Says which is not as it must be. */
+static void
+check_members(struct validate *v, const struct frame *f, int64_t of)
+{
+	size_t n = 0;
+	const char *type = report_word(REPORT_WORDS_TYPE, of, &n);
+	unsigned bit = 1u << of;
+
 	for (size_t i = 0; i < N_MEMBERS; i++) {
 		const struct member *m = &report_members[i];
 		int seen = f->seen[i / 64] >> i % 64 & 1;
@@ -1020,6 +1063,23 @@ finish(struct validate *v)
 		if (!seen && m->need & bit)
 			refuse(v, "%s is missing", m->name);
 	}
+}
+
+/* What depends on the type. */
+static void
+finish(struct validate *v)
+{
+	const struct frame *f = &v->frames[0];
+	struct report *r = v->report;
+
+	if (v->why[0])
+		return;
+	if (r->type < 0) {
+		refuse(v, "type is missing");
+		return;
+	}
+	if (!as_it_must(v, f, r->type))
+		check_members(v, f, r->type);
 	if (r->type == REPORT_CONN && r->syn_retrans > UINT32_MAX)
 		refuse(v, "syn_retrans: %lld is above %u", (long long)r->syn_retrans, UINT32_MAX);
 	if (r->type == REPORT_ATTEMPT && v->kind[0]) {
@@ -1131,6 +1191,10 @@ validate_new(void)
 		while (v->by_name[i])
 			i = (i + 1) & 511;
 		v->by_name[i] = (uint8_t)(m + 1);
+		for (int type = 0; type < REPORT_TYPES; type++) {
+			v->may[type][m / 64] |= (uint64_t)(report_members[m].types >> type & 1) << m % 64;
+			v->must[type][m / 64] |= (uint64_t)(report_members[m].need >> type & 1) << m % 64;
+		}
 	}
 	return v;
 }

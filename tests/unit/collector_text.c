@@ -191,13 +191,36 @@ test_control(void **state)
 	}
 }
 
+/* Eight bytes at a time and one by one find the same. */
+static void
+test_words(void **state)
+{
+	(void)state;
+	for (int turn = 0; turn < 20000; turn++) {
+		char text[40];
+		size_t n = (size_t)rand() % sizeof text, plain = 0;
+		int fine = 1;
+		const char *p;
+
+		for (size_t i = 0; i < n; i++)
+			text[i] = (char)(rand() % 8 ? 0x20 + rand() % 0x60 : rand() % 16 ? 0x80 + rand() % 0x80 : rand());
+		while (plain < n && (uint8_t)text[plain] >= 0x20 && text[plain] != '"' && text[plain] != '\\')
+			plain++;
+		for (size_t i = 0; i < n; i++)
+			fine &= (uint8_t)text[i] >= 0x20 || text[i] == '\t' || text[i] == '\r';
+		p = (const char *)guard_copy(text, n);
+		assert_int_equal(text_plain(p, n), plain);
+		assert_int_equal(text_json_bytes(p, n), fine);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_utf8),	   cmocka_unit_test(test_time),
 		cmocka_unit_test(test_time_forms), cmocka_unit_test(test_surrogates),
-		cmocka_unit_test(test_control),
+		cmocka_unit_test(test_control),	   cmocka_unit_test(test_words),
 	};
 
 	seed = getenv("NG_SEED") ? atoll(getenv("NG_SEED")) : time(NULL);
