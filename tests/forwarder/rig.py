@@ -119,6 +119,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         collector = self.server.collector
+        with collector.lock:
+            collector.ports.append(self.client_address[1])
+        collector.before(self)
         raw = self.rfile.read(int(self.headers["Content-Length"]))
         body = unpacked(raw, self.headers["Content-Encoding"])
         post = Post(self.headers["Idempotency-Key"], body, dict(self.headers), seqs_of(body), raw)
@@ -157,8 +160,10 @@ class Collector:
     def __init__(self, plan=lambda number, post: None, context=None, address="127.0.0.1", port=0, takes=None):
         self.plan = plan
         self.takes = takes     # what it says that posts may be packed with
+        self.before = lambda handler: None  # called when a post's head is there, its body perhaps not
         self.lock = threading.Lock()
         self.posts, self.paths = [], []
+        self.ports = []        # of the clients, one for each head
         self.stored = {}       # seq -> its line
         self.duplicates = 0
         self.bad = set()       # seqs that are rejected

@@ -1,61 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """TLS: one good server, and those that must not get a single report (facts/reliability.md T20)."""
-import base64
 import contextlib
-import hashlib
 import os
 import re
 import socket
 import ssl
 import struct
-import subprocess
 import threading
 
 import pytest
 import rig
 from lib import ng
+from lib.pki import asking, context, make, pin
 from rig import Collector, Forwarder, lines
 
 
-def openssl(*argv, cwd):
-    done = subprocess.run(["openssl", *argv], cwd=cwd, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.fixture(scope="module")
-def pki(tmp_path_factory):
-    """A CA, another CA, and certificates of both: good, expired, of another host, self-signed."""
-    d = tmp_path_factory.mktemp("pki")
-    for ca in ("ca", "other"):
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
-                f"{ca}.key", "-out", f"{ca}.pem", "-days", "3650", "-subj", f"/CN={ca}", cwd=d)
-
-    def leaf(name, san, ca="ca", dates=("20200101000000Z", "20600101000000Z")):
-        openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
-                f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}", cwd=d)
-        (d / "ext").write_text(f"subjectAltName={san}\n")
-        (d / f"{ca}.idx").write_text("")
-        (d / "cnf").write_text(f"[ca]\ndefault_ca=d\n[d]\ndatabase={ca}.idx\nnew_certs_dir=.\ndefault_md=sha256\n"
-                               f"policy=p\nrand_serial=yes\n[p]\ncommonName=supplied\n")
-        openssl("ca", "-batch", "-config", "cnf", "-cert", f"{ca}.pem", "-keyfile", f"{ca}.key", "-in", f"{name}.csr",
-                "-out", f"{name}.pem", "-startdate", dates[0], "-enddate", dates[1], "-extfile", "ext", "-notext",
-                cwd=d)
-
-    here = "DNS:localhost,IP:127.0.0.1"
-    leaf("good", here)
-    leaf("expired", here, dates=("20200101000000Z", "20210101000000Z"))
-    leaf("elsewhere", "DNS:collector.example")
-    leaf("unknown", here, ca="other")
-    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
-            "self.key", "-out", "self.pem", "-days", "3650", "-subj", "/CN=localhost", "-addext",
-            f"subjectAltName={here}", cwd=d)
-    return d
-
-
-def context(pki, name):
-    c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    c.load_cert_chain(pki / f"{name}.pem", pki / f"{name}.key")
-    return c
+@pytest.fixture(name="pki", scope="module")
+def made(tmp_path_factory):
+    return make(tmp_path_factory.mktemp("pki"))
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
@@ -139,13 +101,6 @@ def client(pki, cert, key):
             os.close(fd)
 
 
-def asking(pki):
-    c = context(pki, "good")
-    c.verify_mode = ssl.CERT_REQUIRED
-    c.load_verify_locations(pki / "ca.pem")
-    return c
-
-
 def test_a_certificate_of_ours(pki):
     with Collector(context=asking(pki)) as c, client(pki, "elsewhere.pem", "elsewhere.key") as settings, \
             Forwarder(f"https://localhost:{c.port}", **settings) as f:
@@ -173,17 +128,11 @@ def test_a_certificate_that_is_none(pki):
         assert f.process.wait(ng.DEADLINE_S) == 2 and "https only" in f.log()
 
 
-def pin_of(pki, name):
-    der = subprocess.run(f"openssl x509 -in {name}.pem -noout -pubkey | openssl pkey -pubin -outform der", cwd=pki,
-                         shell=True, capture_output=True, check=True).stdout
-    return "sha256//" + base64.b64encode(hashlib.sha256(der).digest()).decode()
-
-
 def test_pinned(pki):
-    good, other = pin_of(pki, "good"), pin_of(pki, "elsewhere")
+    good, other = pin(pki, "good"), pin(pki, "elsewhere")
     with Collector(context=context(pki, "good")) as c:
-        for pin in (good, f"{other};{good}"):
-            with Forwarder(f"https://localhost:{c.port}", ca_file=pki / "ca.pem", pin=pin) as f:
+        for pins in (good, f"{other};{good}"):
+            with Forwarder(f"https://localhost:{c.port}", ca_file=pki / "ca.pem", pin=pins) as f:
                 f.feed(lines(5))
                 assert f.end()["acknowledged"] == 5
         had = len(c.posts)
@@ -193,7 +142,7 @@ def test_pinned(pki):
 
 def test_a_pin_is_beside_a_good_certificate(pki):
     with Collector(context=context(pki, "expired")) as c:
-        refused(f"https://localhost:{c.port}", "expired", ca_file=pki / "ca.pem", pin=pin_of(pki, "expired"))
+        refused(f"https://localhost:{c.port}", "expired", ca_file=pki / "ca.pem", pin=pin(pki, "expired"))
         assert not c.posts
 
 

@@ -195,8 +195,8 @@ class Delivering(Sensor):
     """Reports go to a Collector through the forwarder; stdout stays empty."""
 
     def __init__(self, ns, folder, collector, **options):
-        super().__init__(ns, folder, collector_url=f"http://127.0.0.1:{collector.port}/", **{
-            "collector_batch_ms": 50, **options})
+        super().__init__(ns, folder, **{
+            "collector_url": f"http://127.0.0.1:{collector.port}/", "collector_batch_ms": 50, **options})
         self.collector = collector
         self.complete = True
 

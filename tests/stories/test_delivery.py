@@ -9,16 +9,18 @@ r"""From a handshake to the collector's API.
 """
 import os
 import pathlib
+import re
 import signal
 import tempfile
 import time
 
 import pytest
 
-from lib import net, ng
+from lib import net, ng, pki
 from lib.collector import Collector
 from lib.relay import Relay
 from lib.sensor import Delivering
+from lib.terminator import Terminator
 from lib.users import Users
 
 
@@ -132,6 +134,50 @@ def test_spool(tmp_path):
             entry = s.stop(complete=False)
             assert entry["stat"]["http_2xx"] > 0 and entry["stat"]["sent_bytes"] > 0
             assert entry["stat"]["flash_written_bytes"] == 0
+
+
+def test_tls(tmp_path):
+    """A client's certificate, an authority and a pin out of net-gazer.conf: reports arrive.  With a pin that is not the
+    server's, or without a certificate that it knows, none does, and the status says why; the right file and SIGHUP are
+    the cure, and what waited in the spool comes."""
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory(dir="/dev/shm") as memory, \
+            net.Router() as r, net.Server(r.wan, 80), Collector(tmp_path) as c, \
+            Terminator(r.rtr, pki.asking(keys := pki.make(pathlib.Path(folder))), c.port) as t:
+        keys.chmod(0o755)  # the authority's file is read by the forwarder's user; a key stays root's
+        right = {"collector_url": f"https://localhost:{c.port}/", "collector_ca_file": str(keys / "ca.pem"),
+                 "collector_cert_file": str(keys / "elsewhere.pem"), "collector_key_file": str(keys / "elsewhere.key"),
+                 "collector_pin": pki.pin(keys, "good"), "spool_dir": f"{memory}/spool"}
+        assert (keys / "elsewhere.key").stat().st_mode & 0o7777 == 0o600
+        with Delivering(r.rtr, tmp_path, c, **right) as s:
+            ports = []
+
+            def connections():
+                ports.extend(net.connect(r.lan, dst, 80)[1] for dst in (r.WAN4, r.WAN6) * 5)
+
+            def with_settings(**changed):
+                pid = s.worker("forwarder")
+                s.write_config(**{**right, **changed})
+                s.process.send_signal(signal.SIGHUP)
+                ng.wait_for(lambda: f"another forwarder\n{s.log()}", lambda: s.worker("forwarder") != pid)
+
+            connections()
+            ng.wait_for(lambda: f"10 rows\n{s.log()}\n{c.log()}", lambda: len(c.conns()) >= 10)
+            assert set(t.names) == {"elsewhere"}
+            for changed, want in (({"collector_pin": pki.pin(keys, "unknown")}, "public key"),
+                                  ({"collector_cert_file": str(keys / "unknown.pem"), "collector_key_file": str(keys / "unknown.key")},
+                                   "unknown ca|alert|reset|SSL"),
+                                  ({"collector_ca_file": str(keys / "other.pem")}, "unable to get local issuer|self.signed")):
+                had, said = len(c.conns()), len(s.log())
+                with_settings(**changed)
+                connections()
+                ng.wait_for(lambda o=said, w=want: f"{w}\n{s.log()[o:]}", lambda o=said, w=want: re.search(
+                    f"(?:{w}).*reports wait", s.log()[o:]))
+                assert len(c.conns()) == had
+            with_settings()
+            ng.wait_for(lambda: f"40 rows, there are {len(c.conns())}\n{s.log()}\n{c.log()}", lambda: len(c.conns()) >= 40)
+            assert ports_of(c.conns()) == sorted(ports)
+            assert t.refused
+            s.stop(complete=False)
 
 
 def test_spool_of_somebody_else(tmp_path):
