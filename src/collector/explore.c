@@ -33,7 +33,7 @@
 
 /* ---- columns ---- */
 
-enum column { C_FIELD, C_ID, C_RX, C_KNOWN, C_FAILED, C_NAME };
+enum column { C_FIELD, C_ID, C_RX, C_KNOWN, C_FAILED, C_NAME, C_HOP };
 
 /* Fields of the schema's conn, attempt and trace, and what the collector adds. */
 static const struct {
@@ -54,7 +54,7 @@ static const struct {
 	{ "community_id", C_FIELD }, { "clock", C_FIELD }, { "last_ts", C_FIELD }, { "count", C_FIELD }, { "verdict", C_FIELD },
 	{ "kind", C_FIELD }, { "dst_ports", C_FIELD }, { "dst_ports_n", C_FIELD }, { "dst_ips_n", C_FIELD }, { "rule", C_FIELD },
 	{ "method", C_FIELD }, { "trigger", C_FIELD }, { "reached", C_FIELD }, { "dur_us", C_FIELD }, { "path_hash", C_FIELD },
-	{ "prev_path_hash", C_FIELD }, { "hops", C_FIELD },
+	{ "prev_path_hash", C_FIELD }, { "hop", C_HOP }, { "hops", C_FIELD },
 };
 #define N_COLUMNS (sizeof columns / sizeof *columns)
 
@@ -398,6 +398,28 @@ known_of(struct search *s, const char *column, const char *report, size_t n, cha
 	return field_find(text, j.len, column);
 }
 
+/* The addresses of a trace, as a list. */
+static struct field
+hops_of(const char *report, size_t n, char *text, size_t size)
+{
+	struct field hops = field_find(report, n, "hops"), hop;
+	const char *at = NULL;
+	struct json j;
+
+	if (hops.kind != FIELD_LIST)
+		return (struct field){ .kind = FIELD_NONE };
+	json_begin(&j, text, size);
+	json_list(&j, NULL);
+	while (field_next(&hops, &at, &hop)) {
+		struct field ip = field_find(hop.s, hop.n, "ip");
+
+		if (ip.kind == FIELD_TEXT)
+			json_raw_str(&j, NULL, ip.s, ip.n);
+	}
+	json_close(&j);
+	return json_end(&j) ? (struct field){ .kind = FIELD_NONE } : (struct field){ FIELD_LIST, text, j.len };
+}
+
 /* The value of a column; `text` is where it may be written. */
 static struct field
 value_of(struct search *s, unsigned column, int64_t id, int64_t rx_us, const char *report, size_t n, char *text, size_t size)
@@ -417,6 +439,8 @@ value_of(struct search *s, unsigned column, int64_t id, int64_t rx_us, const cha
 		return (struct field){ FIELD_TEXT, text + 1, JSON_TIME_LEN };
 	case C_KNOWN:
 		return known_of(s, name, report, n, text, size);
+	case C_HOP:
+		return hops_of(report, n, text, size);
 	case C_NAME:
 		return name_of(s, report, n, name[0] == 's', text, size);
 	case C_FAILED:
@@ -431,7 +455,7 @@ value_of(struct search *s, unsigned column, int64_t id, int64_t rx_us, const cha
 	}
 }
 
-#define VALUE_BYTES 2048
+#define VALUE_BYTES 4096 /* 64 hops */
 
 static void
 put_value(struct json *j, const char *name, const struct field *f)

@@ -118,9 +118,13 @@ field_find(const char *json, size_t n, const char *name)
 int
 field_next(const struct field *list, const char **at, struct field *out)
 {
-	const char *p = *at ? *at : list->s + 1, *end = list->s + list->n;
+	const char *p, *end;
 
-	if ((list->kind != FIELD_LIST && list->kind != FIELD_MAP) || p >= end)
+	if (list->kind != FIELD_LIST && list->kind != FIELD_MAP)
+		return 0;
+	p = *at ? *at : list->s + 1;
+	end = list->s + list->n;
+	if (p >= end)
 		return 0;
 	if (list->kind == FIELD_MAP) {
 		p = *p == '"' ? string_end(p + 1, end) : NULL;

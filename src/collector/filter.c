@@ -160,6 +160,11 @@ wrong(struct parser *p, const char *at, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(p->error->why, sizeof p->error->why, fmt, ap);
 	va_end(ap);
+	/* A part of what a person wrote may end in the middle of a character. */
+	for (char *c = p->error->why; *c; c++) {
+		if (*c < ' ' || *c >= 0x7f)
+			*c = '?';
+	}
 	return -EINVAL;
 }
 
@@ -338,7 +343,8 @@ read_duration(struct parser *p, struct filter_value *v)
 		v->number = 0;
 		return 0;
 	}
-	wrong(p, s, n ? "no unit of time" : "a time needs its unit");
+	/* A string is not where it was read from. */
+	wrong(p, p->token == T_WORD ? s : p->at, n ? "no unit of time" : "a time needs its unit");
 	expect(p, "us", 2);
 	expect(p, "ms", 2);
 	expect(p, "s", 1);

@@ -31,3 +31,6 @@ extra_params = src/collector/report.c src/collector/text.c
 $O/fuzz/params: $(extra_params)
 libs_unpack = -lz $(zstd)
 $O/fuzz/unpack: src/collector/gunzip.c src/collector/unzstd.c
+extra_explore_filter = src/collector/blocks.c src/collector/field.c src/collector/filter.c src/collector/filtersql.c src/collector/report.c src/collector/text.c
+libs_explore_filter = -lsqlite3
+$O/fuzz/explore_filter: $(extra_explore_filter)

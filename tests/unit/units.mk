@@ -57,3 +57,6 @@ omit_rawsock = src/lib/rawsock.c
 $(patsubst tests/unit/%.c,$O/unit/%,$(wildcard tests/unit/collector_*.c)): $(wildcard src/collector/*.[ch])
 extra_prober_serve = src/prober/admit.c src/prober/budget.c src/prober/inband.c
 $O/unit/prober_serve: $(extra_prober_serve) src/prober/client.c
+libs_collector_field = -lsqlite3
+extra_collector_filter = src/collector/blocks.c src/collector/field.c src/collector/report.c src/collector/text.c
+libs_collector_filter = -lsqlite3
