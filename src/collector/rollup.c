@@ -45,6 +45,7 @@ const char rollup_schema[] =
 	"  conns INTEGER NOT NULL, failed INTEGER NOT NULL, syn_retrans INTEGER NOT NULL,"
 	"  rtt_min INTEGER, rtt_max INTEGER, last_us INTEGER NOT NULL, hist BLOB,"
 	"  src_min INTEGER, src_max INTEGER, src_hist BLOB,"
+	"  answered INTEGER NOT NULL, refused INTEGER NOT NULL, timeout INTEGER NOT NULL,"
 	"  PRIMARY KEY (span, at, dst_ip, dst_port, proto, sensor)) WITHOUT ROWID;"
 	KNOCK_TABLE
 	DOOR_TABLE
@@ -63,6 +64,7 @@ const char rollup_schema[] =
 
 #define MERGE_ROLLUP \
 	" ON CONFLICT (span, at, dst_ip, dst_port, proto, sensor) DO UPDATE SET " ADD(conns) ADD(failed) ADD(syn_retrans) \
+	ADD(answered) ADD(refused) ADD(timeout) \
 	LEAST(rtt_min) MOST(rtt_max) MOST(last_us) LEAST(src_min) MOST(src_max) HISTS
 #define MERGE_KNOCK \
 	" ON CONFLICT (span, at, src_ip, sensor) DO UPDATE SET " ADD_VERDICTS MOST(kind) LEAST(first_us) MOST(last_us) \
@@ -77,7 +79,7 @@ const char rollup_schema[] =
 /* And many. */
 #define SUM_ROLLUP \
 	"sum(conns), sum(failed), sum(syn_retrans), min(rtt_min), max(rtt_max), max(last_us), rtt_sum(hist), min(src_min), " \
-	"max(src_max), rtt_sum(src_hist)"
+	"max(src_max), rtt_sum(src_hist), sum(answered), sum(refused), sum(timeout)"
 #define SUM_DOOR "sum(accepted), sum(dropped), sum(rejected), sum(unknown)"
 #define SUM_VERDICTS SUM_DOOR ", "
 #define SUM_KNOCK \
@@ -102,8 +104,8 @@ const char rollup_schema[] =
 #define BEHIND_DOOR BEHIND("door", "port >= 0", "port, sensor", ALL_OF_IT)
 
 static const char *const sql[ROLLUP_STMTS] = {
-	[ROLLUP_PUT] = "INSERT INTO rollup VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
-		       MERGE_ROLLUP,
+	[ROLLUP_PUT] = "INSERT INTO rollup VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, "
+		       "?17, ?18, ?19)" MERGE_ROLLUP,
 	[ROLLUP_KNOCK] = "INSERT INTO knock VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
 			 MERGE_KNOCK,
 	[ROLLUP_DOOR] = "INSERT INTO door VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)" MERGE_DOOR,
@@ -322,6 +324,9 @@ put_rollup(struct rollup *u, const struct rollup_sample *a, const struct group *
 	column_bind_rtt(stmt, 10, 13, &g->rtt, packed[0]);
 	sqlite3_bind_int64(stmt, 12, g->last_us);
 	column_bind_rtt(stmt, 14, 16, &g->src, packed[1]);
+	sqlite3_bind_int64(stmt, 17, g->states[REPORT_ANSWERED]);
+	sqlite3_bind_int64(stmt, 18, g->states[REPORT_REFUSED]);
+	sqlite3_bind_int64(stmt, 19, g->states[REPORT_TIMEOUT]);
 	return put_spans(u, ROLLUP_PUT, a->minute);
 }
 

@@ -70,9 +70,10 @@ static const char finish_3[] =
 	"  GROUP BY at / " span ";"
 /* Hours had the running minute in them: all that is there is folded. */
 static const char finish_4[] =
-	"INSERT INTO rollup SELECT *, NULL, NULL, NULL FROM rollup_3;"
+	/* Which states failed is not known of them. */
+	"INSERT INTO rollup SELECT *, NULL, NULL, NULL, 0, 0, 0 FROM rollup_3;"
 	"INSERT INTO rollup SELECT 86400, at / 86400 * 86400, dst_ip, dst_port, proto, sensor, sum(conns), sum(failed),"
-	"  sum(syn_retrans), min(rtt_min), max(rtt_max), max(last_us), rtt_sum(hist), NULL, NULL, NULL FROM rollup_3"
+	"  sum(syn_retrans), min(rtt_min), max(rtt_max), max(last_us), rtt_sum(hist), NULL, NULL, NULL, 0, 0, 0 FROM rollup_3"
 	"  WHERE span = 3600 GROUP BY at / 86400, dst_ip, dst_port, proto, sensor;"
 	MINUTES_TO("60") MINUTES_TO("3600") MINUTES_TO("86400")
 	"UPDATE meta SET value = coalesce((SELECT max(at) + 60 FROM minute_3), 0) WHERE key = 'folded';"
