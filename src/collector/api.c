@@ -12,6 +12,7 @@
 #include "intake.h"
 #include "knockquery.h"
 #include "lib/loop.h"
+#include "login.h"
 #include "metrics.h"
 #include "pathquery.h"
 #include "query.h"
@@ -67,8 +68,15 @@ get_inbound(struct api *a, const struct api_request *q, struct api_answer *r)
 static int
 get_sensors(struct api *a, const struct api_request *q, struct api_answer *r)
 {
+	int e;
+
 	(void)q;
-	return query_sensors(a->store, &r->json, clock_wall_us());
+	json_map(&r->json, NULL);
+	e = query_sensors(a->store, &r->json, clock_wall_us());
+	if (!e)
+		e = login_enrolled(a->gate, &r->json);
+	json_close(&r->json);
+	return e;
 }
 
 static int
@@ -171,6 +179,12 @@ static const struct api_route routes[] = {
 	  explore_get, 0 },
 	{ "/api/explore/fields", API_GET, 0, 0, explore_fields, 0 },
 	{ "/api/geo", API_GET, 0, 0, get_geo, 0 },
+	{ "/api/session", API_GET, 0, 0, login_session, API_OPEN },
+	{ "/api/login", API_POST, 0, 0, login_in, API_OPEN },
+	{ "/api/logout", API_POST, 0, 0, login_out, API_CSRF },
+	{ "/api/enroll", API_POST, 0, 0, login_enroll, API_CSRF },
+	{ "/api/revoke", API_POST, 0, 0, login_revoke, API_CSRF },
+	{ "/v1/enroll", API_POST, 0, 0, login_redeem, API_OPEN },
 	{ "/health", API_GET, 0, 0, get_health, 0 },
 	{ "/metrics", API_GET, 0, 0, get_metrics, 0 },
 };

@@ -14,6 +14,8 @@
 #include "params.h"
 
 struct geolink;
+struct asker;
+struct gate;
 struct intake;
 struct store;
 
@@ -24,6 +26,7 @@ struct api {
 	struct store *store;
 	struct intake *intake;
 	struct geolink *geo;
+	struct gate *gate;
 	int64_t started_us;
 	unsigned connections, streams;
 };
@@ -32,6 +35,7 @@ struct api_request {
 	struct params params;
 	const char *body;  /* POST: the whole of it, NUL behind */
 	size_t body_n;
+	const struct asker *asker; /* gate.h */
 };
 
 struct api_answer {
@@ -40,6 +44,9 @@ struct api_answer {
 	const char *download; /* the name that a browser saves it under, or NULL */
 	unsigned status;      /* 200 */
 	int64_t next;         /* of a download that was cut: `before` of what is left, in the header Net-Gazer-Next */
+	unsigned retry_s;     /* Retry-After, or 0 */
+	char cookie[200];     /* Set-Cookie, or "" */
+	void *state;          /* the function's own until api_done(), freed with the answer */
 	/* Of http.c: for api_done(). */
 	void (*done)(struct api_answer *, int);
 };

@@ -12,6 +12,10 @@ static const struct command table[] = {
 	{ "export", export_command, 0, 0, 0, "out of the database, to stdout" },
 	{ "geo", geo_command, 1, INT_MAX, 0, "import FILE... | status | lookup IP...: countries, cities, systems, names" },
 	{ "demo", demo_command, 0, 0, 1, "reports made up, into an empty database" },
+	{ "enroll", enroll_command, 1, 1, 1, "NAME: the line to paste on the router that becomes this sensor" },
+	{ "sensors", sensors_command, 0, 0, 1, "who was enrolled" },
+	{ "revoke", revoke_command, 1, 1, 1, "NAME: nothing is taken from this sensor any more" },
+	{ "user", user_command, 1, 2, 1, "add NAME|remove NAME|list: who may log in; the password comes from stdin" },
 };
 
 const struct command *

@@ -32,5 +32,10 @@ command_fn export_command;
 command_fn geo_command;
 /* Reports made up from a seed, into an empty database. */
 command_fn demo_command;
+/* Sensors and users, beside a collector that runs or not. */
+command_fn enroll_command;
+command_fn sensors_command;
+command_fn revoke_command;
+command_fn user_command;
 
 #endif

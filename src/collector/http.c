@@ -24,6 +24,7 @@
 
 #include "api.h"
 #include "asset.h"
+#include "gate.h"
 #include "gunzip.h"
 #include "intake.h"
 #include "lib/json.h"
@@ -32,7 +33,7 @@
 #include "live.h"
 #include "report.h"
 #include "store.h"
-#include "token.h"
+#include "tls.h"
 #include "unzstd.h"
 
 #define SILENCE_S 30        /* libmicrohttpd closes then */
@@ -89,6 +90,9 @@ struct request {
 	int crowded;
 	const struct coding *coding; /* of the body; NULL: none */
 	struct exchange *exchange;
+	struct asker asker;
+	char *password;      /* of Basic */
+	char certificate[ACCESS_NAME_MAX + 1];
 };
 
 /* What a function of api.c answers, at once or later. */
@@ -117,7 +121,6 @@ struct stream {
 struct http {
 	struct http_setup setup;
 	struct hosts hosts;
-	const struct token_list *tokens;
 	struct MHD_Daemon *daemon;
 	struct loop_fd watch;
 	struct loop_timer soon, tick;
@@ -190,8 +193,8 @@ static const char why_get[] = "the method must be GET or HEAD";
 static const char why_body[] = "body is longer than max-body";
 static const char why_body_json[] = "body is longer than 64 KiB";
 
-static enum MHD_Result
-reply_error(struct MHD_Connection *c, unsigned status, const char *why)
+static struct MHD_Response *
+error_response(unsigned status, const char *why)
 {
 	char text[600];
 	struct MHD_Response *r;
@@ -206,19 +209,46 @@ reply_error(struct MHD_Connection *c, unsigned status, const char *why)
 	text[j.len++] = '\n';
 	r = MHD_create_response_from_buffer(j.len, text, MHD_RESPMEM_MUST_COPY);
 	if (!r)
-		return MHD_NO;
+		return NULL;
 	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
 		MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, why == why_post ? "POST" : "GET, HEAD");
-	if (status == MHD_HTTP_UNAUTHORIZED) {
-		MHD_add_response_header(r, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
-		MHD_add_response_header(r, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
-					"Basic realm=\"net-gazer: any name, token as password\"");
-	}
 	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
 		MHD_add_response_header(r, MHD_HTTP_HEADER_RETRY_AFTER, RETRY_S);
 	if (status == MHD_HTTP_INSUFFICIENT_STORAGE)
 		MHD_add_response_header(r, MHD_HTTP_HEADER_RETRY_AFTER, "60");
-	return reply(c, status, r, "application/json", "no-store");
+	return r;
+}
+
+static enum MHD_Result
+reply_error(struct MHD_Connection *c, unsigned status, const char *why)
+{
+	return reply(c, status, error_response(status, why), "application/json", "no-store");
+}
+
+static void
+add_retry_after(struct MHD_Response *r, unsigned wait_s)
+{
+	char text[20];
+
+	snprintf(text, sizeof text, "%u", wait_s);
+	MHD_add_response_header(r, MHD_HTTP_HEADER_RETRY_AFTER, text);
+}
+
+/* Refused at the head. */
+static enum MHD_Result
+reply_refused(struct request *q, struct MHD_Connection *c)
+{
+	struct MHD_Response *r = error_response(q->status, q->why);
+
+	if (r && q->asker.wait_s)
+		add_retry_after(r, q->asker.wait_s);
+	if (r && q->status == MHD_HTTP_UNAUTHORIZED) {
+		MHD_add_response_header(r, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
+		if (gate_wants_basic(q->http->setup.gate))
+			MHD_add_response_header(r, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+						"Basic realm=\"net-gazer: any name, token as password\"");
+	}
+	return reply(c, q->status, r, "application/json", "no-store");
 }
 
 static enum MHD_Result
@@ -295,7 +325,7 @@ check_framing(struct request *q, struct MHD_Connection *c)
 {
 	static const char *const once[] = { "Host", "Content-Length", "Transfer-Encoding", "Content-Type",
 					    "Content-Encoding", "Authorization", "Idempotency-Key",
-					    "Origin" };
+					    "Origin", "Cookie", "X-CSRF-Token" };
 	const char *length = header(c, "Content-Length"), *coding = header(c, "Transfer-Encoding");
 
 	for (size_t i = 0; i < sizeof once / sizeof *once; i++) {
@@ -315,45 +345,72 @@ check_framing(struct request *q, struct MHD_Connection *c)
 	return 0;
 }
 
-static int
-peer_is_loopback(struct MHD_Connection *c)
+static void
+read_peer(struct asker *a, const struct sockaddr *sa)
 {
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	const struct sockaddr *sa = info ? info->client_addr : NULL;
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 
-	if (sa && sa->sa_family == AF_INET)
-		return ntohl(((const struct sockaddr_in *)(const void *)sa)->sin_addr.s_addr) >> 24 == 127;
-	if (sa && sa->sa_family == AF_INET6) {
-		const struct in6_addr *a = &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
-
-		return IN6_IS_ADDR_LOOPBACK(a) || (IN6_IS_ADDR_V4MAPPED(a) && a->s6_addr[12] == 127);
+	if (sa && sa->sa_family == AF_INET) {
+		a->ipv = 4;
+		memcpy(a->addr, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, 4);
+	} else if (sa && sa->sa_family == AF_INET6) {
+		a->ipv = 6;
+		memcpy(a->addr, &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr, 16);
 	}
+	if (a->ipv == 6 && !memcmp(a->addr, mapped, sizeof mapped)) {
+		a->ipv = 4;
+		memmove(a->addr, a->addr + 12, 4);
+		memset(a->addr + 4, 0, 12);
+	}
+	a->loopback = a->ipv == 4 ? a->addr[0] == 127
+				  : a->ipv == 6 && IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)(const void *)a->addr);
+}
+
+/* What connection and head say of who asks. */
+static int
+read_asker(struct request *q, struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *peer = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const union MHD_ConnectionInfo *tls = MHD_get_connection_info(c, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	const char *origin = header(c, "Origin");
+	struct asker *a = &q->asker;
+	int r;
+
+	read_peer(a, peer ? peer->client_addr : NULL);
+	a->authorization = header(c, "Authorization");
+	a->cookie = header(c, "Cookie");
+	a->csrf = header(c, "X-CSRF-Token");
+	a->host = header(c, "Host");
+	a->secure = (tls && tls->tls_session) || (origin && !strncmp(origin, "https://", 8));
+	if (a->authorization && !strncasecmp(a->authorization, "Basic ", 6)) {
+		MHD_free(MHD_basic_auth_get_username_password(c, &q->password));
+		a->password = q->password;
+	}
+	if (!tls || !tls->tls_session || !q->http->setup.tls->authority)
+		return 0;
+	r = tls_client(tls->tls_session, q->certificate);
+	if (r < 0)
+		return refuse(q, MHD_HTTP_FORBIDDEN, "the certificate is not of client-ca, is out of its time, or names no sensor");
+	if (r)
+		a->certificate = q->certificate;
 	return 0;
 }
 
 static int
-check_token(struct request *q, struct MHD_Connection *c, int post)
+check_gate(struct request *q)
 {
-	const char *auth = header(c, "Authorization");
-	const struct token_list *tokens = q->http->tokens;
-	char *name, *password = NULL;
-	int known = 0;
+	const struct api_route *route = q->route;
+	struct gate *gate = q->http->setup.gate;
+	unsigned status = 0;
+	const char *why;
 
-	if (!tokens || (!post && peer_is_loopback(c)))
-		return 0;
-	if (auth && !strncasecmp(auth, "Bearer ", 7)) {
-		known = token_known(tokens, auth + 7);
-	} else if (auth && !post) { /* what a browser can ask a person for */
-		name = MHD_basic_auth_get_username_password(c, &password);
-		known = password && token_known(tokens, password);
-		MHD_free(name);
-		MHD_free(password);
-	}
-	return known ? 0
-		     : refuse(q, MHD_HTTP_UNAUTHORIZED,
-			      post ? "needs Authorization: Bearer with a token of token-file"
-				   : "needs a token of token-file: Bearer, or Basic with it as password");
+	if (route && route->kind == API_REPORTS)
+		status = gate_send(gate, &q->asker, &why);
+	else if (route ? !(route->flags & API_OPEN) : gate_wants_basic(gate))
+		status = gate_look(gate, &q->asker, &why);
+	if (!status && route && route->flags & API_CSRF)
+		status = gate_change(gate, &q->asker, &why);
+	return status ? refuse(q, status, why) : 0;
 }
 
 static int
@@ -369,7 +426,7 @@ check_post(struct request *q, struct MHD_Connection *c)
 	if ((origin && !hosts_origin_known(&q->http->hosts, origin)) ||
 	    (site && strcmp(site, "same-origin") && strcmp(site, "none")))
 		return refuse(q, MHD_HTTP_FORBIDDEN, "a page of another site sent this");
-	if (check_token(q, c, 1))
+	if (check_gate(q))
 		return -1;
 	if (n != strlen(right) || strncasecmp(type, right, n))
 		return refuse(q, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
@@ -407,6 +464,8 @@ judge(struct request *q, struct MHD_Connection *c, const char *url, const char *
 	if (!host || !hosts_known(&q->http->hosts, host))
 		return refuse(q, MHD_HTTP_MISDIRECTED_REQUEST,
 			      "this Host is not one of ours: name it with the option `hosts`");
+	if (read_asker(q, c))
+		return -1;
 	q->route = api_find(url);
 	if (!q->route && !asset_find(url) && (read_only || !strcmp(method, "POST")))
 		return refuse(q, MHD_HTTP_NOT_FOUND, "no such path; see docs/API.md");
@@ -417,7 +476,7 @@ judge(struct request *q, struct MHD_Connection *c, const char *url, const char *
 		return refuse(q, MHD_HTTP_METHOD_NOT_ALLOWED, why_get);
 	if (header(c, "Transfer-Encoding") || (length && strtoull(length, NULL, 10)))
 		return refuse(q, MHD_HTTP_BAD_REQUEST, "a GET has no body");
-	return check_token(q, c, 0);
+	return check_gate(q);
 }
 
 /* ---- the API and the page ---- */
@@ -455,6 +514,8 @@ exchange_free(struct exchange *x)
 	if (x->waits)
 		unlink_exchange(x);
 	free(x->answer.json.buf);
+	free(x->answer.state);
+	explicit_bzero(x->answer.cookie, sizeof x->answer.cookie);
 	free(x);
 }
 
@@ -489,6 +550,10 @@ reply_exchange(struct request *q, struct MHD_Connection *c)
 		add_download(r, answer->download);
 	if (r && answer->next)
 		add_next(r, answer->next);
+	if (r && answer->retry_s)
+		add_retry_after(r, answer->retry_s);
+	if (r && answer->cookie[0])
+		MHD_add_response_header(r, MHD_HTTP_HEADER_SET_COOKIE, answer->cookie);
 	return reply(c, answer->status, r, answer->type ? answer->type : "application/json", "no-store");
 }
 
@@ -510,6 +575,7 @@ reply_api(struct request *q, struct MHD_Connection *c)
 	json_begin(&x->answer.json, buf, REPLY_BYTES - 1);
 	x->asked.body = q->body ? q->body : "";
 	x->asked.body_n = q->len;
+	x->asked.asker = &q->asker;
 	reader.params = &x->asked.params;
 	params_begin(reader.params, q->route->limit, reader.now_us);
 	MHD_get_connection_values(c, MHD_GET_ARGUMENT_KIND, read_param, &reader);
@@ -710,8 +776,10 @@ reply_intake(struct request *q, struct MHD_Connection *c)
 	struct MHD_Response *r;
 	char *unpacked = NULL;
 	const char *body = q->body;
-	size_t n = q->len;
+	size_t n = q->len, whole;
 	int e, news = 0;
+	struct intake_counts before = intake_counts(h->setup.intake), after;
+	struct intake_from from = { .sensor = q->asker.sensor, .keyed = header(c, "Idempotency-Key") != NULL };
 
 	if (q->coding) {
 		e = q->coding->unpack(q->body, q->len, 4 * h->setup.max_body, &unpacked, &n);
@@ -723,11 +791,14 @@ reply_intake(struct request *q, struct MHD_Connection *c)
 							   : MHD_HTTP_BAD_REQUEST, q->coding->wrong);
 		body = unpacked;
 	}
-	e = intake_body(h->setup.intake, body, n, header(c, "Idempotency-Key") != NULL, clock_wall_us(), clock_mono_us(),
-			h->answer, &n, &news);
+	whole = n;
+	e = intake_body(h->setup.intake, body, n, &from, clock_wall_us(), clock_mono_us(), h->answer, &n, &news);
 	free(unpacked);
 	if (e && e != -EEXIST)
 		return reply_store_error(h, c, e);
+	after = intake_counts(h->setup.intake);
+	gate_sent(h->setup.gate, &q->asker, (int64_t)(after.accepted + after.duplicate + after.rejected -
+						     before.accepted - before.duplicate - before.rejected), (int64_t)whole);
 	if (news)
 		wake(h, 0);
 	h->answer[n++] = '\n';
@@ -765,7 +836,7 @@ on_request(void *arg, struct MHD_Connection *c, const char *url, const char *met
 		/* Answered now, libmicrohttpd closes the connection behind it: right when a body is
 		 * on its way, wasteful otherwise. */
 		if (judge(q, c, url, method) && (header(c, "Content-Length") || header(c, "Transfer-Encoding")))
-			return reply_error(c, q->status, q->why);
+			return reply_refused(q, c);
 		return MHD_YES;
 	}
 	if (*upload_n) {
@@ -779,7 +850,7 @@ on_request(void *arg, struct MHD_Connection *c, const char *url, const char *met
 	q->client->phase = PHASE_REPLY;
 	q->client->since_us = clock_mono_us();
 	if (q->status)
-		return reply_error(c, q->status, q->why);
+		return reply_refused(q, c);
 	if (q->too_big)
 		return reply_error(c, MHD_HTTP_CONTENT_TOO_LARGE, q->route->kind == API_REPORTS ? why_body : why_body_json);
 	if (q->crowded)
@@ -810,6 +881,9 @@ on_completed(void *arg, struct MHD_Connection *c, void **state, enum MHD_Request
 	q->client->since_us = clock_mono_us();
 	h->body_bytes -= q->size;
 	exchange_free(q->exchange);
+	if (q->password)
+		explicit_bzero(q->password, strlen(q->password));
+	MHD_free(q->password);
 	free(q->body);
 	free(q);
 	*state = NULL;
@@ -942,10 +1016,9 @@ http_wake(struct http *h)
 }
 
 void
-http_set_access(struct http *h, const struct hosts *hosts, const struct token_list *tokens)
+http_set_hosts(struct http *h, const struct hosts *hosts)
 {
 	h->hosts = *hosts;
-	h->tokens = tokens;
 }
 
 void
@@ -1000,6 +1073,10 @@ http_start(const struct http_setup *setup)
 {
 	struct http *h = calloc(1, sizeof *h);
 	const union MHD_DaemonInfo *info;
+	struct MHD_OptionItem tls[5] = { { MHD_OPTION_END, 0, NULL }, { MHD_OPTION_END, 0, NULL }, { MHD_OPTION_END, 0, NULL },
+					 { MHD_OPTION_END, 0, NULL }, { MHD_OPTION_END, 0, NULL } };
+	static char priorities[] = TLS_PRIORITIES;
+	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
 	int r;
 
 	if (!h)
@@ -1008,13 +1085,25 @@ http_start(const struct http_setup *setup)
 	h->clients.next = h->clients.prev = &h->clients;
 	h->exchanges.next = h->exchanges.prev = &h->exchanges;
 	h->ping_us = clock_mono_us();
-	h->api = (struct api){ .store = setup->store, .intake = setup->intake, .geo = setup->geo, .started_us = h->ping_us };
+	h->api = (struct api){ .store = setup->store, .intake = setup->intake, .gate = setup->gate, .geo = setup->geo,
+			      .started_us = h->ping_us };
 	h->answer = malloc(INTAKE_ANSWER_MAX + 1);
 	if (!h->answer)
 		goto fail;
+	if (setup->tls->certificate) {
+		unsigned i = 0;
+
+		tls[i++] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_CERT, 0, setup->tls->certificate };
+		tls[i++] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_KEY, 0, setup->tls->key };
+		tls[i++] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_PRIORITIES, 0, priorities };
+		if (setup->tls->authority)
+			tls[i++] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_TRUST, 0, setup->tls->authority };
+		flags |= MHD_USE_TLS;
+	}
 	h->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, h,
+		flags, 0, NULL, NULL, on_request, h,
 		MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+		MHD_OPTION_ARRAY, tls,
 		MHD_OPTION_LISTEN_SOCKET, setup->listen_fd,
 		MHD_OPTION_CONNECTION_LIMIT, setup->connections,
 		MHD_OPTION_PER_IP_CONNECTION_LIMIT, setup->connections_per_ip,

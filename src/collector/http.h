@@ -12,12 +12,13 @@
 #include "hosts.h"
 
 struct geolink;
+struct gate;
 struct http;
 struct intake;
 struct live;
 struct loop;
 struct store;
-struct token_list;
+struct tls;
 
 struct http_setup {
 	struct loop *loop;
@@ -25,6 +26,8 @@ struct http_setup {
 	struct intake *intake;
 	struct live *live;
 	struct geolink *geo;
+	struct gate *gate;
+	const struct tls *tls;
 	int listen_fd;          /* ours from http_start() on */
 	unsigned connections;
 	unsigned connections_per_ip;
@@ -40,8 +43,8 @@ int http_is_loopback(const char *address);
 struct http *http_start(const struct http_setup *);
 void http_stop(struct http *);
 
-/* May change while running.  `tokens` is lent, NULL: everybody may send; hosts are copied. */
-void http_set_access(struct http *, const struct hosts *, const struct token_list *tokens);
+/* May change while running; hosts are copied. */
+void http_set_hosts(struct http *, const struct hosts *);
 void http_set_max_body(struct http *, size_t);
 
 /* Something new for the event streams. */

@@ -103,8 +103,22 @@ blank(const char *s, size_t n)
 	return !n;
 }
 
+/* A sensor that found a second one of its name calls itself NAME-xxxx, four hex digits, and of a long NAME the
+ * beginning. */
+static int
+own_name(const char *own, const char *name)
+{
+	size_t n = strlen(name), own_n = strlen(own);
+
+	if (!own_n || !strcmp(own, name))
+		return 1;
+	if (n < 6 || name[n - 5] != '-' || strspn(name + n - 4, "0123456789abcdef") != 4 || n - 5 > own_n)
+		return 0;
+	return (n - 5 == own_n || n == 64) && !memcmp(own, name, n - 5);
+}
+
 int
-intake_body(struct intake *in, const char *body, size_t n, int keyed, int64_t rx_us, int64_t now_us,
+intake_body(struct intake *in, const char *body, size_t n, const struct intake_from *from, int64_t rx_us, int64_t now_us,
 	    char *answer, size_t *answer_n, int *news)
 {
 	struct intake_counts count = { 0 };
@@ -120,6 +134,7 @@ intake_body(struct intake *in, const char *body, size_t n, int keyed, int64_t rx
 	json_list(&j, "rejected");
 	for (const char *p = body; p < end; p = next) {
 		const char *stop = memchr(p, '\n', (size_t)(end - p));
+		const char *why;
 		int64_t id = 0;
 
 		line++;
@@ -127,9 +142,10 @@ intake_body(struct intake *in, const char *body, size_t n, int keyed, int64_t rx
 		n = (size_t)((stop ? stop : end) - p);
 		if (blank(p, n))
 			continue;
-		if (validate_line(in->validate, p, n, &in->report)) {
-			const char *why = validate_why(in->validate);
-
+		why = validate_line(in->validate, p, n, &in->report) ? validate_why(in->validate) : NULL;
+		if (!why && !own_name(from->sensor, in->report.sensor))
+			why = "sensor: this token or certificate is another sensor's";
+		if (why) {
 			say_refused(in, line, why, now_us);
 			if (count.rejected++ < INTAKE_REJECTS_LISTED) {
 				json_map(&j, NULL);
@@ -155,7 +171,7 @@ intake_body(struct intake *in, const char *body, size_t n, int keyed, int64_t rx
 			live_offer(in->live, &in->report, id, rx_us, now_us);
 			if (in->listener)
 				in->listener(in->listener_arg, &in->report);
-		} else if (keyed && store_rewound(in->store, &in->report)) {
+		} else if (from->keyed && store_rewound(in->store, &in->report)) {
 			*answer_n = write_clash(in, answer, now_us);
 			r = -EEXIST;
 			goto out;

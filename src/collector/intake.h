@@ -19,6 +19,12 @@ struct live;
 /* The answer always fits. */
 #define INTAKE_ANSWER_MAX (INTAKE_REJECTS_LISTED * 1600 + 200)
 
+/* Who sends a body. */
+struct intake_from {
+	const char *sensor; /* whose reports alone are taken, under its name or NAME-xxxx (409, below); "": any */
+	int keyed;          /* he promises that a number never comes with another report */
+};
+
 struct intake_counts {
 	uint64_t accepted, duplicate, rejected;
 };
@@ -32,10 +38,9 @@ void intake_listen(struct intake *, void (*fn)(void *arg, const struct report *)
 /* Returns 0 with the answer's JSON (INTAKE_ANSWER_MAX bytes), *answer_n its length; or an error of
  * store.h: then nothing was stored.  *news: the event stream has something new.
  *
- * keyed: who sends it promises that a number never comes with another report.  -EEXIST when one does: a
- * second machine has the first one's name and boot (a clone, a snapshot that was put back).  Nothing was
+ * -EEXIST when a keyed one comes with another report after all: a second machine has the first one's name and boot (a clone, a snapshot that was put back).  Nothing was
  * stored, the answer says which. */
-int intake_body(struct intake *, const char *body, size_t n, int keyed, int64_t rx_us, int64_t now_us,
+int intake_body(struct intake *, const char *body, size_t n, const struct intake_from *from, int64_t rx_us, int64_t now_us,
 		char *answer, size_t *answer_n, int *news);
 
 /* Since the start. */

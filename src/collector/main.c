@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "gate.h"
 #include "geolink.h"
 #include "http.h"
 #include "intake.h"
@@ -22,6 +23,7 @@
 #include "live.h"
 #include "settings.h"
 #include "store.h"
+#include "tls.h"
 #include "token.h"
 #include "validate.h"
 
@@ -40,6 +42,9 @@ struct program {
 	struct geolink *geo;
 	struct intake *intake;
 	struct token_list *tokens;
+	struct tls tls;
+	struct gate *gate;
+	char url[256];
 	struct http *http;
 	struct loop_timer trim;
 };
@@ -100,15 +105,30 @@ read_tokens(const struct conf *conf, struct token_list **out, char *err, size_t 
 static int
 same(const struct conf *a, const struct conf *b, const char *name)
 {
-	return !strcmp(conf_str(a, name), conf_str(b, name));
+	const char *left = conf_str(a, name), *right = conf_str(b, name);
+
+	return left && right ? !strcmp(left, right) : left == right;
+}
+
+static const char *
+shown(const struct conf *c, const char *name)
+{
+	return conf_str(c, name) ? conf_str(c, name) : "(none)";
+}
+
+static void
+limit_sensors(struct gate *g, const struct conf *c, const struct token_list *tokens)
+{
+	gate_set(g, tokens, &(struct quota_limits){ .reports_s = conf_int(c, "sensor-rate"),
+						     .bytes_day = conf_int(c, "sensor-bytes-day") });
 }
 
 /* SIGHUP.  Nothing is taken unless all of it is good. */
 static void
 reload(struct program *p)
 {
-	static const char *const fixed[] = { "listen", "port", "database", "connections",
-					     "connections-per-ip", "libexec-dir" };
+	static const char *const fixed[] = { "listen", "port", "database", "connections", "connections-per-ip",
+					     "login", "url", "tls-cert", "tls-key", "client-ca", "libexec-dir" };
 	struct settings_flags flags;
 	struct token_list *tokens;
 	struct store_limits limits;
@@ -124,8 +144,8 @@ reload(struct program *p)
 	}
 	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
 		if (!same(p->conf, conf, fixed[i]))
-			log_warn("%s = %s needs a restart; it stays %s until then", fixed[i],
-				 conf_str(conf, fixed[i]), conf_str(p->conf, fixed[i]));
+			log_warn("%s = %s needs a restart; it stays %s until then", fixed[i], shown(conf, fixed[i]),
+				 shown(p->conf, fixed[i]));
 	}
 	limits = settings_limits(conf);
 	store_set_limits(p->store, &limits);
@@ -133,14 +153,17 @@ reload(struct program *p)
 	hosts_init(&hosts, conf_str(p->conf, "listen"), p->port);
 	for (size_t i = 0; i < conf_list_n(conf, "hosts"); i++)
 		hosts_add(&hosts, conf_list(conf, "hosts", i), p->port);
-	http_set_access(p->http, &hosts, tokens);
+	http_set_hosts(p->http, &hosts);
+	limit_sensors(p->gate, conf, tokens);
 	http_set_max_body(p->http, (size_t)conf_int(conf, "max-body"));
 	geolink_setup(p->geo, conf);
 	log_set_level((enum log_level)conf_int(conf, "verbose"));
 	token_free(p->tokens);
 	p->tokens = tokens;
-	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
-		conf_set(conf, fixed[i], conf_str(p->conf, fixed[i]), "start", err, sizeof err);
+	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
+		if (conf_str(p->conf, fixed[i]))
+			conf_set(conf, fixed[i], conf_str(p->conf, fixed[i]), "start", err, sizeof err);
+	}
 	conf_free(p->conf);
 	p->conf = conf;
 	log_info("configuration read again: %s", path ? path : "no file");
@@ -235,6 +258,28 @@ on_report(void *arg, const struct report *report)
 }
 
 static void
+open_gate(struct program *p)
+{
+	const char *address = conf_str(p->conf, "listen");
+	int open = !http_is_loopback(address), always = !strcmp(conf_str(p->conf, "login"), "always");
+	char err[500];
+
+	snprintf(p->url, sizeof p->url, "%s", conf_str(p->conf, "url") ? conf_str(p->conf, "url") : "");
+	p->gate = gate_open(&(struct gate_setup){ .loop = p->loop, .database = conf_str(p->conf, "database"), .open = open,
+						  .always = always, .url = p->url[0] ? p->url : NULL,
+						  .pin = p->tls.pin[0] ? p->tls.pin : NULL,
+						  .certificates = p->tls.authority != NULL }, err, sizeof err);
+	if (!p->gate)
+		fatal("%s", err);
+	limit_sensors(p->gate, p->conf, p->tokens);
+	if ((open || always) && !p->tls.authority && !gate_has_anybody(p->gate))
+		log_warn("nobody can come in yet: net-gazer-collector user add NAME makes a login, enroll NAME lets a sensor in");
+	if (open && !p->tls.certificate)
+		log_warn("listen = \"%s\" without tls-cert: tokens and passwords can be read on the way, unless a proxy in "
+			 "front has HTTPS", address);
+}
+
+static void
 start(struct program *p)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, 0 };
@@ -251,6 +296,7 @@ start(struct program *p)
 		fatal("cannot listen on %s port %u: %s; choose another with `port` or `listen`", address,
 		      p->port, strerror(-fd));
 	make_folder(conf_str(p->conf, "database"));
+	open_gate(p);
 	if (store_open(&p->store, conf_str(p->conf, "database"), &limits, clock_wall_us()))
 		exit(1); /* it said why */
 	p->live = live_new(store_sizes(p->store).last_id);
@@ -262,13 +308,14 @@ start(struct program *p)
 	geolink_setup(p->geo, p->conf);
 	p->http = http_start(&(struct http_setup){
 		.loop = p->loop, .store = p->store, .intake = p->intake, .live = p->live, .geo = p->geo, .listen_fd = fd,
+		.gate = p->gate, .tls = &p->tls,
 		.connections = (unsigned)conf_int(p->conf, "connections"),
 		.connections_per_ip = (unsigned)conf_int(p->conf, "connections-per-ip"),
 		.max_body = (size_t)conf_int(p->conf, "max-body") });
 	if (!p->http)
 		exit(1);
 	settings_hosts(p->conf, &hosts, p->port);
-	http_set_access(p->http, &hosts, p->tokens);
+	http_set_hosts(p->http, &hosts);
 	loop_timer_set(p->loop, &p->trim, TRIM_IDLE_US, on_trim, p);
 }
 
@@ -276,11 +323,13 @@ static void
 stop(struct program *p)
 {
 	http_stop(p->http);
+	gate_close(p->gate);
 	intake_free(p->intake);
 	geolink_free(p->geo);
 	live_free(p->live);
 	store_close(p->store);
 	token_free(p->tokens);
+	tls_free(&p->tls);
 	loop_free(p->loop);
 	conf_free(p->conf);
 }
@@ -312,11 +361,14 @@ main(int argc, char **argv)
 		conf_free(p.conf);
 		return r;
 	}
-	if (read_tokens(p.conf, &p.tokens, err, sizeof err))
+	if (read_tokens(p.conf, &p.tokens, err, sizeof err) ||
+	    tls_load(&p.tls, conf_str(p.conf, "tls-cert"), conf_str(p.conf, "tls-key"), conf_str(p.conf, "client-ca"), err,
+		     sizeof err))
 		fatal("%s", err);
 	if (flags.check) {
 		printf("configuration OK: %s\n", p.path ? p.path : "no file, all defaults");
 		token_free(p.tokens);
+		tls_free(&p.tls);
 		conf_free(p.conf);
 		return fflush(stdout) ? 1 : 0;
 	}
@@ -329,8 +381,8 @@ main(int argc, char **argv)
 	start(&p);
 	sandbox();
 	address = conf_str(p.conf, "listen");
-	log_info(strchr(address, ':') ? "listening on http://[%s]:%u/" : "listening on http://%s:%u/",
-		 address, p.port);
+	log_info(strchr(address, ':') ? "listening on http%s://[%s]:%u/" : "listening on http%s://%s:%u/",
+		 p.tls.certificate ? "s" : "", address, p.port);
 	r = loop_run(p.loop);
 	stop(&p);
 	return r;

@@ -279,7 +279,6 @@ query_sensors(struct store *s, struct json *j, int64_t now_us)
 		   "SELECT id, sensor, boot, first_rx_us, last_rx_us, last_ts_us, seq_first, seq_max, "
 		   "forgotten, stat_json, stat_rx_us, conn, quality, attempt, trace, rollup, stat, plugin "
 		   "FROM run ORDER BY last_rx_us DESC, id DESC LIMIT 1000");
-	json_map(j, NULL);
 	json_list(j, "sensors");
 	while (question_room(j) && question_next(&q)) {
 		int64_t seq_max = sqlite3_column_int64(q.stmt, 7), stored = 0, seq_first = 0;
@@ -316,7 +315,6 @@ query_sensors(struct store *s, struct json *j, int64_t now_us)
 		}
 		json_close(j);
 	}
-	json_close(j);
 	json_close(j);
 	return question_close(&q);
 }

@@ -20,6 +20,7 @@
 int query_conns(struct store *, struct json *, int64_t limit, int64_t before);
 int query_failures(struct store *, struct json *, const struct ask *);
 int query_summary(struct store *, struct json *, const struct ask *);
+/* "sensors", a list, into an open map. */
 int query_sensors(struct store *, struct json *, int64_t now_us);
 /* Limits, sizes, files, and how many days fit. */
 int query_storage(struct store *, struct json *);

@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "access.h"
 #include "command.h"
 #include "geostart.h"
 #include "http.h"
 #include "lib/addr.h"
 #include "lib/json.h"
+#include "login.h"
 #include "names.h"
 #include "report.h"
 #include "text.h"
@@ -57,6 +59,17 @@ check_host(const char *value, char *want, size_t size)
 		}
 	}
 	return 0;
+}
+
+static int
+check_url(const char *value, char *want, size_t size)
+{
+	const char *host = !strncmp(value, "https://", 8) ? value + 8 : !strncmp(value, "http://", 7) ? value + 7 : "";
+
+	if (*host && !host[strspn(host, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_:[]/")])
+		return 0;
+	snprintf(want, size, "an address such as https://collector.example:8443");
+	return -1;
 }
 
 static int
@@ -107,7 +120,7 @@ static const struct conf_option table[] = {
 	{ "config", CONF_STR, 1, 4095, NULL, NULL, "NG_COLLECTOR_CONFIG", 'c', -1,
 	  "configuration file", check_text },
 	{ "listen", CONF_STR, 1, 45, "127.0.0.1", NULL, "NG_COLLECTOR_LISTEN", 0, 0,
-	  "address to listen on; beyond loopback only with token-file", check_address },
+	  "address to listen on; beyond loopback only with users, sensors or token-file", check_address },
 	{ "port", CONF_INT, 0, 65535, "8080", NULL, "NG_COLLECTOR_PORT", 0, 0,
 	  "TCP port; 0: any that is free, the log says which", NULL },
 	{ "database", CONF_STR, 1, 4000, "/var/lib/net-gazer-collector/net-gazer.db", NULL,
@@ -122,6 +135,20 @@ static const struct conf_option table[] = {
 	  "further names that browsers and sensors may reach us by", check_host },
 	{ "token-file", CONF_STR, 1, 4000, NULL, NULL, "NG_COLLECTOR_TOKEN_FILE", 0, 0,
 	  "tokens, one a line, mode 0600: reports need one, and pages from elsewhere", check_text },
+	{ "login", CONF_STR, 1, 10, "remote", "remote|always", "NG_COLLECTOR_LOGIN", 0, 0,
+	  "who must log in, or bring a token: those on other machines, or everybody", NULL },
+	{ "url", CONF_STR, 1, 255, NULL, NULL, "NG_COLLECTOR_URL", 0, 0,
+	  "how routers reach us, for enroll: https://HOST[:PORT]", check_url },
+	{ "tls-cert", CONF_STR, 1, 4000, NULL, NULL, "NG_COLLECTOR_TLS_CERT", 0, 0,
+	  "PEM file of our certificate and those above it: HTTPS only", check_text },
+	{ "tls-key", CONF_STR, 1, 4000, NULL, NULL, "NG_COLLECTOR_TLS_KEY", 0, 0,
+	  "PEM file of its key, mode 0600", check_text },
+	{ "client-ca", CONF_STR, 1, 4000, NULL, NULL, "NG_COLLECTOR_CLIENT_CA", 0, 0,
+	  "PEM file: sensors with a certificate of this authority need no token; its name is theirs", check_text },
+	{ "sensor-rate", CONF_INT, 0, 1000000, "5000", NULL, "NG_COLLECTOR_SENSOR_RATE", 0, 0,
+	  "reports a second from an enrolled sensor, a minute's worth at once; 0: any", NULL },
+	{ "sensor-bytes-day", CONF_INT, 0, 1099511627776, "4294967296", NULL, "NG_COLLECTOR_SENSOR_BYTES_DAY", 0, 0,
+	  "bytes of reports a UTC day from an enrolled sensor; 0: any", NULL },
 	{ "max-body", CONF_INT, 32768, 16777216, "1048576", NULL, "NG_COLLECTOR_MAX_BODY", 0, 0,
 	  "bytes of a request's body; unpacked four times that", NULL },
 	{ "connections", CONF_INT, 8, 4096, "256", NULL, "NG_COLLECTOR_CONNECTIONS", 0, 0,
@@ -156,6 +183,7 @@ static const struct {
 		      "types of reports, all if none: " REPORT_WORDS_TYPE, check_type } },
 	{ "export", { "format", CONF_STR, 1, 20, "ndjson", "ndjson|csv|eve|zeek|ecs|ocsf", NULL, 0, -1,
 		      "what each line is", NULL } },
+	{ "enroll", { "minutes", CONF_INT, 1, LOGIN_MINUTES_MAX, "15", NULL, NULL, 0, -1, "that the code may be used", NULL } },
 	{ "geo", { "attribution", CONF_STR, 1, 390, NULL, NULL, NULL, 0, -1,
 		   "of import: whom the file's licence says to name, \"TEXT https://...\"", check_text } },
 	{ "demo", { "seed", CONF_INT, 0, 4294967295, "7", NULL, NULL, 0, -1, "same seed, same reports", NULL } },
@@ -246,10 +274,15 @@ settings_load(int argc, char **argv, struct settings_flags *flags, const char **
 		*path = conf_find(places);
 	if (*path && conf_file(c, *path, 0, err, size))
 		goto fail;
-	if (!command && !http_is_loopback(conf_str(c, "listen")) && !conf_str(c, "token-file")) {
-		snprintf(err, size, "%s: listen = \"%s\" is reached from other machines: set token-file, "
-				    "or listen on 127.0.0.1", conf_origin(c, "listen"), conf_str(c, "listen"));
-		goto fail;
+	if (!command && !conf_str(c, "token-file") && !conf_str(c, "client-ca") && !access_made(conf_str(c, "database"))) {
+		const char *name = strcmp(conf_str(c, "login"), "always") ? "listen" : "login";
+
+		if (strcmp(name, "listen") || !http_is_loopback(conf_str(c, "listen"))) {
+			snprintf(err, size, "%s: %s = \"%s\" lets nobody in: first make a login (net-gazer-collector user add NAME), "
+					    "let a sensor in (enroll NAME), or set token-file; or listen on 127.0.0.1",
+				 conf_origin(c, name), name, conf_str(c, name));
+			goto fail;
+		}
 	}
 	return c;
 fail:

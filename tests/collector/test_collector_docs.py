@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from lib import ng
+from lib import ng, tls
 from lib.collector import Collector
 
 PAGE = ng.TOP / "docs/man/net-gazer-collector.8"
@@ -66,7 +66,9 @@ def test_sample(options, tmp_path):
     token = tmp_path / "token"
     token.write_text("0123456789abcdef\n", encoding="ascii")
     token.chmod(0o600)
-    every = re.sub(r"(?<=^token-file = ).*", f'"{token}"', every, flags=re.M)
+    cert, key = tls.Authority(tmp_path).issue("collector", ["127.0.0.1"])
+    for name, path in (("token-file", token), ("tls-cert", cert), ("tls-key", key), ("client-ca", cert)):
+        every = re.sub(rf"(?<=^{name} = ).*", f'"{path}"', every, flags=re.M)
     for n, content in enumerate((text, every)):
         path = tmp_path / f"{n}.conf"
         path.write_text(content, encoding="ascii")
@@ -78,7 +80,7 @@ def shape(value):
     """The value with everything that differs from run to run blanked."""
     if isinstance(value, dict):
         return {k: "?" if k in ("rx_ts", "ts", "first_rx", "last_rx", "last_ts", "first_ts", "changed_ts", "from_ts", "until_ts", "t", "stat_age_s", "up_s", "bytes", "rollup_bytes", "day",
-                                "version", "connections") else shape(v) for k, v in value.items()}
+                                "version", "connections", "code", "token", "csrf", "line", "expires_ts", "enrolled_ts") else shape(v) for k, v in value.items()}
     return [shape(v) for v in value] if isinstance(value, list) else value
 
 

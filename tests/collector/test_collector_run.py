@@ -72,8 +72,15 @@ def test_ipv6_and_busy_port(tmp_path):
 
 
 @pytest.mark.parametrize("argv,says", [
-    (["--listen", "0.0.0.0"], "reached from other machines: set token-file, or listen on 127.0.0.1"),
-    (["--listen", "::"], "reached from other machines"),
+    (["--listen", "0.0.0.0"], "lets nobody in: first make a login"),
+    (["--listen", "::"], "lets nobody in"),
+    (["--login", "always"], "login = \"always\" lets nobody in"),
+    (["--login", "never"], "must be one of remote|always"),
+    (["--url", "gate.lan"], "must be an address such as https://"),
+    (["--tls-cert", "/etc/hostname"], "tls-cert and tls-key belong together"),
+    (["--client-ca", "/etc/hostname"], "client-ca needs both"),
+    (["--tls-cert", "/etc/hostname", "--tls-key", "/etc/passwd"], "chmod 600"),
+    (["--tls-cert", "/etc/hostname", "--tls-key", "TOKEN"], "tls-cert and tls-key: "),
     (["--listen", "localhost"], "must be an IP address of this machine"),
     (["--port", "65536"], "must be a number from 0 to 65535"),
     (["--port", "x"], "must be a number from 0 to 65535"),
@@ -101,7 +108,7 @@ def test_wrong_file(tmp_path):
     path = tmp_path / "x.conf"
     for text, says in (("port = 8080\nmax-rows = 5\n", f'{path}:2: max-rows = "5": must be a number from 1000'),
                        ("prot = 1\n", f'{path}:1: unknown option "prot": did you mean "port"?'),
-                       ("config = 1\n", f"{path}:1: config belongs on the command line"), ('listen = "0.0.0.0"\n', "reached from other machines")):
+                       ("config = 1\n", f"{path}:1: config belongs on the command line"), ('listen = "0.0.0.0"\n', "lets nobody in")):
         path.write_text(text, encoding="ascii")
         done = run("-n", "-c", path)
         assert done.returncode == 1 and says in done.stderr, done.stderr

@@ -66,6 +66,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *body = (const char *)data;
 	size_t n = size, answer_n = 0;
 	int news = 0, r;
+	struct intake_from from = { .sensor = size & 2 ? "gw" : "", .keyed = (int)(size & 1) };
 
 	if (!store)
 		setup();
@@ -84,7 +85,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 #endif
 	live_start(live, &place, -1);
 	before = intake_counts(intake);
-	r = intake_body(intake, body, n, (int)(size & 1), now_us, now_us, answer, &answer_n, &news);
+	r = intake_body(intake, body, n, &from, now_us, now_us, answer, &answer_n, &news);
 	check(!r || r == -EEXIST);
 	answer_is_json(answer_n);
 	if (r) {
@@ -94,7 +95,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	first = intake_counts(intake);
-	check(!intake_body(intake, body, n, (int)(size & 1), now_us, now_us, answer, &answer_n, &news));
+	check(!intake_body(intake, body, n, &from, now_us, now_us, answer, &answer_n, &news));
 	second = intake_counts(intake);
 	check(second.accepted == first.accepted);
 	check(second.rejected - first.rejected == first.rejected - before.rejected);
