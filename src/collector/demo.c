@@ -4,8 +4,10 @@
  * ones go through.  For pictures of the page, its tests, and measurements (tests/bench/collector).
  *
  * Three sites with a sensor each; 20,000 destinations, a few of them most of the time, some of them bad; more by
- * day than by night; scans from outside; paths that change.  Addresses are those kept for documentation
- * and benchmarks.  Times end with now, all else comes from the seed.
+ * day than by night; scans from outside; paths that change.  The busiest destinations are in networks that the
+ * world knows, so that country, AS and map have something to show; the others' addresses are those kept for
+ * documentation and benchmarks.  What they are said to do is made up.  Times end with now, all else comes from
+ * the seed.
  */
 #include <math.h>
 #include <stdio.h>
@@ -23,9 +25,43 @@
 #define DESTINATIONS 20000
 #define SENSORS 3
 #define CONNS_PER_ATTEMPT 50
-#define CONNS_PER_TRACE 400
+#define TRACES 1500
+#define TRACE_EVERY_MIN 40 /* connections */
+#define TRACE_EVERY_MAX 400
+#define KNOWN 400 /* destinations in the networks below */
 #define STAT_US 10000000LL
 #define STATS_MAX 5000 /* of each sensor: a long span has them at greater distance */
+
+/* A /24, and how far it is from Amsterdam. */
+static const struct net {
+	const char *prefix;
+	unsigned ms;
+} nets[] = {
+	{ "142.250.185.", 9 }, { "104.16.132.", 3 }, { "140.82.121.", 11 }, { "151.101.1.", 4 }, { "17.253.144.", 12 },
+	{ "52.94.236.", 84 }, { "23.215.0.", 6 }, { "20.112.250.", 96 }, { "157.240.252.", 10 }, { "91.198.174.", 5 },
+	{ "208.80.154.", 88 }, { "185.15.59.", 4 }, { "1.1.1.", 3 }, { "8.8.8.", 8 }, { "9.9.9.", 5 }, { "13.107.42.", 7 },
+	{ "54.239.28.", 91 }, { "3.5.140.", 14 }, { "35.186.224.", 9 }, { "162.159.135.", 4 }, { "195.20.242.", 18 },
+	{ "185.199.108.", 5 }, { "88.198.50.", 16 }, { "51.15.23.", 13 }, { "146.185.170.", 3 }, { "45.79.19.", 79 },
+	{ "133.242.17.", 238 }, { "202.12.27.", 251 }, { "13.228.69.", 172 }, { "103.21.244.", 160 }, { "200.160.2.", 196 },
+	{ "196.216.2.", 168 }, { "139.130.4.", 276 }, { "203.119.101.", 262 }, { "77.88.8.", 41 }, { "212.58.244.", 9 },
+	{ "193.0.6.", 2 }, { "131.188.12.", 17 }, { "129.187.10.", 21 }, { "130.59.31.", 19 }, { "193.136.1.", 38 },
+	{ "130.206.1.", 33 }, { "151.1.1.", 27 }, { "194.109.6.", 3 }, { "81.169.145.", 15 }, { "217.160.0.", 16 },
+	{ "213.186.33.", 12 }, { "192.99.10.", 92 }, { "66.220.144.", 141 }, { "205.251.242.", 87 },
+};
+#define NETS ((unsigned)(sizeof nets / sizeof *nets))
+
+/* Where attempts come from. */
+static const char *const far[] = {
+	"162.142.125.", "167.94.138.", "71.6.135.", "80.82.77.", "184.105.139.", "74.82.47.", "91.196.152.", "64.62.197.",
+	"218.92.0.", "61.177.172.", "36.110.228.", "222.186.30.", "185.156.73.", "92.255.85.", "179.43.128.", "201.76.120.",
+	"14.225.7.", "103.145.13.", "121.131.200.", "45.148.10.", "46.161.27.", "141.98.10.", "5.188.206.", "203.0.113.",
+};
+#define FAR ((unsigned)(sizeof far / sizeof *far))
+
+/* Carriers between the sites and them; the sites' own access and core. */
+static const char *const carriers[] = { "62.115.140.", "4.69.160.", "129.250.3.", "154.54.56.", "80.81.192.", "195.69.145." };
+#define CARRIERS ((unsigned)(sizeof carriers / sizeof *carriers))
+static const char *const access_nets[] = { "145.145.4.", "84.116.130.", "87.190.168." };
 
 static const char *const sensors[SENSORS] = { "amsterdam", "home", "office" };
 
@@ -87,7 +123,9 @@ destination(struct demo *d)
 static void
 destination_ip(char out[ADDR_TEXT], unsigned to)
 {
-	if (trait(to, 1, 5))
+	if (to < KNOWN)
+		snprintf(out, ADDR_TEXT, "%s%u", nets[to % NETS].prefix, 1 + trait(to, 2, 250));
+	else if (trait(to, 1, 5))
 		snprintf(out, ADDR_TEXT, "198.%u.%u.%u", 18 + (to >> 16), to >> 8 & 255, to & 255);
 	else
 		snprintf(out, ADDR_TEXT, "2001:db8:%x::%x", trait(to, 2, 0xffff) + 1, to + 1);
@@ -98,6 +136,8 @@ destination_port(unsigned to)
 {
 	static const int ports[] = { 443, 443, 443, 443, 443, 443, 80, 80, 853, 993, 22, 25, 5222, 8443 };
 
+	if (to < KNOWN && trait(to, 3, 8))
+		return 443;
 	return ports[trait(to, 3, sizeof ports / sizeof *ports)];
 }
 
@@ -169,17 +209,22 @@ make_conn(struct demo *d, int64_t ts_us)
 	json_int(j, "dst_port", destination_port(to));
 	put(j, "proto", "tcp");
 	if (roll < failing) {
-		put(j, "state", bad[trait(to, 5, 3) == 0 ? below(d, 4) : trait(to, 5, 3)]);
+		put(j, "state", bad[trait(to, 5, 3) ? trait(to, 5, 3) - 1 : below(d, 4)]);
 		json_int(j, "syn_retrans", below(d, 4));
 	} else {
-		double base = 2000 + 400.0 * trait(to, 6, 500), slow = exp(1.2 * uniform(d) * uniform(d));
+		double base = to < KNOWN ? 1000.0 * (nets[to % NETS].ms + 4 * (unsigned)sensor) + 3.0 * trait(to, 6, 500)
+					 : 2000 + 400.0 * trait(to, 6, 500), slow = exp(1.2 * uniform(d) * uniform(d));
 		int64_t rtt = (int64_t)(base * slow) + below(d, 900);
 
 		put(j, "state", roll < 900 ? "established" : "answered");
 		put(j, "history", roll < 900 ? "ShA" : "Sh");
 		json_int(j, "rtt_us", rtt);
-		json_int(j, "rtt_src_us", 200 + below(d, 3000));
-		json_int(j, "setup_us", rtt + 200 + below(d, 3000));
+		if (roll < 900) { /* the third packet was seen: the LAN's half is known */
+			int64_t lan = 150 + below(d, 600) + (below(d, 12) ? 0 : 2000 + below(d, 30000));
+
+			json_int(j, "rtt_src_us", lan);
+			json_int(j, "setup_us", rtt + lan);
+		}
 		json_int(j, "syn_retrans", below(d, 100) ? 0 : 1);
 	}
 	json_int(j, "ttl_src", 64);
@@ -190,12 +235,14 @@ static int
 make_attempt(struct demo *d, int64_t ts_us)
 {
 	static const char *const kinds[] = { "single", "vertical_scan", "horizontal_scan", "flood" };
+	static const int wanted[] = { 22, 23, 80, 443, 445, 1433, 2323, 3306, 3389, 5060, 5432, 5900, 6379, 8080, 8443, 9200 };
 	int sensor = (int)below(d, SENSORS);
+	unsigned first = (unsigned)(16 * uniform(d) * uniform(d));
 	unsigned from = (unsigned)(300 * uniform(d) * uniform(d)), ports = 1 + below(d, 12);
 	struct json *j = begin(d, "attempt", sensor, ts_us);
 	char text[ADDR_TEXT];
 
-	snprintf(text, sizeof text, "203.0.113.%u", from % 254 + 1);
+	snprintf(text, sizeof text, "%s%u", far[from % FAR], from / FAR * 7 % 254 + 1);
 	json_time(j, "last_ts", ts_us);
 	put(j, "dir", "inbound");
 	put(j, "iif", "wan");
@@ -206,22 +253,45 @@ make_attempt(struct demo *d, int64_t ts_us)
 	json_int(j, "count", 1 + below(d, 40));
 	json_list(j, "dst_ports");
 	for (unsigned i = 0; i < ports; i++)
-		json_int(j, NULL, 1 + i * 700 + below(d, 700));
+		json_int(j, NULL, wanted[(first + i) % 16]);
 	json_close(j);
 	put(j, "verdict", trait(from, 7, 12) ? "dropped" : "accepted");
 	put(j, "kind", kinds[trait(from, 8, 4)]);
 	return end(d, ts_us + 200000);
 }
 
-/* Eight routers, of which one is another in some hours. */
+/* The router at a hop, in front of the destination; 0: it does not answer.  `now`: the other way round. */
+static int
+router(char out[ADDR_TEXT], unsigned to, unsigned sensor, unsigned ttl, unsigned hops, unsigned now)
+{
+	unsigned net = to < KNOWN ? to % NETS : NETS + to % 40;
+	unsigned carrier = (trait(net, 60, CARRIERS) + (now ? 1 + trait(to, 61, CARRIERS - 1) : 0)) % CARRIERS;
+
+	if (ttl > 2 && !trait(net * 16 + ttl, 40 + now, 7))
+		return 0;
+	if (ttl == 1)
+		snprintf(out, ADDR_TEXT, "192.168.%u.1", sensor + 1);
+	else if (ttl < 4)
+		snprintf(out, ADDR_TEXT, "%s%u", access_nets[sensor], ttl == 2 ? 1 : 10 + trait(net, 62, 3));
+	else if (ttl + 1 < hops)
+		snprintf(out, ADDR_TEXT, "%s%u", carriers[carrier], 1 + trait(net / 3, 63 + ttl, 6) * 8 + ttl);
+	else if (net < NETS)
+		snprintf(out, ADDR_TEXT, "%s%u", nets[net].prefix, 253 + ttl % 2);
+	else
+		snprintf(out, ADDR_TEXT, "198.51.100.%u", net - NETS + 1);
+	return 1;
+}
+
+/* Through the site's network, a carrier's and the destination's; in some hours through another carrier's. */
 static int
 make_trace(struct demo *d, int64_t ts_us)
 {
 	int sensor = (int)below(d, SENSORS);
-	unsigned to = (unsigned)(uniform(d) * uniform(d) * 60), hour = (unsigned)(ts_us / 3600000000LL);
+	unsigned to = (unsigned)(uniform(d) * uniform(d) * 150), hour = (unsigned)(ts_us / 3600000000LL);
 	unsigned now = trait(to * 64 + hour % 64, 9, 6) == 0, before = trait(to * 64 + (hour - 1) % 64, 9, 6) == 0;
 	struct json *j = begin(d, "trace", sensor, ts_us);
-	unsigned rtt = 400 + below(d, 300), hops = 5 + trait(to, 10, 4);
+	unsigned hops = 6 + trait(to, 10, 4), rtt = 300 + below(d, 200);
+	unsigned far_us = 1000 * (nets[to % NETS].ms + 4 * (unsigned)sensor) + (now ? 30000 : 0);
 	char text[ADDR_TEXT], hash[2][17];
 
 	destination_ip(text, to);
@@ -237,16 +307,16 @@ make_trace(struct demo *d, int64_t ts_us)
 		put(j, "prev_path_hash", hash[1]);
 	json_list(j, "hops");
 	for (unsigned ttl = 1; ttl <= hops; ttl++) {
+		int answers = ttl == hops || router(text, to, (unsigned)sensor, ttl, hops, now);
+
+		if (ttl == hops)
+			destination_ip(text, to);
 		json_map(j, NULL);
 		json_int(j, "ttl", ttl);
 		json_int(j, "sent", 1);
-		rtt += trait(to, 20 + ttl, 9000) + below(d, 400) + (now && ttl == 4 ? 30000 : 0);
-		if (trait(to, 40 + ttl, 7) || ttl == hops) {
-			if (ttl == hops)
-				destination_ip(text, to);
-			else
-				snprintf(text, sizeof text, "198.51.100.%u", ttl < 3 ? (unsigned)sensor * 8 + ttl :
-					 40 + trait(to / 7, 60 + ttl + (now && ttl == 4), 40) * 5 + ttl % 5);
+		/* Most of the way is the carrier's. */
+		rtt += below(d, 300) + (ttl == 2 ? 900 : ttl >= 4 ? far_us / (hops - 3) : 200);
+		if (answers) {
 			put(j, "ip", text);
 			json_list(j, "rtt_us");
 			json_int(j, NULL, rtt);
@@ -315,7 +385,13 @@ time_of(const struct demo *d, int64_t i, int64_t n)
 static int
 make_all(struct demo *d, int64_t conns)
 {
+	int64_t trace_every = conns / TRACES;
 	int r = 0;
+
+	if (trace_every < TRACE_EVERY_MIN)
+		trace_every = TRACE_EVERY_MIN;
+	if (trace_every > TRACE_EVERY_MAX)
+		trace_every = TRACE_EVERY_MAX;
 
 	for (int64_t i = 0; i < conns && !r; i++) {
 		int64_t ts_us = time_of(d, i, conns);
@@ -325,7 +401,7 @@ make_all(struct demo *d, int64_t conns)
 			r = make_conn(d, ts_us);
 		if (!r && i % CONNS_PER_ATTEMPT == 0)
 			r = make_attempt(d, ts_us);
-		if (!r && i % CONNS_PER_TRACE == 0)
+		if (!r && i % trace_every == 0)
 			r = make_trace(d, ts_us);
 	}
 	/* The newest is of now: sensors that report. */

@@ -187,8 +187,8 @@ static const struct {
 	{ "geo", { "attribution", CONF_STR, 1, 390, NULL, NULL, NULL, 0, -1,
 		   "of import: whom the file's licence says to name, \"TEXT https://...\"", check_text } },
 	{ "demo", { "seed", CONF_INT, 0, 4294967295, "7", NULL, NULL, 0, -1, "same seed, same reports", NULL } },
-	{ "demo", { "conns", CONF_INT, 1, 1000000000, "20000", NULL, NULL, 0, -1, "conn reports to make", NULL } },
-	{ "demo", { "span", CONF_INT, 1, 8760, "24", NULL, NULL, 0, -1, "hours before now that they spread over", NULL } },
+	{ "demo", { "conns", CONF_INT, 1, 1000000000, "60000", NULL, NULL, 0, -1, "conn reports to make", NULL } },
+	{ "demo", { "span", CONF_INT, 1, 8760, "168", NULL, NULL, 0, -1, "hours before now that they spread over", NULL } },
 };
 #define COMMAND_TABLE_N (sizeof command_table / sizeof *command_table)
 
