@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from browser_rig import HERE, Browser
+from browser_rig import HERE, Browser, seed
 from lib import ng
 from lib.collector import Collector
 
@@ -31,8 +31,17 @@ def modules():
 
 
 @pytest.fixture
-def page(modules, tmp_path):
-    """A collector with an empty database and a browser that has not opened it yet."""
+def page(request, modules, tmp_path):
+    """A collector with an empty database and a browser that has not opened it yet; the big graph wants WebGL."""
     with Collector(tmp_path) as collector, \
-            Browser(modules, tmp_path, f"http://127.0.0.1:{collector.port}") as browser:
+            Browser(modules, tmp_path, f"http://127.0.0.1:{collector.port}", gl=request.module.__name__ == "test_paths") as browser:
+        yield collector, browser
+
+
+@pytest.fixture(scope="module")
+def demo(modules, tmp_path_factory):
+    """A collector with the seeded data set and a browser, shared by a module's tests."""
+    folder = tmp_path_factory.mktemp("demo")
+    seed(folder)
+    with Collector(folder) as collector, Browser(modules, folder, f"http://127.0.0.1:{collector.port}") as browser:
         yield collector, browser

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // One chromium page, driven by test_page.py: a JSON command a line on stdin, an answer a line on
 // stdout.  Keeps what a page must never cause: dialogs, console errors, requests to elsewhere.
-//   node driver.mjs NODE_MODULES_PARENT PROFILE_FOLDER
+//   node driver.mjs NODE_MODULES_PARENT PROFILE_FOLDER [gl]: with WebGL in software, which makes all painting slower
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import readline from 'node:readline';
 
-const [, , modules, profile] = process.argv;
+const [, , modules, profile, gl] = process.argv;
 const { chromium } = createRequire(path.join(modules, 'package.json'))('playwright-core');
 
 const context = await chromium.launchPersistentContext(profile, {
 	executablePath: '/usr/bin/chromium',
 	headless: true,
-	args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+	args: ['--no-sandbox', ...gl === 'gl' ? ['--use-angle=swiftshader', '--enable-unsafe-swiftshader'] : ['--disable-gpu'], '--disable-quic', '--no-first-run', '--disable-background-networking',
 		'--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'],
 	viewport: { width: 1280, height: 800 },
 	colorScheme: 'light',
@@ -54,9 +54,13 @@ const commands = {
 	away: () => page.mouse.move(1, 1).then(() => null),
 	size: ({ width, height }) => page.setViewportSize({ width, height }).then(() => null),
 	scheme: ({ scheme }) => page.emulateMedia({ colorScheme: scheme }).then(() => null),
-	axe: async () => {
+	// `only`: a rule; `but`: a rule left out.
+	axe: async ({ only, but }) => {
+		const what = only ? { runOnly: [only] } : { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+			rules: but ? { [but]: { enabled: false } } : {} };
+
 		await page.evaluate(`${readFileSync(path.join(modules, 'node_modules/axe-core/axe.min.js'), 'utf8')};null`);
-		return page.evaluate(`axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+		return page.evaluate(`axe.run(document, ${JSON.stringify(what)})
 			.then((r) => r.violations.map((v) => v.id + ': ' + v.help + ': ' + v.nodes.slice(0, 3).map((n) => n.html.slice(0, 200)).join(' | ')))`);
 	},
 	shot: ({ file, full }) => page.screenshot({ path: file, fullPage: full }).then(() => null),

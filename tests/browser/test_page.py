@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The collector's page as a person sees it: the real collector, Debian's chromium, reports posted as a
-sensor would post them.  Writes the page's pictures to $O/screenshots/."""
+sensor would post them."""
 import collections
 import gzip
 import json
@@ -246,28 +246,10 @@ def test_now(page):
     assert len(browser.texts(".conns td.dst")) == 200
     browser.wait("the count", lambda: tile(browser, "conns") == "601")
     assert browser.js("() => window.same_page") is True
-
-    # Pictures, and room for everything from a phone to a wall.
-    browser.do("away")
-    browser.js("() => document.querySelectorAll('main > * button.more[aria-expanded=true], .side button.more[aria-expanded=true]').forEach((b) => b.click())")
-    browser.wait("an end of the hint that a burst came", lambda: not browser.texts(".live .hint"), deadline_s=90)
-    shots = ng.BUILD / "screenshots"
-    shots.mkdir(exist_ok=True)
-    for name, scheme, width, height, full in (("now", "light", 1280, 800, False), ("now-dark", "dark", 1280, 800, False),
-                                              ("now-full", "light", 1280, 800, True), ("now-phone", "light", 390, 844, True),
-                                              ("now-wall", "dark", 2560, 1440, False)):
-        browser.do("scheme", scheme=scheme)
-        browser.do("size", width=width, height=height)
-        browser.wait(f"a layout for {width}", lambda: browser.js(
-            """() => document.documentElement.scrollWidth <= innerWidth && document.querySelectorAll('.plot canvas').length === 2
-            && document.documentElement.scrollHeight <= document.querySelector('main').getBoundingClientRect().bottom + scrollY + 2"""))
-        browser.do("shot", file=str(shots / f"{name}.png"), full=full)
-        assert (shots / f"{name}.png").stat().st_size > 20000
-        if not full or width < 500:
-            assert browser.do("axe") == [], f"accessibility of {name}"
-    too_small = browser.js("""() => [...document.querySelectorAll('main *')].filter((e) => e.childNodes.length && !e.closest('svg')
-        && parseFloat(getComputedStyle(e).fontSize) < 11.5).map((e) => e.className + getComputedStyle(e).fontSize)""")
-    assert too_small == []
+    # Room for everything on a wall screen.  Pictures of all pages: test_pages.py.
+    browser.do("scheme", scheme="dark")
+    browser.do("size", width=2560, height=1440)
+    browser.wait("a layout for it", lambda: browser.js("() => document.documentElement.scrollWidth <= innerWidth && document.querySelectorAll('.plot canvas').length === 2"))
 
 
 def test_filter_window_pause(page):

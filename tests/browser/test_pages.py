@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The shell of the page, Now, Destinations, Inbound and Sensors on the data set of `net-gazer-collector demo --seed 7`."""
+import json
+import re
+import time
+
+from browser_rig import awake, picture
+from lib import ng
+from test_page import ms_text, show, spaced, tile
+
+LOOKS = (("", "light", 1280, 860), ("-dark", "dark", 1280, 860), ("-phone", "light", 390, 844))
+
+
+def go(browser, hash_):
+    """To an address of the page, as a link from elsewhere would."""
+    if browser.js("() => location.protocol") != "http:":
+        browser.open("/" + hash_)
+    else:
+        browser.js("(h) => { location.hash = h; }", hash_)
+
+
+def pictures(browser, name):
+    """In both colours and on a phone: nothing is cut off at the side, and axe finds nothing."""
+    browser.do("away")
+    browser.js("() => { document.activeElement.blur(); scrollTo(0, 0); }")
+    for suffix, scheme, width, height in LOOKS:
+        browser.do("scheme", scheme=scheme)
+        browser.do("size", width=width, height=height)
+        browser.wait(f"a layout for {width}", lambda w=width, s=scheme: browser.js(
+            "([w, s]) => innerWidth === w && document.documentElement.scrollWidth <= w && document.documentElement.dataset.theme === s", [w, s]))
+        picture(browser, name + suffix)
+        # All rules once; then what another colour or another layout can change.
+        rules = {"only": "color-contrast"} if suffix == "-dark" else {"but": "color-contrast"} if suffix == "-phone" else {}
+        assert browser.do("axe", **rules) == [], f"accessibility of {name}{suffix}"
+        small = browser.js("""() => [...document.querySelectorAll('main *, .toolbar *')].filter((e) => e.childNodes.length && !e.closest('svg')
+            && parseFloat(getComputedStyle(e).fontSize) < 10.9).map((e) => e.className + getComputedStyle(e).fontSize)""")
+        assert small == []
+    browser.do("scheme", scheme="light")
+    browser.do("size", width=1280, height=800)
+
+
+def asked(browser, what):
+    return sum(what in u for u in browser.do("seen")["requests"])
+
+
+def inked(browser, selector):
+    """How much of a chart is painted: a share of its pixels."""
+    return browser.js("""(s) => { const c = document.querySelector(s); const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+        let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n / (d.length / 4); }""", selector)
+
+
+def test_now(demo):
+    """The first page, and only what it needs."""
+    collector, browser = demo
+    browser.open("/#w=24h")
+    browser.wait("rows", lambda: len(browser.texts(".conns td.dst")) == 200)
+    browser.wait("a summary", lambda: tile(browser, "conns") == spaced(collector.get("/api/summary?window_s=86400")["conns"]))
+    assert not [u for u in browser.do("seen")["requests"] if re.search(r"/(destinations|inbound|sensors|paths|map|explore)\.js", u)]
+    awake(collector)
+    browser.wait("sensors", lambda: len(browser.texts(".strip-of .good")) == 3)
+    assert browser.js("() => document.title") == "Now: net-gazer"
+    pictures(browser, "now")
+
+
+def test_window_and_sensor(demo):
+    """The window goes back and forth, the sensor is chosen once for all pages, and the address says so."""
+    collector, browser = demo
+    go(browser, "#w=1h")
+    browser.wait("an hour", lambda: tile(browser, "conns") == spaced(collector.get("/api/summary?window_s=3600")["conns"]))
+    browser.do("click", selector=".earlier")
+    browser.wait("the hour before", lambda: "u=" in browser.js("() => location.hash"))
+    until = browser.js("() => new URLSearchParams(location.hash.slice(1)).get('u')")
+    before = collector.get(f"/api/summary?window_s=3600&until={until}")["conns"]
+    browser.wait("its numbers", lambda: tile(browser, "conns") == spaced(before))
+    assert browser.text(".toolbar .until").startswith("until ")
+    browser.do("click", selector=".later")
+    browser.wait("now again", lambda: browser.text(".toolbar .until") is None and "u=" not in browser.js("() => location.hash"))
+
+    browser.js("""() => { const e = document.querySelector('.toolbar select'); e.value = 'home'; e.dispatchEvent(new Event('change', { bubbles: true })); }""")
+    browser.wait("one sensor", lambda: tile(browser, "conns") == spaced(collector.get("/api/summary?window_s=3600&sensor=home")["conns"]))
+    assert browser.js("() => location.hash") == "#w=1h&s=home"
+    show(browser, "Inbound")
+    browser.wait("its attempts", lambda: asked(browser, "/api/inbound?window_s=3600&sensor=home"))
+    assert browser.js("() => location.hash") == "#p=inbound&w=1h&s=home"
+    browser.js("() => history.back()")
+    browser.wait("the page before", lambda: browser.text("nav a[aria-current]") == "Now")
+    # A name that a link brings and that nobody has: said, and left again.
+    go(browser, "#w=1h&s=nobody")
+    browser.wait("nothing of it", lambda: tile(browser, "conns") == "0")
+    assert browser.js("() => document.querySelector('.toolbar select').value") == "nobody"
+
+
+def dest_rows(browser):
+    return browser.js("""() => [...document.querySelectorAll('.dests tbody tr')].map((tr) => [tr.querySelector('.dst .go')?.textContent, tr.querySelector('.conns span span').textContent,
+        tr.querySelector('.p50').textContent, tr.querySelector('.p95').textContent])""")
+
+
+def test_destinations(demo):
+    collector, browser = demo
+    go(browser, "#p=destinations&w=24h")
+
+    def shown(rows, name):
+        return [[name(r), spaced(r["conns"]), *(ms_text(r[k]) if k in r else "–" for k in ("rtt_p50_us", "rtt_p95_us"))] for r in rows[:50]]
+
+    def port_name(r):
+        return None if r is None else f"{r['dst_name']}{r['dst_ip']}" if "dst_name" in r else r["dst_ip"]
+
+    def api(by):
+        return collector.get(f"/api/destinations?window_s=86400&limit=200{by}")["destinations"]
+
+    def same(by, key):
+        rows = dest_rows(browser)
+        expected = shown(sorted(api(by), key=lambda r: (-key(r), -r["conns"])), port_name)
+        # Names carry the port and its service behind them.
+        return len(rows) == len(expected) and sorted(r[1:] for r in rows) == sorted(e[1:] for e in expected) \
+            and all(a[0].startswith(b[0]) for a, b in zip(rows[:3], expected[:3], strict=True))
+    browser.wait("the busiest", lambda: same("", lambda r: r["conns"]))
+    browser.js("() => [...document.querySelectorAll('.dests th button')].find((b) => b.textContent === 'p95 ms').click()")
+    browser.wait("the slowest", lambda: same("", lambda r: r.get("rtt_p95_us", -1)))
+    assert browser.js("() => location.hash") == "#p=destinations&w=24h&sort=p95"
+    assert browser.js("() => document.querySelector('.dests th[aria-sort=descending]').textContent") == "p95 ms"
+    browser.do("reload")
+    browser.wait("the slowest, still", lambda: same("", lambda r: r.get("rtt_p95_us", -1)))
+    browser.do("click", selector="button[data-by=host]")
+    browser.wait("by host", lambda: asked(browser, "by=host") and same("&by=host", lambda r: r.get("rtt_p95_us", -1)))
+    go(browser, "#p=destinations&w=24h")
+    browser.wait("by port again", lambda: same("", lambda r: r["conns"]))
+    pictures(browser, "destinations")
+
+    # Filter: here, at once.
+    browser.js("""(text) => { const e = document.querySelector('main input'); e.value = text; e.dispatchEvent(new Event('input', { bubbles: true })); }""", ":22 -198.18.0.4")
+    browser.wait("port 22", lambda: dest_rows(browser) and all(":22ssh" in r[0] for r in dest_rows(browser)))
+    browser.js("""(text) => { const e = document.querySelector('main input'); e.value = text; e.dispatchEvent(new Event('input', { bubbles: true })); }""", "<i>none</i>")
+    browser.wait("no match", lambda: "No destination matches <i>none</i>" in (browser.text(".destinations .empty") or ""))
+    browser.do("click", selector=".destinations .empty button")
+    browser.wait("all", lambda: len(dest_rows(browser)) == 50)
+    # By network and country: what to do while nothing is known of them, or rows of them.
+    for by, word in (("as", "networks"), ("cc", "countries")):
+        browser.do("click", selector=f"button[data-by={by}]")
+        browser.wait(f"by {by}", lambda b=by: browser.js("(b) => !!document.querySelector(`.dests.by-${b} tbody tr`)", b))
+        assert f"Nothing is known of {word} yet" in browser.text(".destinations .hint")
+
+
+def test_inbound(demo):
+    collector, browser = demo
+    go(browser, "#p=inbound&w=24h")
+    numbers = lambda: collector.get("/api/inbound?window_s=86400")
+
+    def sums():
+        series = numbers()["series"]
+        return [sum(p.get(k, 0) for p in series for k in names) for names in (("dropped", "rejected"), ("unknown",), ("accepted",))]
+    browser.wait("the numbers", lambda: tile(browser, "knocks") == spaced(sum(sums())))
+    assert tile(browser, "let") == spaced(sums()[2]) != "0"
+    browser.wait("the chart", lambda: browser.js("() => !!document.querySelector('.chart canvas')"))
+    assert inked(browser, ".chart canvas") > 0.1
+    # Open to the world: exactly what was accepted.
+    ports = numbers()["ports"]
+    let_in = sorted((p for p in ports if p["verdicts"].get("accepted")), key=lambda p: -p["verdicts"]["accepted"])
+    assert let_in and sorted(browser.texts(".open-ports .port-name b")) == sorted(str(p["port"]) for p in let_in[:len(browser.texts(".open-ports li"))])
+    # Ports: the table has all, the strips the sum of each cell; one chosen leaves its sources.
+    browser.do("click", selector=".knocked > button.more")
+    browser.wait("all ports", lambda: len(browser.texts(".ports-of tbody tr")) == len(ports))
+    assert browser.texts(".ports-of tbody .port-name b") == [str(p["port"]) for p in ports]
+    cells = browser.texts(".strip title")
+    assert len(cells) == 127 and sum(int(re.search(r": ([\d,]+) SYNs", c)[1].replace(",", "")) for c in cells) == sum(p["count"] for p in ports)
+    attempts = collector.get("/api/attempts?window_s=86400&limit=200")["attempts"]
+    port = next(p for x in attempts for p in x["dst_ports"] if any(q["port"] == p for q in ports))
+    browser.js("(p) => [...document.querySelectorAll('.ports-of button')].find((b) => b.querySelector('b').textContent === p).click()", str(port))
+    there = [x["src_ip"] for x in attempts if port in x["dst_ports"]]
+    browser.wait("who knocked there", lambda: browser.texts(".knockers .addr") == there[:25])
+    assert browser.js("() => location.hash") == f"#p=inbound&w=24h&port={port}"
+    browser.do("click", selector=".sources header button")
+    browser.js("""(text) => { const e = document.querySelector('main input'); e.value = text; e.dispatchEvent(new Event('input', { bubbles: true })); }""", "accepted")
+    browser.wait("those let in", lambda: browser.texts(".knockers .addr") == [x["src_ip"] for x in attempts if "accepted" in x["verdicts"]][:25])
+    # The chart's twin says the same.
+    browser.do("click", selector=".chart .actions button")
+    twin = browser.wait("the table", lambda: browser.js("() => [...document.querySelectorAll('.twin tbody tr')].map((tr) => [...tr.querySelectorAll('td')].map((td) => Number(td.textContent.replaceAll(',', ''))))"))
+    assert [sum(r[i] for r in twin) for i in range(3)] == sums()
+    browser.do("click", selector=".chart .actions button")
+    go(browser, "#p=inbound&w=24h")
+    browser.wait("all of it", lambda: len(browser.texts(".knockers tbody tr")) == 25 and browser.js("() => !!document.querySelector('.chart canvas')"))
+    pictures(browser, "inbound")
+
+
+def test_sensors(demo):
+    collector, browser = demo
+    awake(collector)
+    go(browser, "#p=sensors")
+    runs = collector.get("/api/sensors")["sensors"]
+    browser.wait("each of them", lambda: browser.texts(".health tbody th") == sorted(s["sensor"] for s in runs))
+    browser.wait("all well", lambda: browser.texts(".health [data-of=State]") == ["reporting"] * 3)
+    assert browser.texts(".health [data-of=Clock]") == ["in step"] * 3
+    assert browser.texts(".health [data-of=Missing]") == ["0"] * 3
+    browser.wait("ledgers that add up", lambda: browser.texts(".sum .even") == ["adds up"] * 12)
+    storage = collector.get("/api/storage")
+    browser.wait("what is kept", lambda: f"{spaced(storage['rows'])} reports" in (browser.text(".collector .storage") or ""))
+    assert "GNU GPL" in browser.text(".collector")
+    pictures(browser, "sensors")
+    # One that lost packets and reports, and whose clock jumped.
+    s = next(s for s in runs if s["sensor"] == "office")
+    collector.request("POST", "/v1/reports", json.dumps({**s["stat"], "seq": s["seq_max"] + 5, "gap": 3, "clock_steps": 2, "spool_bytes": 4096}) + "\n",
+                      {"Content-Type": "application/x-ndjson"})
+    browser.wait("its state", lambda: browser.js("""() => { const tr = [...document.querySelectorAll('.health tbody tr')].find((r) => r.textContent.startsWith('office'));
+        return [tr.querySelector('[data-of=Missing]').textContent, tr.querySelector('[data-of=Gaps]').textContent, tr.querySelector('[data-of=Clock]').textContent,
+        tr.querySelector('[data-of=Spool]').textContent]; }""") == ["4", "3", "2 steps", "4 KiB"])
+
+
+def test_theme(demo):
+    """Light, dark, or as the system says; it stays."""
+    _, browser = demo
+    look = lambda: browser.js("() => [document.querySelector('.theme').textContent, document.documentElement.dataset.theme, getComputedStyle(document.body).backgroundColor]")
+    go(browser, "#w=1h")
+    browser.wait("a page", lambda: browser.texts(".tile"))
+    light = look()
+    assert light[:2] == ["Colours: auto", "light"]
+    browser.do("scheme", scheme="dark")
+    browser.wait("dark", lambda: look()[1] == "dark" and look()[2] != light[2])
+    browser.do("click", selector=".theme")
+    browser.wait("light, whatever the system", lambda: look() == ["Colours: light", "light", light[2]])
+    browser.do("reload")
+    browser.wait("light, still", lambda: look() == ["Colours: light", "light", light[2]])
+    browser.do("click", selector=".theme")
+    browser.do("scheme", scheme="light")
+    browser.wait("dark, whatever the system", lambda: look()[:2] == ["Colours: dark", "dark"])
+    browser.do("click", selector=".theme")
+    browser.wait("as the system", lambda: look() == light)
+
+
+def test_costs(demo):
+    """One stream; while nothing changes, few questions; a hidden tab asks for nothing and closes the stream."""
+    collector, browser = demo
+    go(browser, "#w=24h")
+    browser.wait("the stream", lambda: browser.js("() => document.querySelector('.link').dataset.link") == "live")
+    browser.wait("one line to the collector", lambda: collector.get("/health")["streams"] == 1)
+    browser.wait("a summary", lambda: tile(browser, "conns") != "–")
+    browser.js("() => { Object.defineProperty(document, 'hidden', { value: true, configurable: true }); document.dispatchEvent(new Event('visibilitychange')); }")
+    browser.wait("no stream", lambda: collector.get("/health")["streams"] == 0)
+    before = len(browser.do("seen")["requests"])
+    # The sensors' list alone is asked for each 10 s otherwise.
+    ng.wait_for(lambda: "time", lambda t=time.monotonic(): time.monotonic() > t + 11, every_s=0.5)
+    assert browser.do("seen")["requests"][before:] == []
+    browser.js("() => { delete document.hidden; document.dispatchEvent(new Event('visibilitychange')); }")
+    browser.wait("the stream again", lambda: collector.get("/health")["streams"] == 1 and len(browser.do("seen")["requests"]) > before)
