@@ -6,13 +6,14 @@
 
 #include <string.h>
 
-#include "explore.h"
 #include "destquery.h"
+#include "explore.h"
 #include "geolink.h"
 #include "intake.h"
 #include "knockquery.h"
 #include "lib/loop.h"
 #include "login.h"
+#include "map.h"
 #include "metrics.h"
 #include "pathquery.h"
 #include "query.h"
@@ -118,6 +119,19 @@ get_geo(struct api *a, const struct api_request *q, struct api_answer *r)
 }
 
 static int
+get_map(struct api *a, const struct api_request *q, struct api_answer *r)
+{
+	struct ask ask = ask_of(q);
+	int e;
+
+	json_map(&r->json, NULL);
+	e = map_write(a->store, &r->json, &ask);
+	geolink_attribution(a->geo, &r->json, "attribution");
+	json_close(&r->json);
+	return e;
+}
+
+static int
 get_health(struct api *a, const struct api_request *q, struct api_answer *r)
 {
 	struct store_sizes sizes = store_sizes(a->store);
@@ -185,6 +199,7 @@ static const struct api_route routes[] = {
 	{ "/api/enroll", API_POST, 0, 0, login_enroll, API_CSRF },
 	{ "/api/revoke", API_POST, 0, 0, login_revoke, API_CSRF },
 	{ "/v1/enroll", API_POST, 0, 0, login_redeem, API_OPEN },
+	{ "/api/map", API_GET, PARAM_WINDOW | PARAM_UNTIL | PARAM_SENSOR, 0, get_map, 0 },
 	{ "/health", API_GET, 0, 0, get_health, 0 },
 	{ "/metrics", API_GET, 0, 0, get_metrics, 0 },
 };

@@ -9,12 +9,14 @@
  * documentation and benchmarks.  What they are said to do is made up.  Times end with now, all else comes from
  * the seed.
  */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "command.h"
+#include "demogeo.h"
 #include "lib/json.h"
 #include "lib/log.h"
 #include "lib/loop.h"
@@ -439,6 +441,8 @@ demo_command(const struct conf *conf, char *const *arguments, int n_arguments)
 		r = -1;
 	} else if (!r) {
 		r = make_all(d, conf_int(conf, "conns"));
+		if (!r && demogeo_fill(d->store, d->now_us))
+			r = -EIO;
 		if (r)
 			log_error("database %s: %s", conf_str(conf, "database"), strerror(-r));
 		else
