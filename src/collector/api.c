@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "destquery.h"
+#include "detail.h"
 #include "explore.h"
 #include "geolink.h"
 #include "intake.h"
@@ -188,6 +189,7 @@ static const struct api_route routes[] = {
 	{ "/api/storage", API_GET, 0, 0, get_storage, 0 },
 	{ "/api/paths", API_GET, PARAM_LIMIT | PARAM_DST, 100, get_paths, 0 },
 	{ "/api/graph", API_GET, PARAM_LIMIT, 100, get_graph, 0 },
+	{ "/api/destination", API_GET, PARAM_DST | PARAM_PORT | PARAM_WINDOW | PARAM_UNTIL | PARAM_SENSOR, 0, detail_get, 0 },
 	{ "/api/explore", API_GET,
 	  PARAM_Q | PARAM_COLS | PARAM_WINDOW | PARAM_UNTIL | PARAM_LIMIT | PARAM_BEFORE | PARAM_FORMAT | PARAM_SENSOR, 100,
 	  explore_get, 0 },
