@@ -80,7 +80,7 @@ def shape(value):
     """The value with everything that differs from run to run blanked."""
     if isinstance(value, dict):
         return {k: "?" if k in ("rx_ts", "ts", "first_rx", "last_rx", "last_ts", "first_ts", "changed_ts", "from_ts", "until_ts", "t", "stat_age_s", "up_s", "bytes", "rollup_bytes", "day",
-                                "version", "connections", "code", "token", "csrf", "line", "expires_ts", "enrolled_ts") else shape(v) for k, v in value.items()}
+                                "version", "connections", "looked", "code", "token", "csrf", "line", "expires_ts", "enrolled_ts") else shape(v) for k, v in value.items()}
     return [shape(v) for v in value] if isinstance(value, list) else value
 
 
