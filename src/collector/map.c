@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "addrinfo.h"
-#include "column.h"
 #include "lib/hash.h"
 #include "place.h"
 #include "rtt.h"
@@ -29,6 +28,7 @@
 /* Where there may be several hosts.  All bytes are compared. */
 struct spot {
 	int32_t lat, lon; /* millionths of a degree */
+	int16_t country;  /* -1: unknown */
 	char cc[4];
 	char city[ADDRINFO_CITY_LEN + 1];
 };
@@ -113,6 +113,7 @@ look_up(struct map *m, const char *ip, struct host *h)
 	memset(&s, 0, sizeof s);
 	s.lat = micro(f.lat);
 	s.lon = micro(f.lon);
+	s.country = h->country;
 	memcpy(s.cc, f.cc, sizeof f.cc);
 	memcpy(s.city, f.city, strlen(f.city));
 	at = set_find(&m->spots, m->secret, &s);
@@ -163,9 +164,33 @@ host_of(struct map *m, sqlite3_stmt *stmt, int *r)
 static void
 add(struct sums *s, sqlite3_stmt *stmt)
 {
+	uint64_t before = s->rtt.n, min_us, max_us;
+
 	s->conns += sqlite3_column_int64(stmt, 1);
 	s->failed += sqlite3_column_int64(stmt, 2);
-	column_add_rtt(&s->rtt, stmt, 4, 6);
+	rtt_unpack(&s->rtt, sqlite3_column_blob(stmt, 6), (size_t)sqlite3_column_bytes(stmt, 6));
+	if (s->rtt.n == before)
+		return;
+	min_us = (uint64_t)sqlite3_column_int64(stmt, 4);
+	max_us = (uint64_t)sqlite3_column_int64(stmt, 5);
+	if (!before || min_us < s->rtt.min_us)
+		s->rtt.min_us = min_us;
+	if (max_us > s->rtt.max_us)
+		s->rtt.max_us = max_us;
+}
+
+/* All hosts of a place are of one country, or of none that is known. */
+static void
+add_up(struct map *m)
+{
+	for (size_t i = 0; i < m->spots.n; i++) {
+		const struct spot *s = (const struct spot *)(m->spots.items + i * m->spots.width);
+		struct sums *c = &m->country[s->country < 0 ? COUNTRIES_MAX : s->country];
+
+		c->conns += m->spot[i].conns;
+		c->failed += m->spot[i].failed;
+		rtt_merge(&c->rtt, &m->spot[i].rtt);
+	}
 }
 
 static int
@@ -198,10 +223,9 @@ add_connections(struct map *m, const struct window *w, int64_t sensor)
 
 		if (r)
 			break;
-		add(&m->country[country], q.stmt);
+		add(h && h->spot >= 0 ? &m->spot[h->spot] : &m->country[country], q.stmt);
 		if (!h || h->spot < 0)
 			continue;
-		add(&m->spot[h->spot], q.stmt);
 		r = add_arc(m, sqlite3_column_int64(q.stmt, 3), h->spot, sqlite3_column_int64(q.stmt, 1));
 	}
 	e = question_close(&q);
@@ -447,6 +471,7 @@ map_write(struct store *s, struct json *j, const struct ask *ask)
 	if (!r)
 		r = find_homes(m);
 	if (!r) {
+		add_up(m);
 		window_put(j, &w);
 		put_home(m, j, sensor);
 		put_countries(m, j);
