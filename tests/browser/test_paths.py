@@ -239,7 +239,7 @@ def test_hostile_paths(page):
     for dst, hops, reached in odd:
         trace(sensor, dst, hops, 200, reached=reached)
     sensor.post()
-    browser.open("/#p=paths")
+    browser.open("/#p=paths&draw=svg")
     browser.wait("the hint that there are more", lambda: "200 destinations traced last, of 205" in (browser.text(".graph .hint") or ""))
     browser.wait("the graph", lambda: len(browser.texts(".pg .to")) == 200)
     browser.do("click", selector=".targets > button.more")
@@ -263,7 +263,7 @@ def test_hostile_paths(page):
     for dst, hops, reached in odd:
         trace(sensor, dst, hops, 0, reached=reached)
     sensor.post()
-    browser.js("() => { location.hash = 'p=paths&path=192.0.2'; }")
+    browser.js("() => { location.hash = 'p=paths&draw=svg&path=192.0.2'; }")
     browser.wait("the odd ones", lambda: sorted(browser.texts(".pg text.dst")) == [dst for dst, *_ in odd])
     assert lit(browser, ".no") == 2
     # Strings of a link that a stranger sent.
@@ -279,3 +279,70 @@ def test_hostile_paths(page):
 def one_line(text):
     """What a field of one line makes of it."""
     return text.replace("\r", "").replace("\n", "")
+
+
+# ---- ten thousand hops ----
+
+TEN_THOUSAND = 4000
+FRAMES = 8
+
+MOVE = """async (n) => {
+    const c = document.querySelector('.pathgraph canvas'), times = [];
+    const frame = () => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)));
+    c.focus();
+    for (let i = 0; i < n; i++) {
+        const t = performance.now();
+        c.dispatchEvent(new WheelEvent('wheel', { deltaY: i % 2 ? 120 : -240, clientX: 600, clientY: 500, bubbles: true, cancelable: true }));
+        await frame();
+        c.getContext('webgl2')?.finish();
+        times.push(performance.now() - t);
+    }
+    return times.sort((a, b) => a - b)[Math.floor(n / 2)];
+}"""
+
+
+def ten_thousand_hops(sensor):
+    """A thousand destinations behind routers of their own: more than ten thousand hops."""
+    dice = random.Random(7)
+    for i in range(1000):
+        city = f"198.51.100.{i % 40}"
+        routers = [f"10.{k}.{i // 250}.{i % 250}" for k in range(1, 10)]
+        hops = [{"ttl": t + 1, "ip": ip, "rtt_us": [500 + t * 1500 + dice.randrange(900)], "sent": 1}
+                for t, ip in enumerate(["192.168.1.1", city, *routers, f"198.18.{i // 250}.{i % 250}"])]
+        trace(sensor, hops[-1]["ip"], hops, 3000 - i)
+    sensor.post()
+
+
+def test_ten_thousand_hops(page):
+    """Painted with WebGL, faster than on a plain canvas and than as elements of the document, in one run."""
+    collector, browser = page
+    sensor = Sensor(collector)
+    ten_thousand_hops(sensor)
+    graph = collector.get("/api/graph?limit=1000")
+    assert len(graph["nodes"]) > TEN_THOUSAND
+    first, frame = {}, {}
+    browser.open("/#p=paths&draw=svg&path=198.18.3.77")
+    for way in ("gl", "2d", "svg"):
+        browser.js("() => { location.hash = 'p=paths&draw=svg&path=198.18.3.77'; }")
+        browser.wait("another view", lambda: browser.texts(".pg .nd"))
+        first[way] = browser.js("""async (way) => {
+            const t = performance.now();
+            location.hash = `p=paths&n=all${way === 'gl' ? '' : `&draw=${way}`}`;
+            const done = () => way === 'svg' ? document.querySelectorAll('.pg .nd').length > 4000 : document.querySelector(`[data-draw="${way}"] .names .dst`);
+            while (!done() && performance.now() - t < 60000)
+                await new Promise((r) => requestAnimationFrame(r));
+            await new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)));
+            return performance.now() - t;
+        }""", way)
+        if way != "svg":
+            assert browser.js("() => document.querySelector('.pathgraph').dataset.draw") == way
+            frame[way] = browser.js(MOVE, FRAMES)
+    # Elements of the document: what it takes to show what goes through another hop.
+    frame["svg"] = browser.js("""async () => {
+        const t = performance.now();
+        document.querySelector('.pg .nd[aria-label*="198.51.100.7,"]').dispatchEvent(new MouseEvent('click', { bubbles: true }));
+        await new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)));
+        return performance.now() - t;
+    }""")
+    print("ten thousand hops, ms: first", {k: round(v) for k, v in first.items()}, "a frame", {k: round(v) for k, v in frame.items()})
+    assert frame["gl"] < frame["2d"] and frame["gl"] < frame["svg"] and first["gl"] < first["svg"]

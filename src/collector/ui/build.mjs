@@ -12,9 +12,11 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { gzipSync } from 'node:zlib';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { world } from './world.mjs';
 
 const FIRST_LOAD_MAX_BYTES = 80 * 1024; // gzip: what the first page needs
-const ALL_MAX_BYTES = 120 * 1024;       // gzip: all pages, the map too
+const WITH_MAP_MAX_BYTES = 120 * 1024;  // gzip: the same and the map
+const ALL_MAX_BYTES = 150 * 1024;       // gzip: all pages
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const dir = path.resolve(process.argv[2] ?? 'build/ui');
@@ -39,6 +41,15 @@ const lazy = {
 	name: 'lazy pages',
 	setup: (build) => build.onResolve({ filter: /^\./ }, (a) =>
 		a.kind === 'dynamic-import' ? { path: a.path, external: true } : null),
+};
+
+// The countries' shapes, as the map's file has them inside.
+const world_data = {
+	name: 'world data',
+	setup: (build) => {
+		build.onResolve({ filter: /^world-data$/ }, (a) => ({ path: a.path, namespace: 'world' }));
+		build.onLoad({ filter: /./, namespace: 'world' }, async () => ({ contents: JSON.stringify(await world(dir)), loader: 'json' }));
+	},
 };
 
 rmSync(dist, { recursive: true, force: true });
@@ -68,7 +79,7 @@ const from_app = {
 const lazy_files = PAGES.filter((p) => p.load).map((p) => `${p.id}.js`);
 for (const name of lazy_files)
 	await esbuild.build({ ...common, format: 'esm', entryPoints: { [path.basename(name, '.js')]: path.join(here, name) },
-		plugins: [lazy, from_app], banner: banner('') });
+		plugins: [lazy, world_data, from_app], banner: banner('') });
 await esbuild.build({ ...common, entryPoints: { app: path.join(here, 'app.css') }, target: ['chrome100', 'firefox100', 'safari15.4'] });
 for (const name of ['index.html', 'icon.svg'])
 	writeFileSync(path.join(dist, name), readFileSync(path.join(here, name)));
@@ -90,9 +101,9 @@ const sizes = new Map(readdirSync(dist).map((name) => {
 }));
 const sum = (names) => names.reduce((n, name) => n + sizes.get(name), 0);
 const said = [...sizes].map(([name, n]) => `${name} ${n}`).join(', ');
-const first = sum(['index.html', 'app.js', 'app.css', 'icon.svg']), all = sum([...sizes.keys()]);
-if (first > FIRST_LOAD_MAX_BYTES || all > ALL_MAX_BYTES)
-	throw new Error(`first load is ${first} bytes gzip of ${FIRST_LOAD_MAX_BYTES}, all pages ${all} of ${ALL_MAX_BYTES}: ${said}`);
+const first = sum(['index.html', 'app.js', 'app.css', 'icon.svg']), with_map = first + (sizes.get('map.js') ?? 0), all = sum([...sizes.keys()]);
+if (first > FIRST_LOAD_MAX_BYTES || with_map > WITH_MAP_MAX_BYTES || all > ALL_MAX_BYTES)
+	throw new Error(`first load is ${first} bytes gzip of ${FIRST_LOAD_MAX_BYTES}, with the map ${with_map} of ${WITH_MAP_MAX_BYTES}, all pages ${all} of ${ALL_MAX_BYTES}: ${said}`);
 
 const html = readFileSync(path.join(dist, 'index.html'), 'utf8');
 if (/<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=/i.test(html))

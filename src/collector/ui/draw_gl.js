@@ -37,7 +37,7 @@ void main() {
 }`;
 
 const LINK_FRAGMENT = `#version 300 es
-precision mediump float;
+precision highp float;
 in vec3 colour;
 in float side, half_px, along;
 flat in int look;
@@ -71,7 +71,7 @@ void main() {
 }`;
 
 const NODE_FRAGMENT = `#version 300 es
-precision mediump float;
+precision highp float;
 in vec2 at;
 in vec3 colour;
 flat in int look;

@@ -231,7 +231,7 @@ function make_lanes(graph, nodes, sorted, row)
 	return { list, of, bottom: y - LANE_GAP };
 }
 
-// width: of the place to draw in; lanes: group by AS.  Returns rows, nodes with x and y, links with their ends.
+// width: of the place to draw in; lanes: group by AS.  Paths are sorted by their y.
 export function layout(graph, paths, width, { lanes = false, label_width = LABEL_WIDTH } = {})
 {
 	let sorted = paths.slice().sort((a, b) => compare(a.nodes, b.nodes) || a.dst_ip.localeCompare(b.dst_ip));
@@ -265,10 +265,9 @@ export function layout(graph, paths, width, { lanes = false, label_width = LABEL
 				row_y.set(p, bottom);
 				sorted.push(p);
 			}
-		through.clear();
-		sorted.forEach((p, i) => p.nodes.forEach((n) => through.set(n, [...through.get(n) ?? [], i])));
 		for (const x of nodes)
-			x.rows = through.get(x.n);
+			through.get(x.n).length = 0;
+		sorted.forEach((p, i) => p.nodes.forEach((n) => through.get(n).push(i)));
 	} else {
 		sorted.forEach((p, i) => row_y.set(p, TOP + (i + 0.5) * row));
 	}
@@ -311,8 +310,9 @@ export function layout(graph, paths, width, { lanes = false, label_width = LABEL
 	});
 	for (const x of links)
 		x.width = 1.5 + 7 * Math.sqrt((x.link.traces ?? 0) / most);
+	nodes.sort((a, b) => a.ttl - b.ttl || a.y - b.y);
 	return { sorted, row, column, ttl_max, at, row_y, lanes: made?.list ?? [], ends,
-		nodes: nodes.sort((a, b) => a.ttl - b.ttl || a.y - b.y), links: links.sort((a, b) => a.width - b.width),
+		nodes, columns: grouped(nodes, (x) => x.ttl), links: links.sort((a, b) => a.width - b.width),
 		label_x: LEFT + ttl_max * column + 16, bottom, height: bottom + 10, width: LEFT + ttl_max * column + label_width };
 }
 

@@ -157,7 +157,7 @@ async function refresh(name)
 			set({ data: { ...state.data, [name]: { value, path, at_ms: Date.now() } } });
 	} catch (e) {
 		const old = state.data[name];
-		set({ data: { ...state.data, [name]: { ...old?.path === path ? old : {}, path, error: e.message, status: e.status, tried_ms: Date.now() } } });
+		set({ data: { ...state.data, [name]: { ...old?.path === path ? old : {}, path, error: e.message, status: e.status, said: e.said, tried_ms: Date.now() } } });
 		failed(e);
 	} finally {
 		busy.delete(name);
@@ -318,6 +318,9 @@ function open()
 		set({ link: 'live', lost_at: 0 });
 		// What was stored while we were away, or between the first fetch and the stream.
 		load_rows();
+		// A collector that was started again knows no session of before.
+		if (opened_before || !state.session)
+			session_read();
 		if (opened_before)
 			refresh_all();
 		opened_before = true;
@@ -341,16 +344,15 @@ function lock()
 	session_read();
 }
 
-// Who we are to the collector.  One without logins has no such path.
+// Who we are to the collector.
 export async function session_read()
 {
-	let session = {};
+	let session;
 
 	try {
 		session = (await get('api/session')).value;
-	} catch (e) {
-		if (e.status !== 404)
-			return;
+	} catch {
+		return; // asked again when the line is there
 	}
 	set({ session });
 	if (session.login_needed && !session.user)
@@ -379,11 +381,13 @@ export async function logout()
 	lock();
 }
 
-export function start()
+export async function start()
 {
 	document.addEventListener('visibilitychange', () => document.hidden ? close() : open());
 	setInterval(turn, 500);
 	setInterval(flush, FLUSH_MS);
+	// First who we are: what a login is needed for is not asked in vain.
+	await session_read();
 	load_rows();
 	refresh_all();
 	open();

@@ -8,6 +8,7 @@ export const PAGES = [
 	{ id: 'destinations', name: 'Destinations', keys: ['by', 'q', 'sort', 'dst', 'port'], window: true, load: () => import('./destinations.js') },
 	{ id: 'paths', name: 'Paths', keys: ['path', 'dst', 'hop', 'at', 'vs', 'span', 'by', 'lanes', 'n', 'draw', 'cy'], window: false, load: () => import('./paths.js') },
 	{ id: 'inbound', name: 'Inbound', keys: ['q', 'port'], window: true, load: () => import('./inbound.js') },
+	{ id: 'explore', name: 'Explore', keys: ['q', 'cols', 'sort'], window: true, load: () => import('./explore.js') },
 	{ id: 'sensors', name: 'Sensors', keys: [], window: false, without_sensors: true, load: () => import('./sensors.js') },
 ];
 

@@ -2,19 +2,34 @@
 // The page "Paths": the graph of what was traced, the path to one destination with the one before it,
 // and the same as tables.
 import { Component } from 'preact';
+import { BigGraph } from './biggraph.js';
 import { count, ms, percent, UNKNOWN } from './format.js';
-import { added_us, dst_label, Graph, Legend, light } from './graph.js';
+import { Graph, Legend } from './graph.js';
+import { Hop } from './hop.js';
+import { added_us, dst_label, lanes_known, light, loss, SCALES, union } from './layout.js';
 import { choose, question } from './link.js';
 import { Age, Count, Empty, Host, html, memo, Ms, Panel, Shape } from './parts.js';
 import { address, filter_by, state } from './store.js';
+import { Timeline, moment_s } from './timeline.js';
 import { WORDS } from './words.js';
 
 const ROWS_FEW = 12, LINKS_MAX = 500;
+const SVG_NODES_MAX = 400;   // more hops are painted: elements of the document would be too slow
+const TARGETS_FEW = 200, TARGETS_MANY = 1000;
 
 const EVERY = { min_ms: 3000, max_ms: 60000 };
 
+// The graph as it was at a moment of the address; '': now.
+function graph_at(at)
+{
+	const { view } = state;
+
+	return question('api/graph', { limit: view.n === 'all' ? TARGETS_MANY : TARGETS_FEW, sensor: state.sensor, at: moment_s(at) ? at : '' });
+}
+
 export const resources = {
-	graph: { path: () => question('api/graph', { limit: 200 }), on: ['trace'], every: EVERY },
+	graph: { path: () => graph_at(state.view.at), on: ['trace'], every: EVERY },
+	graph_then: { path: () => moment_s(state.view.vs) ? graph_at(state.view.vs) : '', every: EVERY },
 	path: { path: () => address(state.view.dst) && question('api/paths', { dst: state.view.dst }), on: ['trace'], every: EVERY },
 };
 
@@ -57,7 +72,7 @@ class Table extends Component {
 
 	render({ graph, paths, dst, hop, sensors }, { all })
 	{
-		const lit = light(graph, paths, { dst: '', hop });
+		const lit = light(graph, paths, { dst: '', hop, found: null });
 		const list = lit ? paths.filter((p) => lit.paths.has(p)) : paths;
 		const shown = all ? list : list.slice(0, ROWS_FEW);
 
@@ -66,7 +81,7 @@ class Table extends Component {
 		<div class="wide" tabindex="0" role="group" aria-label="Table of traced destinations"><table class="rows paths"><thead><tr><th scope="col">Destination</th>${sensors && html`<th scope="col">Sensor</th>`}
 			<th scope="col">Reached</th><th scope="col" class="num" title=${WORDS.hops}>Hops</th><th scope="col" class="num" title=${WORDS.silent}>Silent</th><th scope="col" class="num">RTT ms</th>
 			<th scope="col" class="num">Traces</th><th scope="col">Path changed</th><th scope="col" class="num last">Last</th></tr></thead>
-		<tbody>${shown.map((p) => html`<tr key=${`${p.sensor} ${p.dst_ip}`} class=${p.dst_ip === dst ? 'open' : ''}>
+		<tbody>${shown.map((p) => html`<tr key=${`${p.sensor} ${p.dst_ip} ${p.diff ?? ''}`} class=${p.dst_ip === dst ? 'open' : ''}>
 			<td class="dst"><button type="button" class="row" aria-expanded=${p.dst_ip === dst} onclick=${() => choose({ dst: p.dst_ip === dst ? '' : p.dst_ip })}><${Host} ip=${p.dst_ip} port=${p.dst_port} name=${p.dst_name} /></button></td>
 			${sensors && html`<td><bdi>${p.sensor}</bdi></td>`}
 			<td>${p.reached ? html`<span class="mark good"><${Shape} name="disc" />yes</span>` : html`<span class="mark warn"><${Shape} name="cross" />no</span>`}</td>
@@ -93,15 +108,6 @@ export function beside(now, before)
 function least_us(h)
 {
 	return h?.rtt_us?.length ? Math.min(...h.rtt_us) : undefined;
-}
-
-function Hop({ h })
-{
-	if (!h)
-		return html`<span class="unknown">${UNKNOWN}</span>`;
-	if (!h.ip)
-		return html`<span class="silent" title=${WORDS.silent}>no answer</span>`;
-	return html`<button type="button" class="row" onclick=${() => choose({ hop: h.ip, dst: '' })}><${Host} ip=${h.ip} name=${h.name} /></button>`;
 }
 
 function Notes({ h })
@@ -148,24 +154,37 @@ const Details = memo(({ d, dst }) => {
 	</${Panel}>`;
 });
 
-const Twin = memo(({ graph, paths }) => {
+const DIFFS = { __proto__: null, added: ['diamond', 'good', 'added'], gone: ['cross', 'bad', 'gone'] };
+
+const Twin = memo(({ graph, paths, compare }) => {
 	const used = new Set();
 
 	for (const p of paths)
 		p.nodes.forEach((n, i) => i && used.add(`${p.nodes[i - 1]} ${n}`));
-	const list = graph.links.filter((x) => used.has(`${x.a} ${x.b}`)).sort((a, b) => b.traces - a.traces);
+	const list = graph.links.filter((x) => used.has(`${x.a} ${x.b}`)).sort((a, b) => (compare ? (b.diff ? 1 : 0) - (a.diff ? 1 : 0) : 0) || b.traces - a.traces);
 	const end = (n) => graph.nodes[n].ttl ? html`<${Host} ip=${graph.nodes[n].ip} name=${graph.nodes[n].name} />` : html`<bdi>${graph.sensors[graph.nodes[n].sensor]}</bdi>`;
+	const lost = (x) => loss(graph, x);
+	const as = graph.nodes.some((x) => x.asn);
 
 	return html`<details class="more"><summary>The graph as a table</summary>
 		<div class="scroll" tabindex="0" role="group" aria-label="Links of the graph, most used first"><table class="rows links"><thead><tr><th scope="col" class="num">TTL</th><th scope="col">From</th><th scope="col">To</th>
-			<th scope="col" class="num" title=${WORDS.silent}>Silent between</th><th scope="col" class="num" title=${WORDS.added}>Added ms</th><th scope="col" class="num">Traces</th><th scope="col" class="num">Answered</th></tr></thead>
+			<th scope="col" class="num" title=${WORDS.silent}>Silent between</th><th scope="col" class="num" title=${WORDS.added}>Added ms</th><th scope="col" class="num">Traces</th><th scope="col" class="num">Answered</th>${as && html`<th scope="col">AS</th>`}${compare && html`<th scope="col">Change</th>`}</tr></thead>
 		<tbody>${list.slice(0, LINKS_MAX).map((x) => html`<tr key=${`${x.a} ${x.b}`}><td class="num">${graph.nodes[x.b].ttl}</td><td>${end(x.a)}</td><td>${end(x.b)}</td><td class="num"><${Count} n=${x.gap ?? 0} /></td>
-			<td class="num"><${Ms} us=${added_us(graph, x)} /></td><td class="num">${count(x.traces)}</td><td class="num">${graph.nodes[x.b].sent > 0 ? `${percent(graph.nodes[x.b].answered, graph.nodes[x.b].sent)} %` : UNKNOWN}</td></tr>`)}</tbody></table></div>
-		${list.length > LINKS_MAX && html`<p class="note">The ${count(LINKS_MAX)} most used of ${count(list.length)}.</p>`}</details>`;
+			<td class="num"><${Ms} us=${added_us(graph, x)} /></td><td class="num">${count(x.traces)}</td><td class="num">${lost(x) === undefined ? UNKNOWN : `${percent(1 - lost(x), 1)} %`}</td>${
+		as && html`<td>${graph.nodes[x.b].asn ? html`AS${graph.nodes[x.b].asn} <bdi>${graph.nodes[x.b].as_org}</bdi>` : UNKNOWN}</td>`}${
+		compare && html`<td>${x.diff ? html`<span class=${`mark ${DIFFS[x.diff][1]}`}><${Shape} name=${DIFFS[x.diff][0]} />${DIFFS[x.diff][2]}</span>` : html`<span class="quiet">in both</span>`}</td>`}</tr>`)}</tbody></table></div>
+		${list.length > LINKS_MAX && html`<p class="note">The first ${count(LINKS_MAX)} of ${count(list.length)}.</p>`}</details>`;
 });
 
-// The filtered list stays the same object while nothing changed: the graph is laid out anew only then.
-let last = {};
+// The same objects while nothing changed: the graph is laid out anew only then.
+let last = {}, laid = {};
+
+function both(now, then)
+{
+	if (laid.now !== now || laid.then !== then)
+		laid = { now, then, graph: then ? union(now, then) : now };
+	return laid.graph;
+}
 
 function filtered(graph, filter)
 {
@@ -174,27 +193,69 @@ function filtered(graph, filter)
 	return last.list;
 }
 
+// A destination leads to its path, another hop to all that goes through it.
+function picker(graph, paths, hop)
+{
+	return (n) => {
+		const x = graph.nodes[n];
+		const ends = paths.find((p) => p.reached && p.nodes[p.nodes.length - 1] === n);
+
+		if (ends)
+			choose({ dst: ends.dst_ip, hop: '' });
+		else if (x.ip)
+			choose({ hop: hop === x.ip ? '' : x.ip, dst: '' });
+		else
+			choose({ hop: '', dst: '' });
+	};
+}
+
+const DIFF_COUNTS = (list) => ['added', 'gone'].map((k) => list.filter((x) => x.diff === k).length);
+
+function Compared({ graph, at, vs })
+{
+	const [links_new, links_gone] = DIFF_COUNTS(graph.links), [nodes_new, nodes_gone] = DIFF_COUNTS(graph.nodes);
+
+	return html`<p class="compared" role="status">${links_new + links_gone === 0 ? 'The two pictures are the same.'
+		: html`<span class="mark good"><${Shape} name="diamond" />${count(nodes_new)} hops and ${count(links_new)} links added</span> <span class="mark bad"><${Shape} name="cross" />${count(nodes_gone)} hops and ${count(links_gone)} links gone</span>`}
+		${vs > at && ' (the time compared with is the later one)'}</p>`;
+}
+
+function Switches({ view, scale_id, has_lanes })
+{
+	return html`<div class="segments" role="group" aria-label="Colour of the links">${Object.keys(SCALES).map((id) => html`<button type="button" key=${id} aria-pressed=${id === scale_id} onclick=${() => choose({ by: id === 'rtt' ? '' : id })}>${SCALES[id].name}</button>`)}</div>
+		${has_lanes && html`<button type="button" class="lanes" aria-pressed=${view.lanes !== 'off'} onclick=${() => choose({ lanes: view.lanes === 'off' ? '' : 'off' })}>AS lanes</button>`}`;
+}
+
 export function View({ state: { view }, of })
 {
 	const { d, stale } = of('graph');
-	const one = of('path').d;
+	const one = of('path').d, then = moment_s(view.vs) ? of('graph_then').d?.value : null;
 	const dst = address(view.dst), hop = address(view.hop), filter = view.path ?? '';
-	const graph = d?.value;
+	const now = d?.value;
 
-	if (!graph)
-		return html`<${Panel} id="graph" title="Paths"><${Empty}>Waiting for the collector.</${Empty}></${Panel}>`;
-	if (!graph.paths.length)
+	if (!now)
+		return html`<${Panel} id="graph" title="Paths"><${Empty}>${d?.error ? html`The collector says: <bdi>${d.error}</bdi>` : 'Waiting for the collector.'}</${Empty}></${Panel}>`;
+	if (!now.paths.length && !view.at && !now.stored.destinations)
 		return html`<${NoPaths} />`;
+	const swapped = then && moment_s(view.vs) > (moment_s(view.at) || Infinity);
+	const graph = then ? swapped ? both(then, now) : both(now, then) : now;
 	const paths = filtered(graph, filter);
-	const silent = graph.evicted.paths + graph.evicted.hops + graph.evicted.links;
+	const silent = now.evicted.paths + now.evicted.hops + now.evicted.links;
+	const has_lanes = lanes_known(graph);
+	const scale_id = SCALES[view.by] ? view.by : 'rtt';
+	const big = view.draw ? view.draw !== 'svg' : graph.nodes.length > SVG_NODES_MAX;
+	const props = { graph, paths, dst, hop, scale: SCALES[scale_id], compare: Boolean(then), lanes: has_lanes && view.lanes !== 'off', choose, pick: picker(graph, paths, hop) };
 
-	return html`<${Panel} id="graph" title="Paths" stale=${stale} note=${`to ${count(paths.length)} of ${count(graph.stored.destinations)} destinations`}
-		actions=${html`<label class="filter"><span class="vh">Filter: words that a path must contain; a minus before a word excludes</span>
+	return html`<${Panel} id="graph" title="Paths" stale=${stale} note=${`to ${count(paths.length)} of ${count(now.stored.destinations)} destinations`}
+		actions=${html`<${Switches} view=${view} scale_id=${scale_id} has_lanes=${has_lanes} /><label class="filter"><span class="vh">Filter: words that a path must contain; a minus before a word excludes</span>
 			<input type="search" value=${filter} oninput=${on_filter} placeholder="Filter: changed -reached 10.0.0" spellcheck="false" autocomplete="off" maxlength="200" /></label>`}>
-		${graph.cut && html`<p class="hint" role="status">The graph shows the ${count(graph.paths.length)} destinations traced last, of ${count(graph.stored.destinations)}.</p>`}
-		${silent > 0 && html`<p class="hint">The oldest ${count(graph.evicted.hops)} hops, ${count(graph.evicted.links)} links and ${count(graph.evicted.paths)} paths had to make room.</p>`}
-		${!paths.length ? html`<${Empty}>No path matches <q><bdi>${filter}</bdi></q>. <button type="button" onclick=${() => choose({ path: '' })}>Clear the filter</button></${Empty}>`
-		: html`<${Graph} graph=${graph} paths=${paths} dst=${dst} hop=${hop} choose=${choose} /><${Legend} /><${Twin} graph=${graph} paths=${paths} />`}
+		<${Timeline} view=${view} changes=${now.changes ?? []} partial=${now.changes_cut} />
+		${now.cut && html`<p class="hint" role="status">The graph shows the ${count(now.paths.length)} destinations traced last, of ${count(now.stored.destinations)}.${
+		view.n !== 'all' && html` <button type="button" onclick=${() => choose({ n: 'all' })}>Show up to ${count(TARGETS_MANY)}</button>`}</p>`}
+		${silent > 0 && html`<p class="hint">The oldest ${count(now.evicted.hops)} hops, ${count(now.evicted.links)} links and ${count(now.evicted.paths)} paths had to make room.</p>`}
+		${then && html`<${Compared} graph=${graph} at=${moment_s(view.at) || Infinity} vs=${moment_s(view.vs)} />`}
+		${!paths.length ? filter ? html`<${Empty}>No path matches <q><bdi>${filter}</bdi></q>. <button type="button" onclick=${() => choose({ path: '' })}>Clear the filter</button></${Empty}>` : html`<${Empty}>No path was known at that time. Choose a later one.</${Empty}>`
+		: html`${big ? html`<${BigGraph} key=${view.draw} draw=${view.draw} ...${props} />` : html`<${Graph} ...${props} />`}<${Legend} scale=${props.scale} compare=${props.compare} /><${Twin} graph=${graph} paths=${paths} compare=${props.compare} />`}
 	</${Panel}>
 	${dst && html`<${Details} d=${one} dst=${dst} />`}
 	${paths.length > 0 && html`<${Table} graph=${graph} paths=${paths} dst=${dst} hop=${hop} sensors=${graph.sensors.length > 1} />`}`;
