@@ -3,8 +3,8 @@
  * Preloaded: the FAULT_AT-th call of FAULT_CALL fails with FAULT_ERRNO, and, with FAULT_ON, all that
  * follow.  Says so on stderr: a run that does not say it was a clean one.
  *
- * Of malloc, calloc and realloc only the program's own calls count: how libcurl, OpenSSL and yajl
- * bear it is not what is tested.
+ * Of malloc, calloc and realloc only the program's own calls count, and those of the libraries named in
+ * FAULT_LIBRARIES (a part of a file's name; "/": all).
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -23,22 +22,32 @@
 static char call[32];
 static long at;
 static int number, on, counted;
-static uintptr_t program, program_end;
+static struct { uintptr_t start, end; } ours[64];
+static unsigned n_ours;
 
-static void
-find_program(void)
+/* The program itself has no name here. */
+static int
+find_ours(struct dl_phdr_info *info, size_t size, void *arg)
 {
-	const ElfW(Phdr) *p = (const ElfW(Phdr) *)getauxval(AT_PHDR);
-	unsigned long n = getauxval(AT_PHNUM);
+	const char *libraries = arg;
 
-	for (unsigned long i = 0; i < n; i++) {
-		if (p[i].p_type == PT_PHDR)
-			program = (uintptr_t)p - p[i].p_vaddr;
+	(void)size;
+	if (n_ours == 64 || (*info->dlpi_name && (!libraries || !strstr(info->dlpi_name, libraries))) ||
+	    strstr(info->dlpi_name, "faults.so"))
+		return 0;
+	ours[n_ours].start = UINTPTR_MAX;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+
+		if (p->p_type != PT_LOAD)
+			continue;
+		if (info->dlpi_addr + p->p_vaddr < ours[n_ours].start)
+			ours[n_ours].start = info->dlpi_addr + p->p_vaddr;
+		if (info->dlpi_addr + p->p_vaddr + p->p_memsz > ours[n_ours].end)
+			ours[n_ours].end = info->dlpi_addr + p->p_vaddr + p->p_memsz;
 	}
-	for (unsigned long i = 0; i < n; i++) {
-		if (p[i].p_type == PT_LOAD && program + p[i].p_vaddr + p[i].p_memsz > program_end)
-			program_end = program + p[i].p_vaddr + p[i].p_memsz;
-	}
+	n_ours++;
+	return 0;
 }
 
 __attribute__((constructor)) static void
@@ -49,8 +58,8 @@ start(void)
 	snprintf(call, sizeof call, "%s", name ? name : "");
 	number = e ? atoi(e) : EIO;
 	on = getenv("FAULT_ON") != NULL;
+	dl_iterate_phdr(find_ours, getenv("FAULT_LIBRARIES"));
 	at = n ? atol(n) : 0;
-	find_program();
 }
 
 /* True when this one fails.  Standard streams do not count. */
@@ -139,7 +148,11 @@ unlinkat(int dirfd, const char *path, int flags)
 static int
 is_ours(void *caller)
 {
-	return (uintptr_t)caller >= program && (uintptr_t)caller < program_end;
+	for (unsigned i = 0; i < n_ours; i++) {
+		if ((uintptr_t)caller >= ours[i].start && (uintptr_t)caller < ours[i].end)
+			return 1;
+	}
+	return 0;
 }
 
 #define FAILS() (is_ours(__builtin_return_address(0)) && fails("malloc", -1))

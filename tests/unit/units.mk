@@ -7,6 +7,9 @@ extra_forwarder_batch = src/forwarder/pack.c
 extra_forwarder_queue = src/forwarder/batch.c src/forwarder/pack.c src/forwarder/line.c src/forwarder/segment.c src/forwarder/tally.c
 $O/unit/forwarder_queue: $(extra_forwarder_queue) src/forwarder/queue.c
 libs_forwarder_queue = -lyajl -lz $(zstd)
+extra_spool_sweep = src/forwarder/batch.c src/forwarder/pack.c src/forwarder/line.c src/forwarder/segment.c
+libs_spool_sweep = -lyajl -lz $(zstd)
+$O/unit/spool_sweep: $(extra_spool_sweep)
 libs_forwarder_reply = -lyajl
 extra_forwarder_deliver = src/forwarder/queue.c src/forwarder/pack.c src/forwarder/batch.c src/forwarder/line.c src/forwarder/backoff.c \
 	src/forwarder/rename.c src/forwarder/segment.c src/forwarder/tally.c
