@@ -20,6 +20,8 @@
 #include "query.h"
 #include "store.h"
 
+#define HTTP_BAD_REQUEST 400
+
 /* ---- the functions ---- */
 
 static int
@@ -172,6 +174,37 @@ get_metrics(struct api *a, const struct api_request *q, struct api_answer *r)
 	return 0;
 }
 
+static int
+get_destination(struct api *a, const struct api_request *q, struct api_answer *r)
+{
+	if (!q->params.dst[0])
+		return api_refuse(r, HTTP_BAD_REQUEST, "dst is missing: the destination's IP address");
+	return detail_write(a->store, &r->json, &q->params);
+}
+
+static int
+get_explore(struct api *a, const struct api_request *q, struct api_answer *r)
+{
+	struct explore_sent sent;
+	int e = explore_write(a->store, &r->json, &q->params, &sent);
+
+	r->type = sent.type;
+	r->download = sent.download;
+	r->next = sent.next;
+	if (sent.wrong)
+		r->status = HTTP_BAD_REQUEST;
+	return e;
+}
+
+static int
+get_explore_fields(struct api *a, const struct api_request *q, struct api_answer *r)
+{
+	(void)a;
+	(void)q;
+	explore_fields(&r->json);
+	return 0;
+}
+
 /* ---- the table ---- */
 
 #define OF_A_WINDOW (PARAM_WINDOW | PARAM_UNTIL | PARAM_SENSOR)
@@ -189,11 +222,11 @@ static const struct api_route routes[] = {
 	{ "/api/storage", API_GET, 0, 0, get_storage, 0 },
 	{ "/api/paths", API_GET, PARAM_LIMIT | PARAM_DST, 100, get_paths, 0 },
 	{ "/api/graph", API_GET, PARAM_LIMIT, 100, get_graph, 0 },
-	{ "/api/destination", API_GET, PARAM_DST | PARAM_PORT | PARAM_WINDOW | PARAM_UNTIL | PARAM_SENSOR, 0, detail_get, 0 },
+	{ "/api/destination", API_GET, PARAM_DST | PARAM_PORT | PARAM_WINDOW | PARAM_UNTIL | PARAM_SENSOR, 0, get_destination, 0 },
 	{ "/api/explore", API_GET,
 	  PARAM_Q | PARAM_COLS | PARAM_WINDOW | PARAM_UNTIL | PARAM_LIMIT | PARAM_BEFORE | PARAM_FORMAT | PARAM_SENSOR, 100,
-	  explore_get, 0 },
-	{ "/api/explore/fields", API_GET, 0, 0, explore_fields, 0 },
+	  get_explore, 0 },
+	{ "/api/explore/fields", API_GET, 0, 0, get_explore_fields, 0 },
 	{ "/api/geo", API_GET, 0, 0, get_geo, 0 },
 	{ "/api/session", API_GET, 0, 0, login_session, API_OPEN },
 	{ "/api/login", API_POST, 0, 0, login_in, API_OPEN },

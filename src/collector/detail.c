@@ -31,7 +31,6 @@
 #define SOURCES_KEPT 65536
 #define SHOWN 100
 #define SENSORS_KEPT 256
-#define HTTP_BAD_REQUEST 400
 
 /* What connections came to. */
 struct sums {
@@ -527,23 +526,21 @@ answer(struct detail *d, struct json *j)
 }
 
 int
-detail_get(struct api *api, const struct api_request *q, struct api_answer *a)
+detail_write(struct store *s, struct json *j, const struct params *params)
 {
-	struct detail d = { .store = api->store, .params = &q->params, .sources = { .width = sizeof(struct place) } };
+	struct detail d = { .store = s, .params = params, .sources = { .width = sizeof(struct place) } };
 	int r = -ENOMEM;
 
-	if (!q->params.dst[0])
-		return api_refuse(a, HTTP_BAD_REQUEST, "dst is missing: the destination's IP address");
 	hash_random(d.secret, sizeof d.secret);
-	d.w = window_of(d.store, q->params.window_s, q->params.until_us, 1);
-	d.sensor = question_sensor(d.store, q->params.sensor);
+	d.w = window_of(s, params->window_s, params->until_us, 1);
+	d.sensor = question_sensor(s, params->sensor);
 	d.points = calloc((size_t)d.w.points + 1, sizeof *d.points);
 	d.ports = calloc(PORTS_KEPT, sizeof *d.ports);
 	d.sensors = calloc(SENSORS_KEPT, sizeof *d.sensors);
 	if (d.points && d.ports && d.sensors)
 		r = add_all(&d);
 	if (!r)
-		r = answer(&d, &a->json);
+		r = answer(&d, j);
 	set_free(&d.sources);
 	free(d.source);
 	free(d.points);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * detail.h - all about one destination: how its connections went over time, both halves of their round trips, its
- * ports, who saw it, and who spoke to it.  A row of api.c.
+ * ports, who saw it, and who spoke to it.
  */
 #ifndef DETAIL_H
 #define DETAIL_H
 
-#include "api.h"
+#include "lib/json.h"
+#include "params.h"
+#include "store.h"
 
-/* GET /api/destination */
-api_fn detail_get;
+/* Of params: dst, which must be there, port, window, until, sensor.  Writes one object: 0 or as in query.h. */
+int detail_write(struct store *, struct json *, const struct params *);
 
 #endif

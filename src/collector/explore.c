@@ -29,7 +29,6 @@
 #define COLS_MAX 40
 #define KNOWN_SLOTS 1024
 #define DEFAULT_COLS "ts,type,sensor,src_ip,dst_ip,dst_port,state,verdict,rtt_us"
-#define HTTP_BAD_REQUEST 400
 
 /* ---- columns ---- */
 
@@ -564,13 +563,10 @@ put_record(struct search *s, struct json *j, int64_t id, int64_t rx_us, const ch
 
 /* ---- answers ---- */
 
-/* {"error", "in", "at", "expected"}; `expected` is ended by `n`. */
+/* {"error", "in", "at", "expected"}.  Always 1. */
 static int
-refuse(struct api_answer *a, const char *in, const char *why, size_t at, const struct filter_word *expected, size_t n)
+refuse(struct json *j, const char *in, const char *why, size_t at, const struct filter_word *expected, size_t n)
 {
-	struct json *j = &a->json;
-
-	json_begin(j, j->buf, j->size);
 	json_map(j, NULL);
 	json_str(j, "error", why, strlen(why));
 	json_raw_str(j, "in", in, strlen(in));
@@ -580,18 +576,17 @@ refuse(struct api_answer *a, const char *in, const char *why, size_t at, const s
 		json_str(j, NULL, expected[i].s, expected[i].n);
 	json_close(j);
 	json_close(j);
-	a->status = HTTP_BAD_REQUEST;
-	return 0;
+	return 1;
 }
 
 static int
-refuse_cols(struct api_answer *a, size_t at)
+refuse_cols(struct json *j, size_t at)
 {
 	struct filter_word words[N_COLUMNS];
 
 	for (size_t i = 0; i < N_COLUMNS; i++)
 		words[i] = (struct filter_word){ columns[i].name, strlen(columns[i].name) };
-	return refuse(a, "cols", "columns are names with commas between them, at most 40", at, words, N_COLUMNS);
+	return refuse(j, "cols", "columns are names with commas between them, at most 40", at, words, N_COLUMNS);
 }
 
 static int
@@ -617,47 +612,41 @@ answer_table(struct search *s, struct json *j)
 
 /* What does not fit, or takes too long, is left out, and the header says so. */
 static int
-answer_download(struct search *s, struct api_answer *a)
+answer_download(struct search *s, struct json *j, struct explore_sent *sent)
 {
 	int csv = !strcmp(s->params->format, "csv"), r;
 
-	a->type = csv ? "text/csv; charset=utf-8; header=present" : "application/x-ndjson";
-	a->download = csv ? "net-gazer.csv" : "net-gazer.ndjson";
+	sent->type = csv ? "text/csv; charset=utf-8; header=present" : "application/x-ndjson";
+	sent->download = csv ? "net-gazer.csv" : "net-gazer.ndjson";
 	for (unsigned i = 0; csv && i < s->cols.n; i++) {
-		put_bytes(&a->json, ",", i > 0);
-		put_bytes(&a->json, columns[s->cols.of[i]].name, strlen(columns[s->cols.of[i]].name));
+		put_bytes(j, ",", i > 0);
+		put_bytes(j, columns[s->cols.of[i]].name, strlen(columns[s->cols.of[i]].name));
 	}
 	if (csv)
-		put_bytes(&a->json, "\r\n", 2);
-	r = search(s, &a->json, csv ? put_record : put_line);
-	a->next = s->next;
-	return r ? r : a->json.bad ? -EIO : 0;
+		put_bytes(j, "\r\n", 2);
+	r = search(s, j, csv ? put_record : put_line);
+	sent->next = s->next;
+	return r ? r : j->bad ? -EIO : 0;
 }
 
 /* 0; 1: the answer says what is wrong with the question. */
 static int
-begin(struct search *s, struct api_answer *a)
+begin(struct search *s, struct json *j)
 {
 	static const uint8_t types[FILTER_TABLES] = { REPORT_CONN, REPORT_ATTEMPT, REPORT_TRACE };
 	const struct params *p = s->params;
 	struct filter_error wrong;
 	size_t at;
 
-	if (filter_parse(&s->filter, p->q, strlen(p->q), &wrong)) {
-		refuse(a, "q", wrong.why, wrong.at, wrong.expected, wrong.n_expected);
-		return 1;
-	}
-	if (read_cols(&s->cols, p->cols[0] ? p->cols : DEFAULT_COLS, &at)) {
-		refuse_cols(a, at);
-		return 1;
-	}
+	if (filter_parse(&s->filter, p->q, strlen(p->q), &wrong))
+		return refuse(j, "q", wrong.why, wrong.at, wrong.expected, wrong.n_expected);
+	if (read_cols(&s->cols, p->cols[0] ? p->cols : DEFAULT_COLS, &at))
+		return refuse_cols(j, at);
 	for (int t = 0; t < FILTER_TABLES; t++) {
 		s->may[t] = filtersql_make(&s->sql[t], &s->filter, (enum filter_table)t, 6);
 		s->type[t] = blocks_term(BLOCKS_TYPE, &types[t], 1);
-		if (s->may[t] < 0) {
-			refuse(a, "q", "too much for one question", 0, NULL, 0);
-			return 1;
-		}
+		if (s->may[t] < 0)
+			return refuse(j, "q", "too much for one question", 0, NULL, 0);
 	}
 	if (p->sensor[0])
 		s->sensor = blocks_term(BLOCKS_SENSOR, p->sensor, strlen(p->sensor));
@@ -668,28 +657,29 @@ begin(struct search *s, struct api_answer *a)
 }
 
 int
-explore_get(struct api *api, const struct api_request *q, struct api_answer *a)
+explore_write(struct store *store, struct json *j, const struct params *asked, struct explore_sent *sent)
 {
 	struct search *s = calloc(1, sizeof *s);
-	struct params params = q->params;
+	struct params params = *asked;
+	size_t days = days_n(store_days(store));
 	int r = -ENOMEM, e;
 
+	*sent = (struct explore_sent){ .wrong = 0 };
 	if (!s)
 		return r;
-	s->store = api->store;
+	s->store = store;
 	s->params = &params;
 	if (strcmp(params.format, "json") && !(params.given & PARAM_LIMIT))
 		params.limit = INT64_MAX; /* as much as an answer holds */
-	r = begin(s, a);
-	if (r) {
+	sent->wrong = begin(s, j);
+	if (sent->wrong) {
 		free(s);
 		return 0;
 	}
-	s->shelf = calloc(days_n(store_days(s->store)) + 1, sizeof *s->shelf);
-	r = -ENOMEM;
+	s->shelf = calloc(days + 1, sizeof *s->shelf);
 	if (s->shelf)
-		r = strcmp(params.format, "json") ? answer_download(s, a) : answer_table(s, &a->json);
-	for (size_t i = 0; s->shelf && i < days_n(store_days(s->store)); i++) {
+		r = strcmp(params.format, "json") ? answer_download(s, j, sent) : answer_table(s, j);
+	for (size_t i = 0; s->shelf && i < days; i++) {
 		e = shelf_close(&s->shelf[i]);
 		r = e ? e : r;
 	}
@@ -699,14 +689,11 @@ explore_get(struct api *api, const struct api_request *q, struct api_answer *a)
 	return r;
 }
 
-int
-explore_fields(struct api *api, const struct api_request *q, struct api_answer *a)
+void
+explore_fields(struct json *j)
 {
 	static const char *const of[FILTER_TABLES] = { "conn", "attempt", "trace" };
-	struct json *j = &a->json;
 
-	(void)api;
-	(void)q;
 	json_map(j, NULL);
 	json_list(j, "fields");
 	for (size_t i = 0; i < filter_fields_n; i++) {
@@ -768,5 +755,4 @@ explore_fields(struct api *api, const struct api_request *q, struct api_answer *
 	}
 	json_close(j);
 	json_close(j);
-	return 0;
 }
