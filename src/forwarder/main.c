@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * forwarder - report lines from a pipe (fd 0) to a collector, over HTTP(S).  The parent starts it
- * with its settings on fd 3 (worker.h); by hand: forwarder -f SETTINGS < LINES.
+ * with its settings on fd 3 (worker.h); by hand: forwarder -f SETTINGS < LINES.  `forwarder --enroll` is
+ * enroll.c.
  *
  *   pipe -> batch -> queue -> deliver -> upload -> reply -> deliver
  *                      |
@@ -9,6 +10,7 @@
  */
 #include "batch.h"
 #include "deliver.h"
+#include "enroll.h"
 #include "lib/lean.h"
 #include "lib/log.h"
 #include "lib/loop.h"
@@ -344,6 +346,8 @@ main(int argc, char **argv)
 	char err[512];
 	int r;
 
+	if (argc > 1 && !strcmp(argv[1], "--enroll"))
+		return enroll_main(argc - 1, argv + 1);
 	lean_start();
 	log_init("forwarder", LOG_L_INFO);
 	read_settings(argc, argv, &f.settings);

@@ -102,6 +102,24 @@ become_ctl(char **argv)
 	fatal("%s: %s", path, strerror(errno));
 }
 
+/* `net-gazer enroll ...`: the forwarder alone speaks HTTP. */
+static void
+become_forwarder(char **argv)
+{
+	char self[PATH_MAX], path[PATH_MAX + sizeof "/forwarder"] = LIBEXECDIR "/forwarder";
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+	argv[0] = (char *)"forwarder";
+	argv[1] = (char *)"--enroll";
+	execv(path, argv);
+	if (errno == ENOENT && n > 0) { /* not installed: from the tree that it was built in */
+		self[n] = 0;
+		snprintf(path, sizeof path, "%s/forwarder", dirname(self));
+		execv(path, argv);
+	}
+	fatal("%s: %s", path, strerror(errno));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -113,6 +131,8 @@ main(int argc, char **argv)
 	status_remember();
 	if (argc > 1 && !strcmp(argv[1], "trace"))
 		become_ctl(argv);
+	if (argc > 1 && !strcmp(argv[1], "enroll"))
+		become_forwarder(argv);
 	run.plan = plan_load(argc, argv, err, sizeof err);
 	if (!run.plan)
 		fatal("%s", err);

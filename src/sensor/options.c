@@ -376,8 +376,10 @@ options_print_help(void)
 {
 	puts("usage: net-gazer [-c FILE] [-i IFACE]... [-v]... [-r FILE] [-n] [-h] [-V] [--OPTION VALUE]...\n"
 	     "       net-gazer trace HOST[:PORT] [OPTION]...\n"
+	     "       net-gazer enroll URL CODE [OPTION]...\n"
 	     "Reports the TCP handshakes that this machine's firewall sees, as JSON lines.\n"
 	     "trace: shows the path to a host, see net-gazerctl(8).\n"
+	     "enroll: makes this machine a sensor of a collector.\n"
 	     "\n"
 	     "  -n, --check                check the configuration, say so, and end\n"
 	     "  -v                         say more (debugging)\n"

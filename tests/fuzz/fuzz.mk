@@ -34,3 +34,6 @@ $O/fuzz/unpack: src/collector/gunzip.c src/collector/unzstd.c
 extra_explore_filter = src/collector/blocks.c src/collector/field.c src/collector/filter.c src/collector/filtersql.c src/collector/report.c src/collector/text.c
 libs_explore_filter = -lsqlite3
 $O/fuzz/explore_filter: $(extra_explore_filter)
+extra_form = src/collector/access.c src/collector/dbfile.c
+libs_form = -lyajl -lsqlite3 -lgnutls
+$O/fuzz/form: src/collector/form.c $(extra_form)

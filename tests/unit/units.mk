@@ -22,6 +22,8 @@ libs_collector_unzstd = $(zstd)
 extra_collector_validate = src/collector/report.c src/collector/text.c
 libs_collector_validate = -lyajl -lm
 extra_collector_params = src/collector/report.c src/collector/text.c
+extra_collector_gate = src/collector/dbfile.c
+libs_collector_gate = -lsqlite3 -lyajl -lgnutls
 extra_collector_live = src/collector/report.c
 extra_collector_store = src/collector/addrinfo.c src/collector/names.c src/collector/blocks.c src/collector/column.c src/collector/few.c src/collector/days.c src/collector/dbfile.c src/collector/paths.c src/collector/report.c \
 	src/collector/rollup.c src/collector/rtt.c src/collector/runs.c src/collector/seqs.c src/collector/text.c src/collector/upgrade.c \
