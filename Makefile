@@ -65,7 +65,7 @@ ldflags      = -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--as-needed,-
 Q            = $(if $(V),,@printf '  %-7s %s\n' $(1) $(@:$(O)/%=%);)
 
 pc           = $(shell $(PKG_CONFIG) --$(1) $(2) 2>/dev/null)
-pc_cflags   := $(call pc,cflags,libmnl libnftnl libconfuse libpcap libcurl libmicrohttpd gnutls libargon2 sqlite3 yajl libseccomp zlib)
+pc_cflags   := $(call pc,cflags,libmnl libnftnl libconfuse $(if $(filter yes,$(WITH_REPLAY)),libpcap) libcurl libmicrohttpd gnutls libargon2 sqlite3 yajl libseccomp zlib)
 zstd        := $(if $(filter yes,$(WITH_ZSTD)),$(call pc,libs,libzstd))
 
 objs         = $(patsubst src/%.c,$O/obj/%.o,$(wildcard src/$(1)/*.c))
@@ -73,7 +73,9 @@ lib         := $(O)/obj/lib.a
 plugins     := $(patsubst plugins/%.c,$O/plugins/%.so,$(wildcard plugins/*.c))
 units       := $(patsubst tests/unit/%.c,$O/unit/%,$(wildcard tests/unit/*.c))
 fuzzers     := $(patsubst tests/fuzz/%.c,$O/fuzz/%,$(wildcard tests/fuzz/*.c))
-sensor      := $(O)/net-gazer $(O)/analyzer $(O)/replay $(O)/forwarder $(O)/prober $(O)/net-gazerctl
+# no: without -r, and without libpcap.
+WITH_REPLAY ?= yes
+sensor      := $(O)/net-gazer $(O)/analyzer $(if $(filter yes,$(WITH_REPLAY)),$(O)/replay) $(O)/forwarder $(O)/prober $(O)/net-gazerctl
 collector   := $(O)/net-gazer-collector $(O)/geo
 mans        := $(wildcard docs/man/*.[1-9])
 
@@ -205,13 +207,18 @@ uninstall:                              ## the reverse; configuration stays
 	rm -f $(addprefix $(DESTDIR)$(PLUGINDIR)/,$(notdir $(plugins)))
 	-rmdir $(DESTDIR)$(PLUGINDIR) $(DESTDIR)$(dir $(PLUGINDIR)) 2>/dev/null
 	for m in $(mans); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
-deb: deps                               ## Debian packages, into $O/deb
+check-portability:                      ## packages, other libraries and machines: minutes, in qemu
+	@.ci/deps portability
+	@+$(MAKE) --no-print-directory CI=1 all
+	@O=$(abspath $O) $(PYTHON) -m pytest -q -rP -p no:cacheprovider tests/portability/portable_*.py $(PYTEST)
+deb:                                    ## Debian packages, into $O/deb
+	@.ci/deps portability
 	@+$(MAKE) --no-print-directory -f etc/debian/build.mk O=$(abspath $O) VERSION=$(VERSION)
 clean:                                  ## remove what was built
 	rm -rf $O
 help:                                   ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
-.PHONY: all sensor run demo deps units fuzzers check check-unit fuzz soak bench bench-trace bench-collector lint \
+.PHONY: all sensor run demo deps units fuzzers check check-unit check-portability fuzz soak bench bench-trace bench-collector lint \
 	install uninstall deb clean help
 .SECONDARY:
 -include $(shell find $O -type f -name '*.d' 2>/dev/null)
