@@ -21,6 +21,7 @@ BOTH(app_js);
 BOTH(destinations_js);
 BOTH(inbound_js);
 BOTH(paths_js);
+BOTH(map_js);
 BOTH(explore_js);
 BOTH(sensors_js);
 BOTH(app_css);
@@ -46,6 +47,7 @@ static struct {
 	ZIPPED("/destinations.js", SCRIPT, destinations_js),
 	ZIPPED("/inbound.js", SCRIPT, inbound_js),
 	ZIPPED("/paths.js", SCRIPT, paths_js),
+	ZIPPED("/map.js", SCRIPT, map_js),
 	ZIPPED("/explore.js", SCRIPT, explore_js),
 	ZIPPED("/sensors.js", SCRIPT, sensors_js),
 	ZIPPED("/app.css", "text/css; charset=utf-8", app_css),

@@ -7,6 +7,7 @@ export const PAGES = [
 	{ id: 'now', name: 'Now', keys: ['q'], window: true },
 	{ id: 'destinations', name: 'Destinations', keys: ['by', 'q', 'sort', 'dst', 'port'], window: true, load: () => import('./destinations.js') },
 	{ id: 'paths', name: 'Paths', keys: ['path', 'dst', 'hop', 'at', 'vs', 'span', 'by', 'lanes', 'n', 'draw', 'cy'], window: false, load: () => import('./paths.js') },
+	{ id: 'map', name: 'Map', keys: ['by', 'cc'], window: true, load: () => import('./map.js') },
 	{ id: 'inbound', name: 'Inbound', keys: ['q', 'port'], window: true, load: () => import('./inbound.js') },
 	{ id: 'explore', name: 'Explore', keys: ['q', 'cols', 'sort'], window: true, load: () => import('./explore.js') },
 	{ id: 'sensors', name: 'Sensors', keys: [], window: false, without_sensors: true, load: () => import('./sensors.js') },
