@@ -70,6 +70,7 @@ enum api_kind {
 
 /* api_route.flags */
 #define API_OPEN 1 /* without login */
+#define API_KEEP 4 /* the same answer as long as the reports, the second and the parameters are: answers.h */
 #define API_CSRF 2 /* changes something: needs the X-CSRF-Token of GET /api/session */
 
 struct api_route {

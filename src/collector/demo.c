@@ -411,6 +411,12 @@ make_all(struct demo *d, int64_t conns)
 		r = make_stat(d, i, d->now_us - 300000);
 	if (!r && d->in_batch)
 		r = store_commit(d->store);
+	while (!r) { /* as the collector would have by now */
+		r = store_trim(d->store, d->now_us);
+		if (r <= 0)
+			break;
+		r = 0;
+	}
 	return r;
 }
 

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "api.h"
+#include "answers.h"
 #include "asset.h"
 #include "gate.h"
 #include "gunzip.h"
@@ -104,6 +105,7 @@ struct exchange {
 	struct exchange *next, *prev; /* among those that wait for api_done() */
 	int result;
 	int waits;
+	char key[ANSWERS_KEY_MAX]; /* "": the answer is not kept */
 };
 
 struct stream {
@@ -134,6 +136,7 @@ struct http {
 	int64_t ping_us;
 	struct api api;
 	int closing;
+	struct answers answers;
 	char *answer;        /* INTAKE_ANSWER_MAX */
 	struct log_limit said;
 };
@@ -265,6 +268,7 @@ reply_store_error(struct http *h, struct MHD_Connection *c, int r)
 		return reply_error(c, MHD_HTTP_SERVICE_UNAVAILABLE,
 				   "the database is busy, or the question took too long: ask for less");
 	case -EUCLEAN:
+		answers_clear(&h->answers);
 		if (store_recover(h->setup.store, clock_wall_us()))
 			loop_stop(h->setup.loop, 1); /* no database, no collector */
 		return reply_error(c, MHD_HTTP_SERVICE_UNAVAILABLE, "the database was damaged; try again");
@@ -486,6 +490,7 @@ struct params_reader {
 	struct params *params;
 	int64_t now_us;
 	const char *wrong;
+	char *key;           /* minute, path and parameters as they came, ANSWERS_KEY_MAX; "": too long to be kept */
 };
 
 static enum MHD_Result
@@ -493,7 +498,11 @@ read_param(void *arg, enum MHD_ValueKind kind, const char *name, const char *val
 {
 	struct params_reader *r = arg;
 
+	size_t n = strlen(r->key);
+
 	(void)kind;
+	if (n && snprintf(r->key + n, ANSWERS_KEY_MAX - n, "&%s=%s", name, value ? value : "") >= (int)(ANSWERS_KEY_MAX - n))
+		r->key[0] = 0;
 	r->wrong = params_add(r->params, r->route->takes, name, value, r->now_us);
 	return r->wrong ? MHD_NO : MHD_YES;
 }
@@ -543,6 +552,9 @@ reply_exchange(struct request *q, struct MHD_Connection *c)
 		return reply_store_error(q->http, c, x->result ? x->result : -EIO);
 	if (!answer->type)
 		answer->json.buf[answer->json.len++] = '\n';
+	if (x->key[0] && !answer->type && !answer->download && answer->status == MHD_HTTP_OK)
+		answers_put(&q->http->answers, x->key, store_last_id(q->http->setup.store), clock_mono_us(),
+			    answer->json.buf, answer->json.len);
 	less = realloc(answer->json.buf, answer->json.len + 1);
 	r = MHD_create_response_from_buffer(answer->json.len, less ? less : answer->json.buf, MHD_RESPMEM_MUST_FREE);
 	answer->json.buf = NULL;
@@ -555,6 +567,18 @@ reply_exchange(struct request *q, struct MHD_Connection *c)
 	if (r && answer->cookie[0])
 		MHD_add_response_header(r, MHD_HTTP_HEADER_SET_COOKIE, answer->cookie);
 	return reply(c, answer->status, r, answer->type ? answer->type : "application/json", "no-store");
+}
+
+/* One of the last second's; MHD_NO: there is none. */
+static enum MHD_Result
+reply_again(struct http *h, const struct exchange *x, struct MHD_Connection *c)
+{
+	size_t n = 0;
+	const char *bytes = x->key[0] ? answers_find(&h->answers, x->key, store_last_id(h->setup.store), clock_mono_us(), &n)
+				      : NULL;
+
+	return bytes ? reply(c, MHD_HTTP_OK, MHD_create_response_from_buffer(n, (void *)(uintptr_t)bytes, MHD_RESPMEM_MUST_COPY),
+			     "application/json", "no-store") : MHD_NO;
 }
 
 static enum MHD_Result
@@ -577,10 +601,17 @@ reply_api(struct request *q, struct MHD_Connection *c)
 	x->asked.body_n = q->len;
 	x->asked.asker = &q->asker;
 	reader.params = &x->asked.params;
+	reader.key = x->key;
+	if (q->route->flags & API_KEEP)
+		snprintf(x->key, sizeof x->key, "%lld%s", (long long)(reader.now_us / 60000000), q->route->path); /* windows end with the minute */
+	else if (q->route->kind == API_POST)
+		answers_clear(&h->answers);
 	params_begin(reader.params, q->route->limit, reader.now_us);
 	MHD_get_connection_values(c, MHD_GET_ARGUMENT_KIND, read_param, &reader);
 	if (reader.wrong)
 		return reply_error(c, MHD_HTTP_BAD_REQUEST, reader.wrong);
+	if (reply_again(h, x, c) == MHD_YES)
+		return MHD_YES;
 	h->api.connections = h->n_clients;
 	h->api.streams = h->n_streams;
 	x->result = q->route->fn(&h->api, &x->asked, &x->answer);
@@ -1154,6 +1185,7 @@ http_stop(struct http *h)
 	MHD_run(h->daemon);
 	MHD_run(h->daemon);
 	MHD_stop_daemon(h->daemon);
+	answers_clear(&h->answers);
 	free(h->answer);
 	free(h);
 }

@@ -14,7 +14,7 @@
 
 #define LIVE_REACH 500    /* events kept: for streams that are behind, and for Last-Event-ID */
 #define LIVE_PER_S 50     /* conn events a second; others have the same budget once more */
-#define LIVE_STREAMS 64
+#define LIVE_STREAMS 128
 
 struct live;
 

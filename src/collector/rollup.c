@@ -19,6 +19,7 @@
 #define SAMPLES 4096
 #define DOORS 4096
 #define MINUTE_US 60000000LL
+#define TRIM_STEP 10 /* minutes, hours or days that go at once */
 /* An hour or a day is cut so long after its end: what comes late is there by then. */
 #define LATE_S 600
 
@@ -92,7 +93,7 @@ const char rollup_schema[] =
 	"INSERT INTO " table " SELECT ?3, at / ?3 * ?3, " key ", " sums " FROM " table \
 	" WHERE span = 60 AND at >= ?1 AND at < ?2 GROUP BY at / ?3, " key merge
 #define OLDEST(table) "SELECT min(at) FROM " table " WHERE span = ?1"
-#define TRIM(table) "DELETE FROM " table " WHERE span = ?1 AND at = ?2"
+#define TRIM(table) "DELETE FROM " table " WHERE span = ?1 AND at < ?2"
 #define OF_IT " WHERE span = ?1 AND at = ?2 "
 /* Neither the busiest nor the rest itself. */
 #define BEHIND(table, some, key, rank) \
@@ -559,8 +560,9 @@ rollup_trim(struct rollup *u, enum rollup_table table, int span, int64_t before_
 
 	if (r || at >= before_s)
 		return r;
+	at += TRIM_STEP * span;
 	sqlite3_bind_int64(u->stmt[ROLLUP_TRIM + table], 1, span);
-	sqlite3_bind_int64(u->stmt[ROLLUP_TRIM + table], 2, at);
+	sqlite3_bind_int64(u->stmt[ROLLUP_TRIM + table], 2, at < before_s ? at : before_s);
 	*more = 1;
 	return step(u, ROLLUP_TRIM + (int)table);
 }

@@ -67,8 +67,8 @@ int rollup_fold(struct rollup *, int64_t minute);
 /* Hours and days hold what is before this (seconds), minutes alone what is not. */
 int64_t rollup_folded(struct rollup *);
 
-/* Removes the oldest minute (span 60), hour (3600) or day (86400) of a table, if it began before `before_s`;
- * *more: it did.  0 or an SQLite code. */
+/* Removes some of the oldest minutes (span 60), hours (3600) or days (86400) of a table that began before `before_s`;
+ * *more: there were some.  0 or an SQLite code. */
 int rollup_trim(struct rollup *, enum rollup_table, int span, int64_t before_s, int *more);
 /* Keeps the busiest rows of the next hour or day that is over; *more: there was one.  0 or an SQLite code. */
 int rollup_cut(struct rollup *, int span, int *more);

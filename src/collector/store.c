@@ -671,3 +671,9 @@ store_sizes(struct store *s)
 				     .main_bytes = in_main, .last_id = s->committed_id,
 				     .damaged = s->aside + days_damaged(s->days) };
 }
+
+int64_t
+store_last_id(const struct store *s)
+{
+	return s->committed_id;
+}

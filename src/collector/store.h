@@ -74,6 +74,8 @@ void store_rollback(struct store *);
 int store_trim(struct store *, int64_t now_us);
 
 struct store_sizes store_sizes(struct store *);
+/* Of the newest report: the part of it that costs nothing. */
+int64_t store_last_id(const struct store *);
 
 /* For query.c and its like.  Folded: see rollup.h. */
 int64_t store_folded(struct store *);
