@@ -212,6 +212,7 @@ put_row(struct json *j, const struct list *l, const struct destination *d, int t
 	if (trend)
 		json_int(j, "trend", d->before);
 	json_time(j, "last_ts", d->last_us);
+	addrinfo_add(store_addrs(l->store), j, "dst", d->place->ip);
 	json_close(j);
 }
 

@@ -35,7 +35,7 @@
 #define PLACES_PATIENCE_US 5000000
 #define NAMES_PATIENCE_US 30000000
 #define FORGET_US 600000000   /* what was seen: so that what is too old is asked again */
-#define WALK_AGAIN_US 60000000
+#define WALK_AGAIN_US 5000000
 #define FAILED_TTL_S 900
 
 /* What is walked over, newest first.  The index of each begins with these columns. */

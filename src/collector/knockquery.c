@@ -136,7 +136,7 @@ find_sources(struct store *s, struct sources *l, const struct ask *ask, const st
 }
 
 static void
-put_source(struct json *j, const char *ip, const struct source *a)
+put_source(struct json *j, struct store *s, const char *ip, const struct source *a)
 {
 	json_map(j, NULL);
 	json_str(j, "src_ip", ip, strlen(ip));
@@ -151,6 +151,7 @@ put_source(struct json *j, const char *ip, const struct source *a)
 	question_word(j, "kind", REPORT_WORDS_KIND, a->kind);
 	json_time(j, "first_ts", a->first_us);
 	json_time(j, "last_ts", a->last_us);
+	addrinfo_add(store_addrs(s), j, "src", ip);
 	json_close(j);
 }
 
@@ -170,7 +171,7 @@ knockquery_sources(struct store *s, struct json *j, const struct ask *ask)
 	window_put(j, &w);
 	json_list(j, "attempts");
 	for (size_t i = 0; order && i < l.places.n && i < (size_t)ask->limit && question_room(j); i++)
-		put_source(j, order[i].place->ip, &l.of[order[i].at]);
+		put_source(j, s, order[i].place->ip, &l.of[order[i].at]);
 	json_close(j);
 	if (l.rest)
 		json_int(j, "rest_count", l.rest);

@@ -247,6 +247,7 @@ query_failures(struct store *s, struct json *j, const struct ask *ask)
 		json_int(j, "count", one->count);
 		json_int(j, "src_n", one->src_n);
 		json_time(j, "last_ts", one->last_us);
+		addrinfo_add(store_addrs(s), j, "dst", list[i].place->ip);
 		json_close(j);
 	}
 	json_close(j);
