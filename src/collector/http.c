@@ -39,6 +39,7 @@
 
 #define SILENCE_S 30        /* libmicrohttpd closes then */
 #define HEAD_US 15000000    /* from the end of the last request, or the accept, to a whole head */
+#define HEAD_CROWDED_US 2000000 /* the same, while three quarters of the connections are taken */
 #define BODY_US 30000000
 #define REPLY_US 120000000
 #define PING_US 15000000
@@ -1014,8 +1015,12 @@ sweep(struct http *h, int64_t now_us)
 {
 	static const int64_t allowed_us[] = { HEAD_US, BODY_US, REPLY_US, INT64_MAX };
 
+	int crowded = h->n_clients > h->setup.connections / 4 * 3;
+
 	for (struct client *c = h->clients.next; c != &h->clients; c = c->next) {
-		if (now_us - c->since_us <= allowed_us[c->phase])
+		int64_t allowed = crowded && c->phase == PHASE_HEAD ? HEAD_CROWDED_US : allowed_us[c->phase];
+
+		if (now_us - c->since_us <= allowed)
 			continue;
 		/* libmicrohttpd sees the end of the connection, and ends the request. */
 		shutdown(c->fd, SHUT_RDWR);
