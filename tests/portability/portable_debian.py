@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 
 import pytest
@@ -62,6 +63,25 @@ def debian_machine(debs, tmp_path):
         assert all(ok for ok, _ in found.values()), {name: why for name, (ok, why) in found.items() if not ok}
         assert len(found) >= least
     return boot
+
+
+def test_document(machine, tmp_path):
+    """Each command of docs/DEBIAN.md, in its order, on a machine that has what the packages need but not the packages."""
+    text = (ng.TOP / "docs/DEBIAN.md").read_text(encoding="utf-8")
+    commands = "".join(re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S)).splitlines()
+    assert len(commands) > 20
+    script = ["#!/bin/bash", ". /root/vm-lib.sh", "ip link set lo up", "cd /root",
+              # Of the machine before: the packages came into it with all that they need.
+              "dpkg -P net-gazer net-gazer-collector >/dev/null",
+              "sudo() { \"$@\"; }; export -f sudo soon"]
+    for n, command in enumerate(commands):
+        # Services take their time to start, on this machine more than on any other.
+        retried = "soon " if re.match(r"(curl|systemctl is-active|sudo net-gazerctl)", command) else ""
+        script += ["cat >/root/command <<'END'", command, "END", f"check 'line {n + 1}' {retried}bash -e /root/command"]
+    script += [f"echo {shlex.quote('commands: ' + str(len(commands)))}", "echo 'ok end'"]
+    path = tmp_path / "document.sh"
+    path.write_text("\n".join(script) + "\n", encoding="utf-8")
+    machine(path, len(commands) + 1)
 
 
 def test_systemd(machine):
