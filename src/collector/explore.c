@@ -28,6 +28,9 @@
 #define LOOK_US 150000
 #define COLS_MAX 40
 #define KNOWN_SLOTS 1024
+/* Addresses of a country or system that blocks are asked for; and of all values together. */
+#define FEW 64
+#define FEW_ALL 1024
 #define DEFAULT_COLS "ts,type,sensor,src_ip,dst_ip,dst_port,state,verdict,rtt_us"
 
 /* ---- columns ---- */
@@ -130,6 +133,8 @@ struct search {
 	struct filtersql_arg arg;
 	int may[FILTER_TABLES]; /* something in this table can match */
 	uint32_t type[FILTER_TABLES], sensor; /* terms */
+	uint32_t few[FEW_ALL];
+	unsigned n_few;
 	int64_t from_us, until_us;
 	struct cols cols;
 	struct known *known_of; /* KNOWN_SLOTS, made when one is asked for */
@@ -176,6 +181,62 @@ known(void *arg, const char *ip, const char *what, sqlite3_context *c)
 	} else if (text[0]) {
 		sqlite3_result_text(c, text, -1, SQLITE_TRANSIENT);
 	}
+}
+
+/* The addresses that a value is of, if there are few. */
+static void
+narrow_value(struct search *s, struct question *q, const struct filter_field *field, struct filter_value *v)
+{
+	uint32_t *of = s->few + s->n_few;
+	unsigned n = 0;
+
+	if (s->n_few + FEW > FEW_ALL)
+		return;
+	question_again(q);
+	if (field->type == FILTER_NUMBER)
+		sqlite3_bind_int64(q->stmt, 1, v->number);
+	else
+		sqlite3_bind_text(q->stmt, 1, v->text, (int)v->n, SQLITE_STATIC);
+	sqlite3_bind_int(q->stmt, 2, FEW + 1);
+	while (n <= FEW && question_next(q)) {
+		const char *ip = (const char *)sqlite3_column_text(q->stmt, 0);
+
+		if (ip && n < FEW)
+			of[n] = blocks_term(BLOCKS_IP, ip, (size_t)sqlite3_column_bytes(q->stmt, 0));
+		n++;
+	}
+	if (n > FEW)
+		return;
+	v->of = of;
+	v->n_of = n;
+	v->few = 1;
+	s->n_few += n;
+}
+
+/* Countries, systems, cities: blocks know addresses alone. */
+static int
+narrow(struct search *s)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < s->filter.n_nodes && !r; i++) {
+		const struct filter_node *node = &s->filter.node[i];
+		const char *known_as = node->kind == FILTER_TEST ? filter_known(node->field) : NULL;
+		struct question q;
+		char *sql;
+
+		if (!known_as || (node->op != FILTER_EQ && node->op != FILTER_IN))
+			continue;
+		sql = sqlite3_mprintf("SELECT ip FROM addr WHERE %s = ?1 LIMIT ?2", known_as);
+		if (!sql)
+			return -ENOMEM;
+		question_open(&q, s->store, sql);
+		for (unsigned k = 0; k < node->b; k++)
+			narrow_value(s, &q, node->field, &s->filter.value[node->a + k]);
+		r = question_close(&q);
+		sqlite3_free(sql);
+	}
+	return r;
 }
 
 static int
@@ -678,6 +739,8 @@ explore_write(struct store *store, struct json *j, const struct params *asked, s
 	}
 	s->shelf = calloc(days + 1, sizeof *s->shelf);
 	if (s->shelf)
+		r = narrow(s);
+	if (!r)
 		r = strcmp(params.format, "json") ? answer_download(s, j, sent) : answer_table(s, j);
 	for (size_t i = 0; s->shelf && i < days; i++) {
 		e = shelf_close(&s->shelf[i]);

@@ -761,6 +761,24 @@ filter_parse(struct filter *f, const char *text, size_t n, struct filter_error *
 
 /* ---- blocks ---- */
 
+const char *
+filter_known(const struct filter_field *field)
+{
+	return strchr(field->sql[FILTER_CONN] ? field->sql[FILTER_CONN] : "", '@') ? field->name + strlen("dst_") : NULL;
+}
+
+static int
+value_may(const struct filter_value *v, const struct block *b)
+{
+	if (!v->few)
+		return !v->term || blocks_has(b, v->term);
+	for (unsigned i = 0; i < v->n_of; i++) {
+		if (blocks_has(b, v->of[i]))
+			return 1;
+	}
+	return 0;
+}
+
 static int
 test_may(const struct filter *f, const struct filter_node *node, const struct block *b)
 {
@@ -771,10 +789,10 @@ test_may(const struct filter *f, const struct filter_node *node, const struct bl
 			return b->rtt_max_us >= v->number + (node->op == FILTER_GT);
 		return 1;
 	}
-	if (!node->field->term || (node->op != FILTER_EQ && node->op != FILTER_IN))
+	if (node->op != FILTER_EQ && node->op != FILTER_IN)
 		return 1;
 	for (unsigned i = 0; i < node->b; i++) {
-		if (!v[i].term || blocks_has(b, v[i].term))
+		if (value_may(&v[i], b))
 			return 1;
 	}
 	return 0;

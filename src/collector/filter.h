@@ -71,6 +71,11 @@ struct filter_value {
 	struct addr_prefix net; /* ADDRESS and HOP, but with ~ */
 	int single;             /* it is one address */
 	uint32_t term;          /* when the field has some; not of a network */
+	/* Of what is known of addresses: those that have it, as terms, when they are few.  explore.c asks the table of
+	 * addresses. */
+	const uint32_t *of;
+	unsigned n_of;
+	int few;
 };
 
 enum filter_kind { FILTER_AND, FILTER_OR, FILTER_NOT, FILTER_TEST };
@@ -106,6 +111,9 @@ struct filter_error {
 
 /* 0 or -EINVAL.  The text need not stay. */
 int filter_parse(struct filter *, const char *text, size_t n, struct filter_error *);
+
+/* "cc", "asn", "as_org", "city" when the field is one that the table of addresses knows, or NULL. */
+const char *filter_known(const struct filter_field *);
 
 /* Whether a report of the block may match. */
 int filter_may(const struct filter *, const struct block *);

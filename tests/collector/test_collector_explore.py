@@ -283,6 +283,29 @@ def test_destination(world):
         check_destination(answer, conns)
 
 
+def test_what_is_known_of_addresses(tmp_path):
+    """Countries and systems: the collector's own table of addresses, of which this test writes two rows."""
+    start, rare = now_us() - 100000000, (10, 9000)
+    reports = [conn(i + 1, ts_us=start + i, dst_ip="198.51.100.77" if i in rare else "192.0.2.1", src_ip="10.0.0.1") for i in range(13000)]
+    with Collector(tmp_path) as c:
+        for i in range(0, len(reports), 2600):
+            stored(c, reports[i:i + 2600])
+        c.stop()
+        with sqlite3.connect(tmp_path / "collector/net-gazer.db") as db:
+            assert db.execute("DELETE FROM addr").rowcount >= 0
+            db.executemany("INSERT INTO addr (ip, cc, asn, as_org, city, looked_us) VALUES (?, ?, ?, ?, ?, 1)",
+                           (("198.51.100.77", "DE", 64500, "Example <b>", "K\u00f6ln"), ("192.0.2.1", "FR", 64501, "Other", None)))
+        c.start()
+        for q in ("dst_cc = DE", "dst.as = AS64500", "dst.as in (1, 64500)", 'dst.city = "K\u00f6ln"', 'dst.org ~ "*<b>"',
+                  "not cc = FR", "cc != FR", "dst.as < 64501"):
+            answer = find(c, q, cols="id,dst_cc,dst_asn,dst_as_org,dst_city")
+            assert answer["rows"] == [[i + 1, "DE", 64500, "Example <b>", "K\u00f6ln"] for i in rare[::-1]], q
+        assert find(c, "dst_cc = DE")["looked"] < 3 * 4096
+        assert find(c, "dst_cc = XX")["looked"] < 4096, "nothing has it, but the last block is not full yet, and has no list"
+        assert ids(c, "dst_cc = XX or dst_city = Paris") == [] and len(ids(c, "dst_cc = FR", limit=1000)) == 1000
+        assert ask(c, "destination", dst="198.51.100.77")[1]["dst_as_org"] == "Example <b>"
+
+
 def test_blocks(tmp_path):
     """Blocks that cannot have it are passed over, and what is found is the same without their lists."""
     start, rare = now_us() - 100000000, (5, 4500, 12999)
