@@ -42,7 +42,10 @@ get_destinations(struct api *a, const struct api_request *q, struct api_answer *
 {
 	struct ask ask = ask_of(q);
 
-	return destquery_list(a->store, &r->json, &ask, strcmp(q->params.by, "host") ? DESTQUERY_PORT : DESTQUERY_HOST);
+	return destquery_list(a->store, &r->json, &ask,
+			      !strcmp(q->params.by, "host") ? DESTQUERY_HOST :
+			      !strcmp(q->params.by, "as") ? DESTQUERY_AS :
+			      !strcmp(q->params.by, "cc") ? DESTQUERY_CC : DESTQUERY_PORT);
 }
 
 static int

@@ -2,13 +2,16 @@
  *
  * destquery.c - whom, how often, how fast.  First one look at all rows of the window, for the order; then the
  * numbers and histograms of those that are shown: row by row when they are few, by another look when many.
+ * Autonomous systems and countries are groups of addresses, made in between.
  */
 #include "destquery.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "addrinfo.h"
 #include "column.h"
 #include "few.h"
 #include "lib/hash.h"
@@ -24,6 +27,8 @@ struct destination {
 	const struct place *place;
 	int64_t conns, failed, syn_retrans, last_us;
 	int64_t before; /* connections in the window before */
+	int64_t hosts_n;
+	char as_org[ADDRINFO_ORG_LEN + 1];
 	struct few sensors;
 	struct rtt wan, lan;
 };
@@ -39,6 +44,8 @@ struct list {
 	int64_t *n;           /* connections of each */
 	int64_t rows;         /* looked at */
 	int64_t rest;         /* connections that no place is known of */
+	struct set groups;    /* places whose ip is the number of a system, or a country: "0", "" is unknown */
+	int32_t *group;       /* of each place; NULL: each is one of its own */
 	int32_t *shown;       /* of each place: which row of the answer, -1 */
 	struct destination *row;
 	size_t n_rows;
@@ -77,25 +84,95 @@ count(struct list *l, const struct window *w)
 	return r ? r : e;
 }
 
+/* What is known of each address, and which belong together. */
+static int
+group(struct list *l, int64_t **n)
+{
+	size_t size = 0;
+
+	l->group = malloc((l->places.n + 1) * sizeof *l->group);
+	if (!l->group)
+		return -ENOMEM;
+	for (size_t i = 0; i < l->places.n; i++) {
+		const struct place *host = (const struct place *)(const void *)(l->places.items + i * l->places.width);
+		struct addrinfo_facts facts = { .asn = 0 };
+		struct place key;
+		int64_t at;
+
+		addrinfo_find(store_addrs(l->store), host->ip, &facts);
+		memset(&key, 0, sizeof key);
+		if (l->by == DESTQUERY_AS)
+			snprintf(key.ip, sizeof key.ip, "%u", facts.asn);
+		else
+			memcpy(key.ip, facts.cc, sizeof facts.cc);
+		at = set_put(&l->groups, l->secret, &key);
+		*n = at < 0 ? *n : place_values(*n, &size, &l->groups, sizeof **n);
+		if (at < 0 || !*n)
+			return -ENOMEM;
+		(*n)[at] += l->n[i];
+		l->group[i] = (int32_t)at;
+	}
+	return 0;
+}
+
+/* Those that are shown, most first; and which place is part of which. */
+static int
+show(struct list *l, const struct set *set, const int64_t *n)
+{
+	struct place_ranked *order = place_rank(set, n, 1);
+	int32_t *row = malloc((set->n + 1) * sizeof *row);
+
+	l->n_rows = set->n < (size_t)l->ask->limit ? set->n : (size_t)l->ask->limit;
+	l->shown = malloc((l->places.n + 1) * sizeof *l->shown);
+	l->row = calloc(l->n_rows + 1, sizeof *l->row);
+	if (!order || !row || !l->shown || !l->row) {
+		free(order);
+		free(row);
+		return -ENOMEM;
+	}
+	memset(row, -1, (set->n + 1) * sizeof *row);
+	for (size_t i = 0; i < l->n_rows; i++) {
+		l->row[i].place = order[i].place;
+		row[order[i].at] = (int32_t)i;
+	}
+	for (size_t i = 0; i < l->places.n; i++) {
+		l->shown[i] = row[l->group ? l->group[i] : (int32_t)i];
+		if (l->shown[i] >= 0)
+			l->row[l->shown[i]].hosts_n++;
+	}
+	free(order);
+	free(row);
+	return 0;
+}
+
 static int
 choose(struct list *l)
 {
-	struct place_ranked *order = place_rank(&l->places, l->n, 1);
+	int64_t *n = NULL;
+	int r;
 
-	l->n_rows = l->places.n < (size_t)l->ask->limit ? l->places.n : (size_t)l->ask->limit;
-	l->shown = malloc((l->places.n + 1) * sizeof *l->shown);
-	l->row = calloc(l->n_rows + 1, sizeof *l->row);
-	if (!order || !l->shown || !l->row) {
-		free(order);
-		return -ENOMEM;
+	if (l->by == DESTQUERY_PORT || l->by == DESTQUERY_HOST)
+		return show(l, &l->places, l->n);
+	r = group(l, &n);
+	if (!r)
+		r = show(l, &l->groups, n);
+	free(n);
+	return r;
+}
+
+/* The name of a system is that of its first address. */
+static void
+name_systems(struct list *l)
+{
+	for (size_t i = 0; i < l->places.n; i++) {
+		const struct place *host = (const struct place *)(const void *)(l->places.items + i * l->places.width);
+		struct addrinfo_facts facts = { .asn = 0 };
+
+		if (l->shown[i] < 0 || l->row[l->shown[i]].as_org[0])
+			continue;
+		addrinfo_find(store_addrs(l->store), host->ip, &facts);
+		memcpy(l->row[l->shown[i]].as_org, facts.as_org, sizeof facts.as_org);
 	}
-	memset(l->shown, -1, (l->places.n + 1) * sizeof *l->shown);
-	for (size_t i = 0; i < l->n_rows; i++) {
-		l->row[i].place = order[i].place;
-		l->shown[order[i].at] = (int32_t)i;
-	}
-	free(order);
-	return 0;
 }
 
 #define NUMBERS "conns, failed, syn_retrans, last_us, sensor, rtt_min, rtt_max, hist, src_min, src_max, src_hist"
@@ -177,7 +254,7 @@ gather(struct list *l, const struct window *w, int before)
 {
 	int64_t seeks = (int64_t)l->n_rows * window_rows(w);
 
-	return seeks * SEEK_ROWS < l->rows ? seek(l, w, before) : look(l, w, before);
+	return !l->group && seeks * SEEK_ROWS < l->rows ? seek(l, w, before) : look(l, w, before);
 }
 
 static void
@@ -198,7 +275,17 @@ put_row(struct json *j, const struct list *l, const struct destination *d, int t
 	static const char *const lan[] = { "src_rtt_p50_us", "src_rtt_p95_us", "src_rtt_min_us", "src_rtt_max_us" };
 
 	json_map(j, NULL);
-	json_str(j, "dst_ip", d->place->ip, strlen(d->place->ip));
+	if (l->by == DESTQUERY_AS) {
+		json_int(j, "asn", strtoll(d->place->ip, NULL, 10));
+		addrinfo_text(j, "as_org", d->as_org);
+	} else if (l->by == DESTQUERY_CC) {
+		json_str(j, "cc", d->place->ip, strlen(d->place->ip));
+	} else {
+		json_str(j, "dst_ip", d->place->ip, strlen(d->place->ip));
+		addrinfo_add(store_addrs(l->store), j, "dst", d->place->ip);
+	}
+	if (l->group)
+		json_int(j, "hosts_n", d->hosts_n);
 	if (l->by == DESTQUERY_PORT) {
 		json_int(j, "dst_port", d->place->port);
 		question_word(j, "proto", REPORT_WORDS_PROTO, d->place->what);
@@ -212,7 +299,6 @@ put_row(struct json *j, const struct list *l, const struct destination *d, int t
 	if (trend)
 		json_int(j, "trend", d->before);
 	json_time(j, "last_ts", d->last_us);
-	addrinfo_add(store_addrs(l->store), j, "dst", d->place->ip);
 	json_close(j);
 }
 
@@ -220,14 +306,17 @@ int
 destquery_list(struct store *s, struct json *j, const struct ask *ask, enum destquery_by by)
 {
 	struct window w = window_of(s, ask->window_s, ask->until_us, 0), before = window_before(s, &w);
-	struct list l = { .store = s, .ask = ask, .by = by, .parts = by == DESTQUERY_HOST ? 1 : 3,
-			  .sensor = question_sensor(s, ask->sensor), .places = { .width = sizeof(struct place) } };
+	struct list l = { .store = s, .ask = ask, .by = by, .parts = by == DESTQUERY_PORT ? 3 : 1,
+			  .sensor = question_sensor(s, ask->sensor), .places = { .width = sizeof(struct place) },
+			  .groups = { .width = sizeof(struct place) } };
 	int trend = 0, r;
 
 	hash_random(l.secret, sizeof l.secret);
 	r = count(&l, &w);
 	if (!r)
 		r = choose(&l);
+	if (!r && by == DESTQUERY_AS)
+		name_systems(&l);
 	if (!r)
 		r = gather(&l, &w, 0);
 	if (!r)
@@ -244,6 +333,8 @@ destquery_list(struct store *s, struct json *j, const struct ask *ask, enum dest
 		json_int(j, "rest_conns", l.rest);
 	json_close(j);
 	set_free(&l.places);
+	set_free(&l.groups);
+	free(l.group);
 	free(l.n);
 	free(l.shown);
 	free(l.row);

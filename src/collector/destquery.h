@@ -10,7 +10,8 @@
 #include "question.h"
 #include "store.h"
 
-enum destquery_by { DESTQUERY_PORT, DESTQUERY_HOST };
+/* Countries and autonomous systems as far as they are known (addrinfo.h). */
+enum destquery_by { DESTQUERY_PORT, DESTQUERY_HOST, DESTQUERY_AS, DESTQUERY_CC };
 
 int destquery_list(struct store *, struct json *, const struct ask *, enum destquery_by);
 

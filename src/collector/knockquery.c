@@ -5,9 +5,11 @@
 #include "knockquery.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "addrinfo.h"
 #include "few.h"
 #include "lib/hash.h"
 #include "place.h"
@@ -192,12 +194,6 @@ struct port {
 	int port;
 };
 
-/* Which source was at which port, so that each counts once. */
-struct visit {
-	char src_ip[ADDR_TEXT];
-	uint16_t port;
-};
-
 static int
 by_count(const void *x, const void *y)
 {
@@ -226,55 +222,9 @@ count_ports(struct store *s, struct port *ports, const struct ask *ask, const st
 	return question_close(&q);
 }
 
-/* How many sources each port had: at least so many. */
-static int
-count_visitors(struct store *s, struct port *ports, const struct ask *ask, const struct window *w, int *partial)
+static void
+put_ports(struct json *j, struct port *ports, int64_t *rest)
 {
-	struct set visits = { .width = sizeof(struct visit) };
-	uint8_t secret[16];
-	struct question q;
-	int64_t rows = 0;
-	int r = 0, e;
-
-	hash_random(secret, sizeof secret);
-	open_window(&q, s, ask, w, WINDOW("src_ip, ports", "knock", QUESTION_SENSOR));
-	while (!r && !*partial && question_next(&q)) {
-		const char *ip = (const char *)sqlite3_column_text(q.stmt, 0);
-		struct visit v;
-		struct few few = { 0 };
-
-		*partial = ++rows == QUERY_ROWS_MAX;
-		few_unpack(&few, sqlite3_column_blob(q.stmt, 1), (size_t)sqlite3_column_bytes(q.stmt, 1));
-		memset(&v, 0, sizeof v);
-		memcpy(v.src_ip, ip ? ip : "", strnlen(ip ? ip : "", sizeof v.src_ip - 1));
-		for (unsigned i = 0; v.src_ip[0] && i < few.n && !r; i++) {
-			size_t n = visits.n;
-
-			v.port = (uint16_t)few.v[i];
-			r = set_put(&visits, secret, &v) < 0 ? -ENOMEM : 0;
-			ports[v.port].src_n += visits.n > n;
-		}
-	}
-	e = question_close(&q);
-	set_free(&visits);
-	return r ? r : e;
-}
-
-static int
-put_ports(struct json *j, struct store *s, const struct ask *ask, const struct window *w)
-{
-	struct port *ports = calloc(65536, sizeof *ports);
-	int64_t rest = 0;
-	int partial = 0, r = -ENOMEM;
-
-	if (ports)
-		r = count_ports(s, ports, ask, w, &rest);
-	if (!r)
-		r = count_visitors(s, ports, ask, w, &partial);
-	if (r) {
-		free(ports);
-		return r;
-	}
 	for (int i = 0; i < 65536; i++)
 		ports[i].port = i;
 	qsort(ports, 65536, sizeof *ports, by_count);
@@ -289,13 +239,137 @@ put_ports(struct json *j, struct store *s, const struct ask *ask, const struct w
 	}
 	json_close(j);
 	for (int i = KNOCKQUERY_PORTS; i < 65536; i++)
-		rest += sum_of(ports[i].verdicts);
+		*rest += sum_of(ports[i].verdicts);
+}
+
+/* ---- where from ---- */
+
+/* A country, or a system: the place's ip is "DE", or "3320". */
+struct origin {
+	int64_t count, src_n;
+	char as_org[ADDRINFO_ORG_LEN + 4]; /* a multiple of 8 in all: place_rank() */
+};
+_Static_assert(sizeof(struct origin) % 8 == 0, "place_rank() goes by whole numbers");
+
+struct origins {
+	struct set places;
+	struct origin *of;
+	size_t size;
+};
+
+static int
+add_origin(struct origins *o, const uint8_t secret[16], const char *key, const char *as_org, int64_t count)
+{
+	struct place p;
+	int64_t at;
+
+	memset(&p, 0, sizeof p);
+	memcpy(p.ip, key, strnlen(key, sizeof p.ip - 1));
+	at = set_put(&o->places, secret, &p);
+	o->of = at < 0 ? o->of : place_values(o->of, &o->size, &o->places, sizeof *o->of);
+	if (at < 0 || !o->of)
+		return -ENOMEM;
+	o->of[at].count += count;
+	o->of[at].src_n++;
+	if (!o->of[at].as_org[0])
+		memcpy(o->of[at].as_org, as_org, strlen(as_org) + 1);
+	return 0;
+}
+
+static int
+put_origins(struct json *j, const char *name, const struct origins *o, int systems)
+{
+	struct place_ranked *order = NULL;
+
+	if (o->of)
+		order = place_rank(&o->places, &o->of[0].count, sizeof *o->of / sizeof(int64_t));
+	if (o->of && !order)
+		return -ENOMEM;
+	json_list(j, name);
+	for (size_t i = 0; i < o->places.n && i < KNOCKQUERY_ORIGINS; i++) {
+		const struct origin *a = &o->of[order[i].at];
+
+		json_map(j, NULL);
+		if (systems) {
+			json_int(j, "asn", strtoll(order[i].place->ip, NULL, 10));
+			addrinfo_text(j, "as_org", a->as_org);
+		} else {
+			json_str(j, "cc", order[i].place->ip, strlen(order[i].place->ip));
+		}
+		json_int(j, "count", a->count);
+		json_int(j, "src_n", a->src_n);
+		json_close(j);
+	}
+	json_close(j);
+	free(order);
+	return 0;
+}
+
+/* Countries and systems as far as they are known. */
+static int
+count_origins(struct store *s, const struct sources *l, struct origins *ccs, struct origins *asns)
+{
+	uint8_t secret[16];
+	int r = 0;
+
+	hash_random(secret, sizeof secret);
+	for (size_t i = 0; i < l->places.n && !r; i++) {
+		const struct place *p = (const struct place *)(const void *)(l->places.items + i * l->places.width);
+		struct addrinfo_facts facts = { .asn = 0 };
+		char asn[12];
+
+		if (addrinfo_find(store_addrs(s), p->ip, &facts) != 1)
+			continue;
+		snprintf(asn, sizeof asn, "%u", facts.asn);
+		if (facts.cc[0])
+			r = add_origin(ccs, secret, facts.cc, "", l->of[i].count);
+		if (facts.asn && !r)
+			r = add_origin(asns, secret, asn, facts.as_org, l->of[i].count);
+	}
+	return r;
+}
+
+/* ---- inbound ---- */
+
+/* Ports, countries and systems. */
+static int
+put_sources(struct json *j, struct store *s, const struct ask *ask, const struct window *w)
+{
+	struct sources l = { .places = { .width = sizeof(struct place) } };
+	struct origins ccs = { .places = { .width = sizeof(struct place) } };
+	struct origins asns = { .places = { .width = sizeof(struct place) } };
+	struct port *ports = calloc(65536, sizeof *ports);
+	int64_t rest = 0;
+	int r = -ENOMEM;
+
+	if (ports)
+		r = count_ports(s, ports, ask, w, &rest);
+	if (!r)
+		r = find_sources(s, &l, ask, w);
+	for (size_t i = 0; !r && i < l.places.n; i++) {
+		for (unsigned k = 0; k < l.of[i].ports.n; k++)
+			ports[l.of[i].ports.v[k] & 0xffff].src_n++;
+	}
+	if (!r)
+		r = count_origins(s, &l, &ccs, &asns);
+	if (!r) {
+		put_ports(j, ports, &rest);
+		r = put_origins(j, "ccs", &ccs, 0);
+	}
+	if (!r)
+		r = put_origins(j, "asns", &asns, 1);
 	if (rest)
 		json_int(j, "rest_count", rest);
-	if (partial)
+	if (l.partial)
 		json_bool(j, "partial", 1);
+	set_free(&l.places);
+	set_free(&ccs.places);
+	set_free(&asns.places);
+	free(l.of);
+	free(ccs.of);
+	free(asns.of);
 	free(ports);
-	return 0;
+	return r;
 }
 
 static int
@@ -338,7 +412,7 @@ knockquery_inbound(struct store *s, struct json *j, const struct ask *ask)
 	window_put(j, &w);
 	r = put_series(j, s, ask, &w);
 	if (!r)
-		r = put_ports(j, s, ask, &w);
+		r = put_sources(j, s, ask, &w);
 	json_close(j);
 	return r;
 }

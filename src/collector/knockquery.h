@@ -11,10 +11,11 @@
 #include "store.h"
 
 #define KNOCKQUERY_PORTS 100
+#define KNOCKQUERY_ORIGINS 100
 
 /* One entry a source. */
 int knockquery_sources(struct store *, struct json *, const struct ask *);
-/* A series by verdict, and the ports. */
+/* A series by verdict; ports, countries and autonomous systems. */
 int knockquery_inbound(struct store *, struct json *, const struct ask *);
 
 #endif
