@@ -108,10 +108,31 @@ get_paths(struct api *a, const struct api_request *q, struct api_answer *r)
 				: pathquery_list(a->store, &r->json, q->params.limit);
 }
 
+#define GRAPH_WINDOW_S (7 * 86400) /* unless another is asked for */
+
+static struct pathquery
+ask_paths(const struct api_request *q)
+{
+	return (struct pathquery){ .limit = q->params.limit, .sensor = q->params.sensor, .until_us = q->params.until_us,
+				   .at_us = q->params.given & PARAM_AT ? q->params.at_us : -1,
+				   .window_s = q->params.given & PARAM_WINDOW ? q->params.window_s : GRAPH_WINDOW_S };
+}
+
 static int
 get_graph(struct api *a, const struct api_request *q, struct api_answer *r)
 {
-	return pathquery_graph(a->store, &r->json, q->params.limit);
+	struct pathquery ask = ask_paths(q);
+
+	return pathquery_graph(a->store, &r->json, &ask);
+}
+
+static int
+get_hop(struct api *a, const struct api_request *q, struct api_answer *r)
+{
+	struct pathquery ask = ask_paths(q);
+
+	return q->params.ip[0] ? pathquery_hop(a->store, &r->json, q->params.ip, &ask)
+			       : api_refuse(r, HTTP_BAD_REQUEST, "ip is missing: the hop's address");
 }
 
 static int
@@ -224,7 +245,8 @@ static const struct api_route routes[] = {
 	{ "/api/summary", API_GET, OF_A_WINDOW, 0, get_summary, API_KEEP },
 	{ "/api/storage", API_GET, 0, 0, get_storage, 0 },
 	{ "/api/paths", API_GET, PARAM_LIMIT | PARAM_DST, 100, get_paths, API_KEEP },
-	{ "/api/graph", API_GET, PARAM_LIMIT, 100, get_graph, API_KEEP },
+	{ "/api/graph", API_GET, OF_A_WINDOW | PARAM_LIMIT | PARAM_AT, 100, get_graph, API_KEEP | API_BIG },
+	{ "/api/hop", API_GET, OF_A_WINDOW | PARAM_IP, 0, get_hop, API_KEEP },
 	{ "/api/destination", API_GET, PARAM_DST | PARAM_PORT | PARAM_WINDOW | PARAM_UNTIL | PARAM_SENSOR, 0, get_destination, API_KEEP },
 	{ "/api/explore", API_GET,
 	  PARAM_Q | PARAM_COLS | PARAM_WINDOW | PARAM_UNTIL | PARAM_LIMIT | PARAM_BEFORE | PARAM_FORMAT | PARAM_SENSOR, 100,

@@ -73,6 +73,8 @@ enum api_kind {
 #define API_KEEP 4 /* the same answer as long as the reports, the second and the parameters are: answers.h */
 #define API_CSRF 2 /* changes something: needs the X-CSRF-Token of GET /api/session */
 
+#define API_BIG 8  /* may be four times as long as other answers */
+
 struct api_route {
 	const char *path;
 	enum api_kind kind;

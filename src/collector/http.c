@@ -588,7 +588,8 @@ reply_api(struct request *q, struct MHD_Connection *c)
 	struct http *h = q->http;
 	struct params_reader reader = { .route = q->route, .now_us = clock_wall_us() };
 	struct exchange *x = calloc(1, sizeof *x);
-	char *buf = malloc(REPLY_BYTES); /* pages that stay unused cost nothing */
+	size_t size = q->route->flags & API_BIG ? 4 * REPLY_BYTES : REPLY_BYTES;
+	char *buf = malloc(size); /* pages that stay unused cost nothing */
 
 	q->exchange = x;
 	if (!x || !buf) {
@@ -597,7 +598,7 @@ reply_api(struct request *q, struct MHD_Connection *c)
 	}
 	*x = (struct exchange){ .http = h, .connection = c };
 	x->answer = (struct api_answer){ .status = MHD_HTTP_OK, .done = on_done };
-	json_begin(&x->answer.json, buf, REPLY_BYTES - 1);
+	json_begin(&x->answer.json, buf, size - 1);
 	x->asked.body = q->body ? q->body : "";
 	x->asked.body_n = q->len;
 	x->asked.asker = &q->asker;

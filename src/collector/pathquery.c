@@ -7,13 +7,16 @@
 #include "pathquery.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/addr.h"
 #include "lib/hash.h"
 #include "lib/loop.h"
+#include "addrinfo.h"
 #include "column.h"
+#include "days.h"
 #include "question.h"
 #include "set.h"
 
@@ -278,6 +281,34 @@ sensor_name(const struct graph *g, const struct node *node)
 	return g->sensors.items + node->sensor * g->sensors.width;
 }
 
+/* What is known of an address; column i is the name that its sensor found, as JSON, which comes first. */
+static void
+put_known(struct store *s, struct json *j, const char *ip, sqlite3_stmt *stmt, int i)
+{
+	struct addrinfo_facts facts;
+	int named = sqlite3_column_type(stmt, i) != SQLITE_NULL, known = addrinfo_find(store_addrs(s), ip, &facts);
+
+	question_json(j, "name", stmt, i);
+	if (known && named)
+		facts.name[0] = 0;
+	if (known)
+		addrinfo_put(j, "", &facts);
+}
+
+/* The share of probes that nobody answered: `sent` and `answered` are columns i and i + 1. */
+static void
+put_loss(struct json *j, sqlite3_stmt *stmt, int i)
+{
+	int64_t sent = sqlite3_column_int64(stmt, i), answered = sqlite3_column_int64(stmt, i + 1);
+	char text[32];
+	int n;
+
+	if (sent <= 0)
+		return;
+	n = snprintf(text, sizeof text, "%.4g", answered < sent ? (double)(sent - answered) / (double)sent : 0.0);
+	json_raw(j, "loss", text, (size_t)n);
+}
+
 static int
 put_nodes(struct graph *g, struct store *s, struct json *j)
 {
@@ -301,7 +332,7 @@ put_nodes(struct graph *g, struct store *s, struct json *j)
 		sqlite3_bind_int64(q.stmt, 2, node->ttl);
 		column_bind_text(q.stmt, 3, node->ip);
 		if (question_next(&q)) {
-			question_json(j, "name", q.stmt, 3);
+			put_known(s, j, node->ip, q.stmt, 3);
 			json_int(j, "traces", sqlite3_column_int64(q.stmt, 4));
 			json_int(j, "cached", sqlite3_column_int64(q.stmt, 5));
 			json_int(j, "sent", sqlite3_column_int64(q.stmt, 6));
@@ -324,8 +355,9 @@ put_links(struct graph *g, struct store *s, struct json *j)
 	const struct link *links = (const struct link *)(const void *)g->links.items;
 	struct question q;
 
-	question_open(&q, s, "SELECT rtt_min, rtt_max, hist, traces, first_us, last_us FROM link "
-			     "WHERE sensor = ?1 AND ttl = ?2 AND a = ?3 AND gap = ?4 AND b = ?5");
+	question_open(&q, s, "SELECT l.rtt_min, l.rtt_max, l.hist, l.traces, l.first_us, l.last_us, h.sent, h.answered "
+			     "FROM link l LEFT JOIN hop h ON h.sensor = l.sensor AND h.ttl = l.ttl + l.gap + 1 AND h.ip = l.b "
+			     "WHERE l.sensor = ?1 AND l.ttl = ?2 AND l.a = ?3 AND l.gap = ?4 AND l.b = ?5");
 	json_list(j, "links");
 	for (size_t i = 0; i < g->links.n; i++) {
 		const struct node *a = &nodes[links[i].a], *b = &nodes[links[i].b];
@@ -345,6 +377,7 @@ put_links(struct graph *g, struct store *s, struct json *j)
 		if (question_next(&q)) {
 			json_int(j, "traces", sqlite3_column_int64(q.stmt, 3));
 			put_rtt(j, added, q.stmt, 0);
+			put_loss(j, q.stmt, 6);
 			question_time(j, "first_ts", q.stmt, 4);
 			question_time(j, "last_ts", q.stmt, 5);
 		}
@@ -363,8 +396,52 @@ room_for_path(const struct graph *g, const struct json *j, size_t names)
 	return j->size - j->len > (g->nodes.n + g->links.n) * ENTRY_BYTES + names + more;
 }
 
+/* Its latest path, or, of a moment: the one that the last change before led to, or the first one behind led away
+ * from; without changes the one that was seen last until then.  Changes are the sensor's word (paths.c). */
+#define OF_TARGET "sensor = t.sensor AND dst_ip = t.dst_ip"
+#define PATHS_OF(path, more) \
+	"SELECT " TARGET_COLUMNS ", p.method, p.cause, p.reached, p.hops_n, p.silent_n, p.rtt_us, p.hops " \
+	"FROM target t JOIN path p ON " path " WHERE (?2 = '' OR t.sensor = ?2) " more \
+	"ORDER BY t.last_us DESC, t.id DESC LIMIT ?1"
+static const char paths_now[] = PATHS_OF("p.sensor = t.sensor AND p.dst_ip = t.dst_ip AND p.path_hash = t.path_hash", "");
+static const char paths_then[] = PATHS_OF(
+	"p.id = coalesce((SELECT id FROM path WHERE " OF_TARGET " AND first_us <= ?3 AND path_hash = coalesce("
+	" (SELECT new FROM change WHERE " OF_TARGET " AND last_us <= ?3 ORDER BY last_us DESC, id DESC LIMIT 1),"
+	" (SELECT old FROM change WHERE " OF_TARGET " AND last_us > ?3 ORDER BY last_us, id LIMIT 1))),"
+	" (SELECT id FROM path WHERE " OF_TARGET " AND first_us <= ?3"
+	"  ORDER BY min(last_us, ?3) DESC, first_us DESC LIMIT 1))", "AND t.first_us <= ?3 ");
+
+/* Where paths changed, the newest first: marks on a line of time. */
+static int
+put_marks(struct store *s, struct json *j, const struct pathquery *ask)
+{
+	struct question q;
+	int n = 0, cut = 0;
+
+	question_open(&q, s, "SELECT last_us, sensor, dst_ip FROM change WHERE last_us > ?1 AND last_us <= ?2 "
+			     "AND (?3 = '' OR sensor = ?3) ORDER BY last_us DESC, id DESC LIMIT ?4");
+	sqlite3_bind_int64(q.stmt, 1, ask->until_us - ask->window_s * 1000000);
+	sqlite3_bind_int64(q.stmt, 2, ask->until_us);
+	column_bind_text(q.stmt, 3, ask->sensor);
+	sqlite3_bind_int64(q.stmt, 4, PATHQUERY_MARKS_MAX + 1);
+	json_list(j, "changes");
+	while (question_next(&q)) {
+		cut = n++ == PATHQUERY_MARKS_MAX || !question_room(j);
+		if (cut)
+			break;
+		json_map(j, NULL);
+		question_time(j, "ts", q.stmt, 0);
+		question_text(j, "sensor", q.stmt, 1);
+		question_text(j, "dst_ip", q.stmt, 2);
+		json_close(j);
+	}
+	json_close(j);
+	json_bool(j, "changes_cut", cut);
+	return question_close(&q);
+}
+
 int
-pathquery_graph(struct store *s, struct json *j, int64_t limit)
+pathquery_graph(struct store *s, struct json *j, const struct pathquery *ask)
 {
 	struct graph g = { .sensors = { .width = sizeof ((struct report *)0)->sensor },
 			   .nodes = { .width = sizeof(struct node) }, .links = { .width = sizeof(struct link) } };
@@ -375,11 +452,11 @@ pathquery_graph(struct store *s, struct json *j, int64_t limit)
 	int r = 0, e, cut = 0;
 
 	hash_random(g.secret, sizeof g.secret);
-	question_open(&q, s, "SELECT " TARGET_COLUMNS ", p.method, p.cause, p.reached, p.hops_n, p.silent_n, "
-			     "p.rtt_us, p.hops FROM target t JOIN path p ON p.sensor = t.sensor AND "
-			     "p.dst_ip = t.dst_ip AND p.path_hash = t.path_hash "
-			     "ORDER BY t.last_us DESC, t.id DESC LIMIT ?1");
-	sqlite3_bind_int64(q.stmt, 1, limit + 1);
+	question_open(&q, s, ask->at_us < 0 ? paths_now : paths_then);
+	sqlite3_bind_int64(q.stmt, 1, ask->limit + 1);
+	column_bind_text(q.stmt, 2, ask->sensor);
+	if (ask->at_us >= 0)
+		sqlite3_bind_int64(q.stmt, 3, ask->at_us);
 	question_open(&hops, s, "SELECT json_extract(value, '$.ttl'), json_extract(value, '$.ip') "
 				"FROM json_each(?1)");
 	json_map(j, NULL);
@@ -391,7 +468,7 @@ pathquery_graph(struct store *s, struct json *j, int64_t limit)
 
 		/* Names of hops are in the list of hops, which is as long as they are, at least. */
 		names += (size_t)sqlite3_column_bytes(q.stmt, N_TARGET_COLUMNS + 6);
-		if (shown == limit || g.sensors.n == SENSORS_MAX || !room_for_path(&g, j, names) ||
+		if (shown == ask->limit || g.sensors.n == SENSORS_MAX || !room_for_path(&g, j, names) ||
 		    clock_mono_us() > until_us) {
 			cut = 1;
 			break;
@@ -425,10 +502,197 @@ pathquery_graph(struct store *s, struct json *j, int64_t limit)
 		r = put_nodes(&g, s, j);
 	if (!r)
 		r = put_links(&g, s, j);
+	if (!r)
+		r = put_marks(s, j, ask);
 	put_rows(s, j);
 	json_close(j);
 	set_free(&g.sensors);
 	set_free(&g.nodes);
 	set_free(&g.links);
+	return r;
+}
+
+/* ---- one hop ---- */
+
+#define HOP_LOOK_US 250000 /* for each of its two searches */
+
+/* Links with it at one end; `other` is the end that is shown. */
+static int
+put_neighbours(struct store *s, struct json *j, const char *name, const struct pathquery *ask, const char *ip, int out)
+{
+	static const char *const added[] = { "added_min_us", "added_p50_us", "added_max_us" };
+	struct question q;
+
+	question_open(&q, s, out ? "SELECT l.rtt_min, l.rtt_max, l.hist, l.traces, l.first_us, l.last_us, l.sensor, l.b, "
+				   "l.ttl + l.gap + 1, l.gap, h.sent, h.answered, h.name FROM link l LEFT JOIN hop h ON "
+				   "h.sensor = l.sensor AND h.ttl = l.ttl + l.gap + 1 AND h.ip = l.b "
+				   "WHERE l.a = ?1 AND (?2 = '' OR l.sensor = ?2) ORDER BY l.traces DESC, l.id LIMIT ?3"
+				 : "SELECT l.rtt_min, l.rtt_max, l.hist, l.traces, l.first_us, l.last_us, l.sensor, l.a, "
+				   "l.ttl, l.gap, h.sent, h.answered, o.name FROM link l LEFT JOIN hop h ON "
+				   "h.sensor = l.sensor AND h.ttl = l.ttl + l.gap + 1 AND h.ip = l.b "
+				   "LEFT JOIN hop o ON o.sensor = l.sensor AND o.ttl = l.ttl AND o.ip = l.a "
+				   "WHERE l.b = ?1 AND (?2 = '' OR l.sensor = ?2) ORDER BY l.traces DESC, l.id LIMIT ?3");
+	column_bind_text(q.stmt, 1, ip);
+	column_bind_text(q.stmt, 2, ask->sensor);
+	sqlite3_bind_int64(q.stmt, 3, PATHQUERY_NEIGHBOURS_MAX);
+	json_list(j, name);
+	while (question_room(j) && question_next(&q)) {
+		const char *end = (const char *)sqlite3_column_text(q.stmt, 7);
+
+		json_map(j, NULL);
+		question_text(j, "sensor", q.stmt, 6);
+		json_int(j, "ttl", sqlite3_column_int64(q.stmt, 8));
+		if (end && *end) {
+			question_text(j, "ip", q.stmt, 7);
+			put_known(s, j, end, q.stmt, 12);
+		}
+		if (sqlite3_column_int64(q.stmt, 9))
+			json_int(j, "gap", sqlite3_column_int64(q.stmt, 9));
+		json_int(j, "traces", sqlite3_column_int64(q.stmt, 3));
+		put_rtt(j, added, q.stmt, 0);
+		put_loss(j, q.stmt, 10);
+		question_time(j, "first_ts", q.stmt, 4);
+		question_time(j, "last_ts", q.stmt, 5);
+		json_close(j);
+	}
+	json_close(j);
+	return question_close(&q);
+}
+
+/* Destinations whose latest path leads over it.  *cut: there may be more. */
+static int
+put_users(struct store *s, struct json *j, const struct pathquery *ask, const char *ip, int *cut)
+{
+	const int64_t until_us = clock_mono_us() + HOP_LOOK_US;
+	struct question q, hops;
+	int n = 0, e, r;
+
+	question_open(&q, s, "SELECT " TARGET_COLUMNS ", p.hops FROM target t JOIN path p ON p.sensor = t.sensor AND "
+			     "p.dst_ip = t.dst_ip AND p.path_hash = t.path_hash WHERE (?1 = '' OR t.sensor = ?1) "
+			     /* An IPv4 address has one spelling; others are compared below. */
+			     "AND (instr(?2, ':') OR instr(p.hops, '\"' || ?2 || '\"')) ORDER BY t.last_us DESC, t.id DESC");
+	column_bind_text(q.stmt, 1, ask->sensor);
+	column_bind_text(q.stmt, 2, ip);
+	question_open(&hops, s, "SELECT json_extract(value, '$.ip') FROM json_each(?1)");
+	json_list(j, "destinations");
+	while (question_next(&q)) {
+		int on_it = 0;
+
+		if (n == PATHQUERY_USERS_MAX || !question_room(j) || clock_mono_us() > until_us) {
+			*cut = 1;
+			break;
+		}
+		question_again(&hops);
+		sqlite3_bind_value(hops.stmt, 1, sqlite3_column_value(q.stmt, N_TARGET_COLUMNS));
+		while (!on_it && question_next(&hops)) {
+			const char *text = (const char *)sqlite3_column_text(hops.stmt, 0);
+			uint8_t ipv, addr[16];
+			char same[ADDR_TEXT];
+
+			if (!text || addr_parse(&ipv, addr, text))
+				continue;
+			addr_print(same, ipv, addr);
+			on_it = !strcmp(same, ip);
+		}
+		if (!on_it)
+			continue;
+		json_map(j, NULL);
+		put_target(j, q.stmt);
+		json_close(j);
+		n++;
+	}
+	json_close(j);
+	e = question_close(&hops);
+	r = question_close(&q);
+	return r ? r : e;
+}
+
+/* Its round trip times in the traces of the window, from the reports, the newest first. */
+static int
+put_hop_times(struct store *s, struct json *j, const struct pathquery *ask, const char *ip, int *cut)
+{
+	const int64_t until_us = clock_mono_us() + HOP_LOOK_US, from_us = ask->until_us - ask->window_s * 1000000;
+	size_t first = days_from(store_days(s), from_us);
+	int n = 0, r = 0;
+
+	json_list(j, "rtt");
+	for (size_t day = days_n(store_days(s)); day-- > first && !r && !*cut;) {
+		struct question q;
+
+		question_open_day(&q, s, day,
+				  "SELECT at_us, json_extract(o.json, '$.sensor'), min(r.value), json_extract(h.value, '$.ip') "
+				  "FROM other o, json_each(o.json, '$.hops') h, json_each(h.value, '$.rtt_us') r WHERE o.type = 'trace' "
+				  "AND at_us > ?1 AND at_us <= ?2 AND (?3 = '' OR json_extract(o.json, '$.sensor') = ?3) "
+				  "AND (instr(?4, ':') OR instr(o.json, '\"' || ?4 || '\"')) "
+				  "AND (instr(?4, ':') OR json_extract(h.value, '$.ip') = ?4) "
+				  "GROUP BY o.id, h.key ORDER BY o.id DESC");
+		sqlite3_bind_int64(q.stmt, 1, from_us);
+		sqlite3_bind_int64(q.stmt, 2, ask->until_us);
+		column_bind_text(q.stmt, 3, ask->sensor);
+		column_bind_text(q.stmt, 4, ip);
+		while (question_next(&q)) {
+			const char *text = (const char *)sqlite3_column_text(q.stmt, 3);
+			uint8_t ipv, addr[16];
+			char same[ADDR_TEXT];
+
+			if (n == PATHQUERY_TIMES_MAX || !question_room(j) || clock_mono_us() > until_us) {
+				*cut = 1;
+				break;
+			}
+			if (!text || addr_parse(&ipv, addr, text))
+				continue;
+			addr_print(same, ipv, addr);
+			if (strcmp(same, ip))
+				continue;
+			json_map(j, NULL);
+			question_time(j, "ts", q.stmt, 0);
+			question_text(j, "sensor", q.stmt, 1);
+			json_int(j, "rtt_us", sqlite3_column_int64(q.stmt, 2));
+			json_close(j);
+			n++;
+		}
+		r = question_close(&q);
+	}
+	json_close(j);
+	return r;
+}
+
+int
+pathquery_hop(struct store *s, struct json *j, const char *ip, const struct pathquery *ask)
+{
+	static const char *const rtt[] = { "rtt_min_us", "rtt_p50_us", "rtt_max_us" };
+	struct question q;
+	int r, cut = 0;
+
+	json_map(j, NULL);
+	json_str(j, "ip", ip, strlen(ip));
+	question_open(&q, s, "SELECT min(rtt_min), max(rtt_max), rtt_sum(hist), sum(sent), sum(answered), sum(traces), "
+			     "sum(cached), min(first_us), max(last_us), (SELECT name FROM hop WHERE ip = ?1 AND name NOT NULL "
+			     "AND (?2 = '' OR sensor = ?2) ORDER BY last_us DESC LIMIT 1) FROM hop "
+			     "WHERE ip = ?1 AND (?2 = '' OR sensor = ?2)");
+	column_bind_text(q.stmt, 1, ip);
+	column_bind_text(q.stmt, 2, ask->sensor);
+	if (question_next(&q)) {
+		put_known(s, j, ip, q.stmt, 9);
+		json_int(j, "traces", sqlite3_column_int64(q.stmt, 5));
+		json_int(j, "cached", sqlite3_column_int64(q.stmt, 6));
+		json_int(j, "sent", sqlite3_column_int64(q.stmt, 3));
+		json_int(j, "answered", sqlite3_column_int64(q.stmt, 4));
+		put_rtt(j, rtt, q.stmt, 0);
+		put_loss(j, q.stmt, 3);
+		question_time(j, "first_ts", q.stmt, 7);
+		question_time(j, "last_ts", q.stmt, 8);
+	}
+	r = question_close(&q);
+	if (!r)
+		r = put_users(s, j, ask, ip, &cut);
+	if (!r)
+		r = put_neighbours(s, j, "links_in", ask, ip, 0);
+	if (!r)
+		r = put_neighbours(s, j, "links_out", ask, ip, 1);
+	if (!r)
+		r = put_hop_times(s, j, ask, ip, &cut);
+	json_bool(j, "partial", cut);
+	json_close(j);
 	return r;
 }

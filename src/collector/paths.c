@@ -48,6 +48,18 @@ const char paths_schema[] =
 	"CREATE INDEX change_of ON change (sensor, dst_ip, last_us);"
 	"CREATE INDEX change_last ON change (last_us);";
 
+/* For questions that begin at an address, and the order in which links changed (graphdb.h); made when a database is
+ * opened that lacks them.  Links from before follow in the order of their numbers. */
+static const char more_schema[] =
+	"CREATE INDEX IF NOT EXISTS hop_ip ON hop (ip);"
+	"CREATE INDEX IF NOT EXISTS link_a ON link (a, b);"
+	"CREATE INDEX IF NOT EXISTS link_b ON link (b);"
+	"CREATE TABLE IF NOT EXISTS link_rev (link INTEGER PRIMARY KEY, rev INTEGER NOT NULL);"
+	"CREATE INDEX IF NOT EXISTS link_rev_rev ON link_rev (rev);"
+	"CREATE TRIGGER IF NOT EXISTS link_gone AFTER DELETE ON link BEGIN"
+	"  DELETE FROM link_rev WHERE link = old.id; END;"
+	"INSERT OR IGNORE INTO link_rev SELECT id, id FROM link WHERE NOT EXISTS (SELECT 1 FROM link_rev);";
+
 #undef OWN
 #undef TIMES
 #undef RTT
@@ -72,6 +84,8 @@ static const char *const sql[PATHS_STMTS] = {
 			   " last_us) VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9, ?9)"
 			   " ON CONFLICT (sensor, ttl, a, gap, b) DO UPDATE SET traces = traces + 1,"
 			   " rtt_min = excluded.rtt_min, rtt_max = excluded.rtt_max, hist = excluded.hist, " TIMES,
+	[PATHS_LINK_REV] = "INSERT OR REPLACE INTO link_rev SELECT id, ?6 FROM link"
+			   " WHERE sensor = ?1 AND ttl = ?2 AND a = ?3 AND gap = ?4 AND b = ?5",
 	[PATHS_TARGET_GET] = "SELECT 1 FROM target WHERE sensor = ?1 AND dst_ip = ?2",
 	[PATHS_TARGET_PUT] = "INSERT INTO target (sensor, dst_ip, dst_port, dst_name, path_hash, traces, changes,"
 			     " changed_us, first_us, last_us) VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?8)"
@@ -153,6 +167,9 @@ paths_open(struct paths *p, sqlite3 *db)
 	int r = 0;
 
 	*p = (struct paths){ .db = db };
+	r = sqlite3_exec(db, more_schema, NULL, NULL, NULL);
+	if (!r)
+		r = ask(p, "SELECT max(rev) FROM link_rev", NULL, &p->rev);
 	for (int i = 0; i < PATHS_STMTS && !r; i++)
 		r = sqlite3_prepare_v3(db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &p->stmt[i], NULL);
 	for (int t = 0; t < PATHS_TABLES && !r; t++) {
@@ -260,14 +277,14 @@ static int
 put_link(struct paths *p, const char *sensor, const struct report_hop *a, const struct report_hop *b,
 	 int64_t at_us)
 {
-	sqlite3_stmt *get = p->stmt[PATHS_LINK_GET], *put = p->stmt[PATHS_LINK_PUT];
+	sqlite3_stmt *get = p->stmt[PATHS_LINK_GET], *put = p->stmt[PATHS_LINK_PUT], *rev = p->stmt[PATHS_LINK_REV];
 	int64_t ttl = a ? a->ttl : 0, from_us = a ? least_rtt(a) : 0, to_us = least_rtt(b);
 	uint8_t packed[RTT_PACKED];
 	struct rtt rtt = { 0 };
 	int r, found;
 
-	for (int i = 0; i < 2; i++) {
-		sqlite3_stmt *stmt = i ? put : get;
+	for (int i = 0; i < 3; i++) {
+		sqlite3_stmt *stmt = i == 2 ? rev : i ? put : get;
 
 		column_bind_text(stmt, 1, sensor);
 		sqlite3_bind_int64(stmt, 2, ttl);
@@ -287,6 +304,9 @@ put_link(struct paths *p, const char *sensor, const struct report_hop *a, const 
 	column_bind_rtt(put, 6, 8, &rtt, packed);
 	sqlite3_bind_int64(put, 9, at_us);
 	r = step(p, PATHS_LINK_PUT, NULL);
+	sqlite3_bind_int64(rev, 6, ++p->rev); /* one of a batch that is rolled back is left out */
+	if (!r)
+		r = step(p, PATHS_LINK_REV, NULL);
 	return r || found ? r : added(p, PATHS_LINK);
 }
 

@@ -30,7 +30,7 @@ struct paths_counts {
 };
 
 enum paths_stmt {
-	PATHS_HOP_GET, PATHS_HOP_PUT, PATHS_LINK_GET, PATHS_LINK_PUT, PATHS_TARGET_GET, PATHS_TARGET_PUT,
+	PATHS_HOP_GET, PATHS_HOP_PUT, PATHS_LINK_GET, PATHS_LINK_PUT, PATHS_LINK_REV, PATHS_TARGET_GET, PATHS_TARGET_PUT,
 	PATHS_PATH_GET, PATHS_PATH_PUT, PATHS_CHANGE_PUT, PATHS_EVICTED_PUT,
 	PATHS_EVICT, /* and one for each table */
 	PATHS_STMTS = PATHS_EVICT + PATHS_TABLES,
@@ -40,6 +40,7 @@ struct paths {
 	sqlite3 *db;
 	sqlite3_stmt *stmt[PATHS_STMTS];
 	int64_t max[PATHS_TABLES];
+	int64_t rev; /* of the link that changed last: table link_rev */
 	struct paths_counts now, committed;
 };
 
