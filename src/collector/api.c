@@ -202,7 +202,7 @@ static int
 get_destination(struct api *a, const struct api_request *q, struct api_answer *r)
 {
 	if (!q->params.dst[0])
-		return api_refuse(r, HTTP_BAD_REQUEST, "dst is missing: the destination's IP address");
+		return answer_refuse(r, HTTP_BAD_REQUEST, "dst is missing: the destination's IP address");
 	return detail_write(a->store, &r->json, &q->params);
 }
 
@@ -272,22 +272,4 @@ api_find(const char *path)
 			return &routes[i];
 	}
 	return NULL;
-}
-
-void
-api_done(struct api_answer *r, int result)
-{
-	r->done(r, result);
-}
-
-int
-api_refuse(struct api_answer *r, unsigned status, const char *why)
-{
-	json_begin(&r->json, r->json.buf, r->json.size);
-	json_map(&r->json, NULL);
-	json_str(&r->json, "error", why, strlen(why));
-	json_close(&r->json);
-	r->type = r->download = NULL;
-	r->status = status;
-	return 0;
 }

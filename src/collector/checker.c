@@ -131,8 +131,8 @@ checker_ask(struct checker *c, const char *hash, const char *password, checker_f
 		return -EIO;
 	if (c->n == CHECKER_WAITING || strlen(hash) >= sizeof q.hash || strlen(password) >= sizeof q.password)
 		return -EBUSY;
-	strcpy(q.hash, hash);
-	strcpy(q.password, password);
+	memcpy(q.hash, hash, strlen(hash));
+	memcpy(q.password, password, strlen(password));
 	n = send(c->fd, &q, sizeof q, MSG_DONTWAIT | MSG_NOSIGNAL);
 	explicit_bzero(&q, sizeof q);
 	if (n != (ssize_t)sizeof q)

@@ -7,7 +7,6 @@
 #define COMMAND_H
 
 #include "lib/conf.h"
-#include "settings.h"
 
 /* What the process ends with: 0; 1 when a part was refused; 2 when it could not. */
 typedef int command_fn(const struct conf *, char *const *arguments, int n);

@@ -20,6 +20,7 @@
 #include "lib/json.h"
 #include "lib/log.h"
 #include "lib/loop.h"
+#include "settings.h"
 #include "store.h"
 #include "validate.h"
 

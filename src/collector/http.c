@@ -103,7 +103,7 @@ struct exchange {
 	struct api_answer answer;
 	struct http *http;
 	struct MHD_Connection *connection;
-	struct exchange *next, *prev; /* among those that wait for api_done() */
+	struct exchange *next, *prev; /* among those that wait for answer_done() */
 	int result;
 	int waits;
 	char key[ANSWERS_KEY_MAX]; /* "": the answer is not kept */

@@ -12,6 +12,7 @@
 #include "command.h"
 #include "lib/log.h"
 #include "lib/loop.h"
+#include "settings.h"
 #include "store.h"
 #include "validate.h"
 

@@ -64,7 +64,7 @@ static int
 too_often(struct api_answer *r, unsigned wait_s)
 {
 	r->retry_s = wait_s;
-	return api_refuse(r, 429, "too many attempts: wait as long as Retry-After says");
+	return answer_refuse(r, 429, "too many attempts: wait as long as Retry-After says");
 }
 
 static void
@@ -76,10 +76,10 @@ on_checked(void *arg, int right)
 	struct session *s;
 
 	if (right < 0) {
-		api_refuse(r, 503, "passwords cannot be checked now; see the log");
+		answer_refuse(r, 503, "passwords cannot be checked now; see the log");
 	} else if (!right || !p->exists) {
 		log_warn("login of \"%s\" from %s refused", p->exists ? p->user : "(no such user)", peer(p->asker, text));
-		api_refuse(r, 401, "wrong name or password");
+		answer_refuse(r, 401, "wrong name or password");
 	} else {
 		log_info("%s logged in from %s", p->user, peer(p->asker, text));
 		s = gate_session_new(p->gate, p->user, p->changed_us);
@@ -87,7 +87,7 @@ on_checked(void *arg, int right)
 			 s->id, SESSION_WHOLE_US / 1000000, p->asker->secure ? "; Secure" : "");
 		write_session(p->gate, p->asker, s, &r->json);
 	}
-	api_done(r, 0);
+	answer_done(r, 0);
 }
 
 int
@@ -104,7 +104,7 @@ login_in(struct api *a, const struct api_request *q, struct api_answer *r)
 
 	if (form_read(q->body, q->body_n, fields, 2, why, sizeof why)) {
 		explicit_bzero(password, sizeof password);
-		return api_refuse(r, 400, why);
+		return answer_refuse(r, 400, why);
 	}
 	wait_s = gate_try(a->gate, q->asker);
 	p = wait_s || !gate_checker(a->gate) ? NULL : calloc(1, sizeof *p);
@@ -112,7 +112,7 @@ login_in(struct api *a, const struct api_request *q, struct api_answer *r)
 		explicit_bzero(password, sizeof password);
 		if (wait_s)
 			return too_often(r, wait_s);
-		return gate_checker(a->gate) ? -ENOMEM : api_refuse(r, 400, "no login is needed: option login");
+		return gate_checker(a->gate) ? -ENOMEM : answer_refuse(r, 400, "no login is needed: option login");
 	}
 	r->state = p;
 	p->gate = a->gate;
@@ -126,7 +126,7 @@ login_in(struct api *a, const struct api_request *q, struct api_answer *r)
 	if (!e)
 		return API_LATER;
 	r->retry_s = 1;
-	return api_refuse(r, 503, "too many logins at once: try again");
+	return answer_refuse(r, 503, "too many logins at once: try again");
 }
 
 int
@@ -162,14 +162,14 @@ login_enroll(struct api *a, const struct api_request *q, struct api_answer *r)
 	int e;
 
 	if (form_read(q->body, q->body_n, fields, 2, why, sizeof why))
-		return api_refuse(r, 400, why);
+		return answer_refuse(r, 400, why);
 	if (!report_sensor_ok(sensor, strlen(sensor)))
-		return api_refuse(r, 400, "sensor: a name has 1 to 64 letters, digits, . _ - and begins with a letter or digit");
+		return answer_refuse(r, 400, "sensor: a name has 1 to 64 letters, digits, . _ - and begins with a letter or digit");
 	snprintf(by, sizeof by, "%s", s ? s->user : "this machine");
 	expires_us = now_us + minutes * 60000000;
 	e = access_code_new(gate_access(a->gate), sensor, by, now_us, expires_us, code);
 	if (e)
-		return e == -ENOSPC ? api_refuse(r, 429, "too many codes wait to be used") : e;
+		return e == -ENOSPC ? answer_refuse(r, 429, "too many codes wait to be used") : e;
 	snprintf(url, sizeof url, "http%s://%s", q->asker->secure ? "s" : "", q->asker->host);
 	login_line(line, setup->url ? setup->url : url, code, setup->pin);
 	log_info("an enrolment code for sensor %s was made by %s, for %lld minutes", sensor, by, (long long)minutes);
@@ -189,14 +189,14 @@ login_revoke(struct api *a, const struct api_request *q, struct api_answer *r)
 	int e;
 
 	if (form_read(q->body, q->body_n, &field, 1, why, sizeof why))
-		return api_refuse(r, 400, why);
+		return answer_refuse(r, 400, why);
 	if (!report_sensor_ok(sensor, strlen(sensor)))
-		return api_refuse(r, 400, "sensor: a name has 1 to 64 letters, digits, . _ - and begins with a letter or digit");
+		return answer_refuse(r, 400, "sensor: a name has 1 to 64 letters, digits, . _ - and begins with a letter or digit");
 	e = access_revoke(gate_access(a->gate), sensor, clock_wall_us(), gate_setup(a->gate)->certificates);
 	if (e < 0)
 		return e;
 	if (!e)
-		return api_refuse(r, 404, "no sensor of this name has a token or a code");
+		return answer_refuse(r, 404, "no sensor of this name has a token or a code");
 	log_info("sensor %s was revoked", sensor);
 	json_map(&r->json, NULL);
 	json_str(&r->json, "sensor", sensor, strlen(sensor));
@@ -214,17 +214,17 @@ login_redeem(struct api *a, const struct api_request *q, struct api_answer *r)
 	int e;
 
 	if (form_read(q->body, q->body_n, &field, 1, why, sizeof why))
-		return api_refuse(r, 400, why);
+		return answer_refuse(r, 400, why);
 	wait_s = gate_try(a->gate, q->asker);
 	if (wait_s)
 		return too_often(r, wait_s);
 	e = access_enrol(gate_access(a->gate), code, clock_wall_us(), sensor, token);
 	if (e == -ENOENT) {
 		log_warn("an enrolment code from %s was refused: unknown, used or too old", peer(q->asker, text));
-		return api_refuse(r, 403, "this code is not known, was used, or is too old: make another");
+		return answer_refuse(r, 403, "this code is not known, was used, or is too old: make another");
 	}
 	if (e)
-		return e == -ENOSPC ? api_refuse(r, 507, "too many sensors") : e;
+		return e == -ENOSPC ? answer_refuse(r, 507, "too many sensors") : e;
 	log_info("sensor %s was enrolled from %s", sensor, peer(q->asker, text));
 	json_map(&r->json, NULL);
 	json_str(&r->json, "sensor", sensor, strlen(sensor));

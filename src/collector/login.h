@@ -5,7 +5,7 @@
 #ifndef LOGIN_H
 #define LOGIN_H
 
-#include "api.h"
+#include "answer.h"
 
 #define LOGIN_MINUTES 15 /* that a code may be used */
 #define LOGIN_MINUTES_MAX 10080

@@ -19,7 +19,7 @@
 #include <unistd.h>
 #include <yajl/yajl_tree.h>
 
-#include "lib/json.h"
+#include "enrolledit.h"
 #include "lib/log.h"
 #include "lib/priv.h"
 
@@ -27,6 +27,7 @@
 #define SYSCONFDIR "/etc"
 #endif
 
+#define LINES_MAX 8192
 #define ANSWER_MAX 4096
 #define TOKEN_MAX 200
 #define NAME_MAX_LEN 64
@@ -334,21 +335,21 @@ read_file(const char *path, struct stat *st)
 }
 
 static void
-make_lines(const struct enroll *e, char lines[ENROLL_LINES_MAX])
+make_lines(const struct enroll *e, char lines[LINES_MAX])
 {
-	size_t n = (size_t)snprintf(lines, ENROLL_LINES_MAX, "sensor = \"%s\"\ncollector-url = \"%s\"\n"
+	size_t n = (size_t)snprintf(lines, LINES_MAX, "sensor = \"%s\"\ncollector-url = \"%s\"\n"
 				    "collector-token-file = \"%s\"\n", e->sensor, e->url, e->token_file);
 
 	if (e->ca)
-		n += (size_t)snprintf(lines + n, ENROLL_LINES_MAX - n, "collector-ca-file = \"%s\"\n", e->ca);
+		n += (size_t)snprintf(lines + n, LINES_MAX - n, "collector-ca-file = \"%s\"\n", e->ca);
 	if (e->pin)
-		snprintf(lines + n, ENROLL_LINES_MAX - n, "collector-pin = \"%s\"\n", e->pin);
+		snprintf(lines + n, LINES_MAX - n, "collector-pin = \"%s\"\n", e->pin);
 }
 
 int
 enroll_main(int argc, char **argv)
 {
-	char lines[ENROLL_LINES_MAX], *text = NULL, *edited = NULL;
+	char lines[LINES_MAX], *text = NULL, *edited = NULL;
 	struct file token, config = { .fd = -1 };
 	struct enroll e;
 	struct stat st;
@@ -362,7 +363,7 @@ enroll_main(int argc, char **argv)
 		e.ca_text = read_file(e.ca, &st);
 	if (e.write) {
 		text = read_file(e.config, &st);
-		edited = enroll_edit(text, "");
+		edited = enrolledit_text(text, "");
 		if (!edited)
 			fatal("%s: a brace is not closed; nothing was changed", e.config);
 		free(edited);
@@ -375,7 +376,7 @@ enroll_main(int argc, char **argv)
 		return 1;
 	}
 	make_lines(&e, lines);
-	strcat(e.token, "\n");
+	e.token[strlen(e.token)] = '\n'; /* there is room for it, and a NUL behind */
 	r = finish(&token, e.token);
 	explicit_bzero(e.token, sizeof e.token);
 	if (r)
@@ -385,7 +386,7 @@ enroll_main(int argc, char **argv)
 		printf("# for net-gazer.conf:\n%s", lines);
 		return fflush(stdout) ? 1 : 0;
 	}
-	edited = enroll_edit(text, lines);
+	edited = enrolledit_text(text, lines);
 	r = edited ? finish(&config, edited) : -ENOMEM;
 	if (r)
 		log_error("%s: %s; put this into it:\n%s", e.config, strerror(-r), lines);

@@ -2,7 +2,7 @@
  *
  * enrolledit.c - net-gazer.conf with other lines for the collector.
  */
-#include "enroll.h"
+#include "enrolledit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,7 +65,7 @@ braces(const char *line, size_t n, int depth)
 }
 
 char *
-enroll_edit(const char *text, const char *lines)
+enrolledit_text(const char *text, const char *lines)
 {
 	size_t rows = 1, n;
 	char *out, *p;
@@ -81,8 +81,10 @@ enroll_edit(const char *text, const char *lines)
 		size_t whole = strcspn(t, "\n");
 
 		n = whole + (t[whole] == '\n');
-		if (!depth && replaced(t, whole, lines))
-			p = stpcpy(p, mark);
+		if (!depth && replaced(t, whole, lines)) {
+			memcpy(p, mark, sizeof mark - 1);
+			p += sizeof mark - 1;
+		}
 		depth = braces(t, whole, depth);
 		memcpy(p, t, n);
 		p += n;
@@ -93,6 +95,6 @@ enroll_edit(const char *text, const char *lines)
 	}
 	if (p > out && p[-1] != '\n')
 		*p++ = '\n';
-	strcpy(p, lines);
+	memcpy(p, lines, strlen(lines) + 1);
 	return out;
 }

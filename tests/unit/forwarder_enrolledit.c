@@ -32,17 +32,17 @@ test_edit(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-		char *got = enroll_edit(table[i][0], lines), *again;
+		char *got = enrolledit_text(table[i][0], lines), *again;
 
 		snprintf(wanted, sizeof wanted, "%s%s", table[i][1], lines);
 		assert_string_equal(got, wanted);
 		/* Enrolled again: the first time's lines become comments, too. */
-		again = enroll_edit(got, lines);
+		again = enrolledit_text(got, lines);
 		assert_int_equal(strlen(again), strlen(got) + strlen(lines) + 2 * (sizeof mark - 1));
 		free(again);
 		free(got);
 	}
-	assert_null(enroll_edit("demo {\n a = 1\n", lines));
+	assert_null(enrolledit_text("demo {\n a = 1\n", lines));
 }
 
 int
