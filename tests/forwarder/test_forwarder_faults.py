@@ -111,6 +111,7 @@ def test_a_call_fails(faults, call, number, step, on):
 
 
 def test_memory_runs_out(faults):
+    """Our own calls alone: libyajl crashes when one of its own fails (faults.c says where)."""
     each(faults, "malloc", errno.ENOMEM, 5, 2000)
 
 
