@@ -132,7 +132,7 @@ get_hop(struct api *a, const struct api_request *q, struct api_answer *r)
 	struct pathquery ask = ask_paths(q);
 
 	return q->params.ip[0] ? pathquery_hop(a->store, &r->json, q->params.ip, &ask)
-			       : api_refuse(r, HTTP_BAD_REQUEST, "ip is missing: the hop's address");
+			       : answer_refuse(r, HTTP_BAD_REQUEST, "ip is missing: the hop's address");
 }
 
 static int
