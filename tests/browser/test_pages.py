@@ -111,9 +111,9 @@ def test_destinations(demo):
     def same(by, key):
         rows = dest_rows(browser)
         expected = shown(sorted(api(by), key=lambda r: (-key(r), -r["conns"])), port_name)
-        # Names carry the port and its service behind them.
-        return len(rows) == len(expected) and sorted(r[1:] for r in rows) == sorted(e[1:] for e in expected) \
-            and all(a[0].startswith(b[0]) for a, b in zip(rows[:3], expected[:3], strict=True))
+        # Names carry the port and its service behind them; equal ones may be in any order.
+        return len(rows) == len(expected) == 50 and [r[1] for r in rows] == [e[1] for e in expected] \
+            and sorted(r[1:] for r in rows[:20]) == sorted(e[1:] for e in expected[:20]) and all(a[0].startswith(b[0]) for a, b in zip(rows[:3], expected[:3], strict=True))
     browser.wait("the busiest", lambda: same("", lambda r: r["conns"]))
     browser.js("() => [...document.querySelectorAll('.dests th button')].find((b) => b.textContent === 'p95 ms').click()")
     browser.wait("the slowest", lambda: same("", lambda r: r.get("rtt_p95_us", -1)))
@@ -134,11 +134,51 @@ def test_destinations(demo):
     browser.wait("no match", lambda: "No destination matches <i>none</i>" in (browser.text(".destinations .empty") or ""))
     browser.do("click", selector=".destinations .empty button")
     browser.wait("all", lambda: len(dest_rows(browser)) == 50)
-    # By network and country: what to do while nothing is known of them, or rows of them.
-    for by, word in (("as", "networks"), ("cc", "countries")):
+    # By network and country, each a way to its hosts.
+    for by, name in (("as", "as_org"), ("cc", "cc")):
         browser.do("click", selector=f"button[data-by={by}]")
-        browser.wait(f"by {by}", lambda b=by: browser.js("(b) => !!document.querySelector(`.dests.by-${b} tbody tr`)", b))
-        assert f"Nothing is known of {word} yet" in browser.text(".destinations .hint")
+        browser.wait(f"by {by}", lambda b=by, n=name: browser.texts(f".dests.by-{b} .go :is(.name, .cc)")[:3] == [r[n] for r in api(f"&by={b}") if r.get(n)][:3])
+    browser.js("() => document.querySelector('.dests tbody .go').click()")
+    browser.wait("its hosts", lambda: browser.texts(".dests.by-host td.dst"))
+    assert len(set(browser.texts(".dests .place .cc"))) == 1
+
+
+def test_destination(demo):
+    """All about one: what the API says, as smoke, bars, lists and a table."""
+    collector, browser = demo
+    go(browser, "#p=destinations&w=24h")
+    browser.wait("the list", lambda: dest_rows(browser))
+    browser.js("() => document.querySelector('.dests tbody .go').click()")
+    browser.wait("one of them", lambda: browser.texts(".tile") and browser.js("() => document.querySelectorAll('.smoke canvas').length") == 2)
+    place = browser.js("() => Object.fromEntries(new URLSearchParams(location.hash.slice(1)))")
+    ask = lambda: collector.get(f"/api/destination?window_s=86400&dst={place['dst']}&port={place['port']}")
+    totals = ask()["totals"]
+    assert totals["conns"] > 500
+    browser.wait("its numbers", lambda: tile(browser, "conns") == spaced(ask()["totals"]["conns"]))
+    for id_, key in (("p50", "rtt_p50_us"), ("p95", "rtt_p95_us"), ("lan50", "src_rtt_p50_us"), ("lan95", "src_rtt_p95_us")):
+        value, unit = re.fullmatch(r"([\d.,]+)(µs|ms|s)", tile(browser, id_)).groups()
+        assert abs(float(value) * {"µs": 1, "ms": 1000, "s": 1e6}[unit] / totals[key] - 1) < 0.05, id_
+    ends = browser.js("() => [...document.querySelectorAll('.ends .outcomes li')].map((li) => [li.querySelector('.mark').textContent, li.querySelector('b').textContent])")
+    assert {k: n for k, n in ends} == {k: spaced(totals[k]) for k in ("established", "answered", "refused", "timeout", "other") if totals[k]}
+    assert 0.02 < inked(browser, ".smoke canvas") < 0.9
+    # Smoke of the two halves: where their histograms lie, no other place is painted.
+    browser.do("click", selector=".smoke .actions button")
+    twin = browser.wait("the table", lambda: browser.js("() => [...document.querySelectorAll('.twin tbody tr')].map((tr) => [...tr.querySelectorAll('td')].map((td) => Number(td.textContent.replaceAll(',', ''))))"))
+    assert abs(sum(r[0] for r in twin) / totals["conns"] - 1) < 0.02
+    assert abs(sum(r[2] for r in twin) / sum(n for p in ask()["series"] for _, n in p["hist"]) - 1) < 0.02
+    browser.do("click", selector=".smoke .actions button")
+    browser.wait("who saw it", lambda: browser.texts(".by-sensor td bdi") == [s["sensor"] for s in ask()["sensors"]])
+    counted = "() => [...document.querySelectorAll('.dst-sources td.num:nth-child(2)')].map((e) => Number(e.textContent))"
+    browser.wait("from whom", lambda: browser.js(counted) == [s["conns"] for s in ask()["sources"][:10]], deadline_s=90)
+    assert browser.js("() => [...document.querySelectorAll('.dest .go')].map((a) => a.hash)")[0].startswith(f"#p=paths&w=24h&dst={place['dst'].replace(':', '%3A')}")
+    pictures(browser, "destination")
+    browser.js("() => history.back()")
+    browser.wait("the list again", lambda: dest_rows(browser))
+    # None at all, and no address.
+    go(browser, "#p=destinations&w=24h&dst=203.0.113.250")
+    browser.wait("nothing of it", lambda: "No handshake with it" in (browser.text(".dest .empty") or ""))
+    go(browser, "#p=destinations&w=24h&dst=%3Cscript%3E")
+    browser.wait("the list instead", lambda: dest_rows(browser))
 
 
 def test_inbound(demo):

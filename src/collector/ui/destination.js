@@ -25,13 +25,24 @@ function Outcomes({ totals })
 	return html`<ul class="outcomes">${known.map((k) => html`<li key=${k}><${Mark} word=${k} /><${Share} part=${totals[k]} whole=${totals.conns} tone=${k} /><span class="num"><b>${count(totals[k])}</b> <span class="pc">${percent(totals[k], totals.conns)} %</span></span></li>`)}</ul>`;
 }
 
-// A bounded list beside others: [name's column, rows].
-function Side({ id, title, partial, head, rows })
-{
-	return html`<${Panel} id=${id} title=${title} note=${partial ? 'the newest rows only' : null}>
-		${!rows.length ? html`<${Empty}>None in this window.</${Empty}>` : html`<div class="wide" tabindex="0" role="group" aria-label=${title}><table class="rows"><thead><tr><th scope="col">${head}</th><th scope="col" class="num">Handshakes</th><th scope="col" class="num">Failed</th></tr></thead>
-		<tbody>${rows.map(([key, name, x]) => html`<tr key=${key}><td class="cutting">${name}</td><td class="num">${count(x.conns)}</td><td class="num"><${Count} n=${x.failed} loud="bad" /></td></tr>`)}</tbody></table></div>`}
-	</${Panel}>`;
+const ROWS_FEW = 10;
+
+// A bounded list beside others: rows are [key, name, counts].
+class Side extends Component {
+	constructor()
+	{
+		super();
+		this.state = { all: false };
+	}
+
+	render({ id, title, partial, head, rows }, { all })
+	{
+		return html`<${Panel} id=${id} title=${title} note=${partial ? 'the busiest among the newest rows' : null}>
+			${!rows.length ? html`<${Empty}>None in this window.</${Empty}>` : html`<div class="wide" tabindex="0" role="group" aria-label=${title}><table class="rows"><thead><tr><th scope="col">${head}</th><th scope="col" class="num">Handshakes</th><th scope="col" class="num">Failed</th></tr></thead>
+			<tbody>${(all ? rows : rows.slice(0, ROWS_FEW)).map(([key, name, x]) => html`<tr key=${key}><td class="cutting">${name}</td><td class="num">${count(x.conns)}</td><td class="num"><${Count} n=${x.failed} loud="bad" /></td></tr>`)}</tbody></table></div>`}
+			${rows.length > ROWS_FEW && html`<button type="button" class="more" aria-expanded=${all} onclick=${() => this.setState({ all: !all })}>${all ? 'Show fewer' : `Show all ${count(rows.length)}`}</button>`}
+		</${Panel}>`;
+	}
 }
 
 export class Destination extends Component {
@@ -83,7 +94,7 @@ export class Destination extends Component {
 		const v = d?.value, t = v?.totals;
 		const words = window_words(window_s, until_s);
 		const title = html`<span class="of">To</span> <bdi>${v?.dst_name ?? host_port(dst, PORT.test(port) ? Number(port) : undefined)}</bdi>`;
-		const head = html`<${Panel} id="dest" title=${title} stale=${stale} note=${html`${v?.dst_name !== undefined && html`<bdi class="addr">${host_port(dst, PORT.test(port) ? Number(port) : undefined)}</bdi> `}${PORT.test(port) && service(Number(port)) && html`<span class="svc">${service(Number(port))}</span>`}${v && html`<${Place} x=${v} prefix="dst_" />`}`}
+		const head = html`<${Panel} id="dest" title=${title} stale=${stale} note=${html`${v?.dst_name !== undefined && html`<bdi class="addr">${host_port(dst, PORT.test(port) ? Number(port) : undefined)}</bdi> `}${PORT.test(port) && service(Number(port)) && html`<span class="svc">${service(Number(port))}</span> `}${v && html`<${Place} x=${v} prefix="dst_" />`}`}
 			actions=${html`<${Go} page="paths" view=${{ dst }} tone="button"><${Shape} name="both" />Path<//><${Go} page="explore" view=${{ q: `dst = ${dst}${PORT.test(port) ? ` and port = ${port}` : ''}` }} tone="button">Explore<//>${
 			PORT.test(port) && html`<${Go} page="destinations" view=${{ dst }} tone="button">All its ports<//>`}<${Go} page="destinations" tone="button"><${Shape} name="left" />All destinations<//>`}>
 			${!v && html`<${Unready} d=${d} />`}
@@ -100,12 +111,12 @@ export class Destination extends Component {
 		<dl class="tiles" aria-label=${`The last ${words} in six numbers`}>
 			<${Tile} id="t-conns" label="Handshakes" value=${count(t.conns)} sub=${`in the last ${words}`} values=${m.parts[0][1].map((x, i) => x + m.parts[1][1][i])} />
 			<${Tile} id="t-failed" label="Failed" value=${percent(failed, t.conns)} unit="%" sub=${failed ? `${count(failed)} of them` : 'none'} tone=${failed / t.conns >= 0.1 ? 'alarm' : ''} values=${m.parts[1][1]} spark="bad" />
-			<${Tile} id="t-p50" label="Median RTT" term="rtt" ...${tile(t.rtt_p50_us)} sub="WAN half: behind the firewall" values=${m.wan.p50.map((x) => x ?? undefined)} />
-			<${Tile} id="t-p95" label="p95 RTT" term="rtt" ...${tile(t.rtt_p95_us)} sub="WAN half" values=${m.wan.p95.map((x) => x ?? undefined)} spark="p95" />
-			<${Tile} id="t-lan50" label="Median RTT" term="rtt_src" ...${tile(t.src_rtt_p50_us)} sub="LAN half: before the firewall" values=${m.lan.p50.map((x) => x ?? undefined)} />
-			<${Tile} id="t-lan95" label="p95 RTT" term="rtt_src" ...${tile(t.src_rtt_p95_us)} sub="LAN half" values=${m.lan.p95.map((x) => x ?? undefined)} spark="p95" />
+			<${Tile} id="t-p50" label="WAN median" term="rtt" ...${tile(t.rtt_p50_us)} sub="beyond the firewall" values=${m.wan.p50.map((x) => x ?? undefined)} />
+			<${Tile} id="t-p95" label="WAN p95" term="rtt" ...${tile(t.rtt_p95_us)} sub="one in twenty is slower" values=${m.wan.p95.map((x) => x ?? undefined)} spark="p95" />
+			<${Tile} id="t-lan50" label="LAN median" term="rtt_src" ...${tile(t.src_rtt_p50_us)} sub="on this side of it" values=${m.lan.p50.map((x) => x ?? undefined)} />
+			<${Tile} id="t-lan95" label="LAN p95" term="rtt_src" ...${tile(t.src_rtt_p95_us)} sub="one in twenty is slower" values=${m.lan.p95.map((x) => x ?? undefined)} spark="p95" />
 		</dl>
-		<${Panel} id="smoke" title="RTT over time" note=${this.readout(m) ?? 'the darker, the more handshakes took that long; the line is the median'}
+		<${Panel} id="smoke" title="RTT over time" note=${this.readout(m) ?? 'the stronger the colour, the more handshakes took that long; the line is the median'}
 			actions=${html`<button type="button" aria-pressed=${table} onclick=${() => this.setState({ table: !table })}>As a table</button>`}>
 			${table ? html`<${SmokeTwin} wan=${m.wan} lan=${m.lan} series=${v.series} />` : html`<div class="plots">
 				<figure><figcaption><${Key} kind="wan">WAN half: SYN to SYN-ACK</${Key}><span>log scale</span></figcaption>
@@ -118,8 +129,8 @@ export class Destination extends Component {
 				label=${`Handshakes over the last ${words}: ${count(t.conns)}, ${count(failed)} failed. The same numbers: button "As a table" above.`} /></figure>
 			<${Outcomes} totals=${t} /></div></${Panel}>
 		<div class="thirds">
-			<${Side} id="ports" title="Ports" head="Port" partial=${v.partial} rows=${(v.ports ?? []).map((x) => [x.dst_port ?? x.port, html`<${Go} page="destinations" view=${{ dst, port: String(x.dst_port ?? x.port) }}>${x.dst_port ?? x.port}<//>${service(x.dst_port ?? x.port) && html`<span class="svc">${service(x.dst_port ?? x.port)}</span>`}${x.rtt_p50_us !== undefined && html` <span class="quiet"><${Ms} us=${x.rtt_p50_us} /> ms</span>`}`, x])} />
-			<${Side} id="sources" title="From whom" head="Source" partial=${v.partial} rows=${(v.sources ?? []).map((x) => [x.src_ip, html`<${Host} ip=${x.src_ip} name=${x.host ?? x.src_name} />`, x])} />
+			<${Side} id="dst-ports" title="Ports" head="Port" partial=${v.partial} rows=${(v.ports ?? []).map((x) => [x.dst_port ?? x.port, html`<${Go} page="destinations" view=${{ dst, port: String(x.dst_port ?? x.port) }}>${x.dst_port ?? x.port}<//>${service(x.dst_port ?? x.port) && html`<span class="svc">${service(x.dst_port ?? x.port)}</span>`}${x.rtt_p50_us !== undefined && html` <span class="quiet"><${Ms} us=${x.rtt_p50_us} /> ms</span>`}`, x])} />
+			<${Side} id="dst-sources" title="From whom" head="Source" partial=${v.partial || v.sources_n > (v.sources ?? []).length} rows=${(v.sources ?? []).map((x) => [x.src_ip, html`<${Host} ip=${x.src_ip} name=${x.host ?? x.src_name} />`, x])} />
 			<${Side} id="by-sensor" title="Seen by" head="Sensor" rows=${(v.sensors ?? []).map((x) => [x.sensor, html`<bdi>${x.sensor}</bdi>${x.rtt_p50_us !== undefined && html` <span class="quiet"><${Ms} us=${x.rtt_p50_us} /> ms</span>`}`, x])} />
 		</div>`;
 	}

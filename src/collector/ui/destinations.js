@@ -19,7 +19,7 @@ function by_of(view)
 }
 
 export const resources = {
-	dests: { path: () => !state.view.dst && question_in_window('api/destinations', { by: by_of(state.view) === 'port' ? '' : by_of(state.view), limit: ASKED }), on: ['conn'] },
+	dests: { path: () => !address(state.view.dst) && question_in_window('api/destinations', { by: by_of(state.view) === 'port' ? '' : by_of(state.view), limit: ASKED }), on: ['conn'] },
 	destination,
 };
 

@@ -71,7 +71,9 @@ export function kib(n)
 {
 	if (!Number.isFinite(n))
 		return UNKNOWN;
-	return n < 1024 ? `${count(n)} KiB` : `${(n / 1024).toFixed(1)} MiB`;
+	if (n < 1024)
+		return `${Number.isInteger(n) ? count(n) : n.toFixed(1)} KiB`;
+	return n < 1024 * 1024 ? `${(n / 1024).toFixed(1)} MiB` : `${(n / 1024 / 1024).toFixed(1)} GiB`;
 }
 
 // The API's times are strings; a number is taken as it is.

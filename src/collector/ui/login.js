@@ -28,7 +28,7 @@ export class Login extends Component {
 		try {
 			await login(user.value, password.value);
 		} catch (e) {
-			this.setState({ busy: false, said: e.status === 401 ? 'The name or the password is wrong.' : e.status ? e.message : 'The collector does not answer.' });
+			this.setState({ busy: false, said: e.status === 401 ? 'The name or the password is wrong.' : e.status ? `${e.message}.` : 'The collector does not answer.' });
 			password.select();
 		}
 	}

@@ -16,6 +16,7 @@ const SLOW = { min_ms: 10000, max_ms: 60000 };
 export const resources = {
 	storage: { path: () => question('api/storage'), on: ['stat'], every: SLOW },
 	health: { path: () => question('health'), every: SLOW },
+	geo: { path: () => question('api/geo'), every: SLOW },
 };
 
 function Status({ s })
@@ -149,7 +150,7 @@ class Enrolled extends Component {
 		if (!list.length)
 			return html`<${Empty}>No sensor is enrolled.<//>`;
 		return html`${said && html`<p class="mark bad" role="alert"><${Shape} name="cross" />${said}</p>`}
-		<div class="wide" tabindex="0" role="group" aria-label="Table of enrolled sensors"><table class="rows enrolled"><thead><tr><th scope="col">Sensor</th><th scope="col">State</th><th scope="col" class="num">Enrolled</th><th scope="col" class="num">Last report</th><th scope="col">Quota</th><th scope="col"><span class="vh">What to do</span></th></tr></thead>
+		<div class="wide" tabindex="0" role="group" aria-label="Table of enrolled sensors"><table class="rows enrolled"><thead><tr><th scope="col">Sensor</th><th scope="col">State</th><th scope="col" class="num">Enrolled</th><th scope="col" class="num">Last report</th><th scope="col">Sent today</th><th scope="col"><span class="vh">What to do</span></th></tr></thead>
 		<tbody>${list.map((x) => html`<tr key=${`${x.sensor} ${x.enrolled_ts}`}><th scope="row"><bdi>${x.sensor}</bdi></th>
 			<td>${x.revoked_ts ? html`<span class="mark dim"><${Shape} name="cross" />revoked <${Age} ts=${x.revoked_ts} /> ago</span>` : html`<span class="mark good"><${Shape} name="check" />may report</span>`}</td>
 			<td class="num"><${Age} ts=${x.enrolled_ts} /></td><td class="num">${x.last_rx ? html`<${Age} ts=${x.last_rx} />` : 'never'}</td><td><${Quota} q=${x.quota} /></td>
@@ -160,9 +161,10 @@ class Enrolled extends Component {
 
 function Quota({ q })
 {
-	const words = Object.entries(q ?? {}).filter(([, v]) => typeof v === 'number').map(([k, v]) => `${k.replaceAll('_', ' ')} ${count(v)}`);
-
-	return words.length ? html`<span class="quiet">${words.join(', ')}</span>` : html`<span class="unknown">${UNKNOWN}</span>`;
+	if (q?.bytes_day === undefined)
+		return html`<span class="unknown">${UNKNOWN}</span>`;
+	return html`<span class="quota"><${Share} part=${q.bytes_today} whole=${q.bytes_day} tone=${q.bytes_today > 0.8 * q.bytes_day ? 'timeout' : ''} /><span>${kib(q.bytes_today / 1024)} of ${kib(q.bytes_day / 1024)}</span>${
+		q.refused > 0 && html`<span class="mark bad"><${Shape} name="cross" />${count(q.refused)} refused</span>`}</span>`;
 }
 
 // What the collector keeps, how long that lasts, and whether a file of it broke.

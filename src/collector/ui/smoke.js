@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// RTT over time as smoke: each step of time is a column of the histogram's buckets, the darker the more
+// RTT over time as smoke: each step of time is a column of the histogram's buckets, the stronger in colour the more
 // handshakes took that long, with the median as a line over it.
 import { count, ms, unix_s } from './format.js';
 import { html, memo } from './parts.js';
 import { axis_style, log_marks, ms_mark, PlotBox, step_clock, steps, time_axis, Twin, uPlot } from './plot.js';
 import { colour } from './theme.js';
 
-const BUCKET = 2 ** 0.25; // four buckets for each power of two
 const DARKEST = 0.95, LIGHTEST = 0.08;
+
+// Where a bucket ends: there are four of equal width for each power of two (docs/API.md).
+export function end_us(lower_us)
+{
+	return lower_us < 4 ? lower_us + 1 : lower_us + 2 ** Math.floor(Math.log2(lower_us)) / 4;
+}
 
 // The time that a share of the handshakes stayed below, as near as its bucket is wide.
 export function quantile_us(hist, share)
@@ -18,7 +23,7 @@ export function quantile_us(hist, share)
 	for (const [lower_us, k] of hist) {
 		seen += k;
 		if (seen >= share * n && k > 0)
-			return Math.max(1, lower_us) * Math.sqrt(BUCKET);
+			return (lower_us + end_us(lower_us)) / 2;
 	}
 	return undefined;
 }
@@ -48,7 +53,7 @@ export function reach(halves)
 			for (const [lower_us, n] of hist)
 				if (n > 0) {
 					lo = Math.min(lo, Math.max(1, lower_us) / 1000);
-					hi = Math.max(hi, Math.max(1, lower_us) * BUCKET / 1000);
+					hi = Math.max(hi, end_us(lower_us) / 1000);
 				}
 	return hi ? [lo / 1.3, hi * 1.3] : [0.1, 100];
 }
@@ -69,7 +74,7 @@ function draw(u, half, tone)
 			if (!n)
 				continue;
 			const low = Math.max(1, lower_us) / 1000;
-			const y1 = Math.round(u.valToPos(low * BUCKET, 'y', true)), y2 = Math.round(u.valToPos(low, 'y', true));
+			const y1 = Math.round(u.valToPos(end_us(lower_us) / 1000, 'y', true)), y2 = Math.round(u.valToPos(low, 'y', true));
 			ctx.globalAlpha = LIGHTEST + (DARKEST - LIGHTEST) * Math.sqrt(n / most);
 			ctx.fillRect(x1, y1, Math.max(1, x2 - x1), Math.max(1, y2 - y1));
 		}
