@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 
+from lib import geofiles
 from lib import sensor as sensor_lib
 
 _libc = ctypes.CDLL(None)
@@ -39,7 +40,7 @@ def arguments(about):
     a.build = a.build.resolve()
     if os.geteuid() != 0:
         sys.exit(f"{p.prog}: rules and NFLOG groups need root: sudo make run, sudo make demo")
-    for name in ("net-gazer", "net-gazer-collector", "analyzer", "forwarder"):
+    for name in ("net-gazer", "net-gazer-collector", "analyzer", "forwarder", "geo"):
         if not (a.build / name).exists():
             sys.exit(f"{p.prog}: {a.build / name} is not built: run make first")
     return a
@@ -127,8 +128,19 @@ class Programs:
     def collector(self):
         data = self.folder / "collector"
         data.mkdir()
+        self.import_geo(data)
         self.start("net-gazer-collector", collector_argv(self.build, data, self.port))
         return self.wait("the collector", lambda: answers(self.port))
+
+    def import_geo(self, data):
+        """Countries and autonomous systems, where npm gives them; the page does without, too."""
+        try:
+            for argv in geofiles.imports(self.build, data / "net-gazer.db"):
+                done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, check=False)
+                if done.returncode:
+                    print(f"no countries or systems of addresses: {done.stderr}", file=sys.stderr)
+        except geofiles.Unavailable as e:
+            print(f"no countries or systems of addresses: {e}", file=sys.stderr)
 
     def sensor(self, ns=None, **options):
         path = self.folder / "net-gazer.conf"
@@ -157,7 +169,8 @@ class Programs:
 
 
 def collector_argv(build, data, port):
-    return [build / "net-gazer-collector", "-c", "/dev/null", "--database", data / "net-gazer.db", "--port", str(port)]
+    return [build / "net-gazer-collector", "-c", "/dev/null", "--database", data / "net-gazer.db", "--port", str(port), "--libexec-dir", build,
+            "--home", "10.77.1.0/24=lan,fd00:77:1::/64=lan"]
 
 
 def answers(port):
