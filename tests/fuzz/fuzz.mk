@@ -37,3 +37,8 @@ $O/fuzz/explore_filter: $(extra_explore_filter)
 extra_form = src/collector/access.c src/collector/dbfile.c
 libs_form = -lyajl -lsqlite3 -lgnutls
 $O/fuzz/form: src/collector/form.c $(extra_form)
+$O/fuzz/geo_ranges: src/geo/ranges.c
+$O/fuzz/geo_text: src/geo/csv.c src/geo/dns.c src/geo/tidy.c src/geo.h
+extra_geo_link = $(filter-out src/collector/intake.c src/collector/live.c src/collector/gunzip.c src/collector/unzstd.c,$(extra_intake))
+libs_geo_link = -lyajl -lsqlite3 -lm
+$O/fuzz/geo_link: src/collector/geolink.c src/geo.h $(extra_geo_link)
