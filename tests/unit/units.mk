@@ -65,3 +65,7 @@ $O/unit/prober_serve: $(extra_prober_serve) src/prober/client.c
 libs_collector_field = -lsqlite3
 extra_collector_filter = src/collector/blocks.c src/collector/field.c src/collector/report.c src/collector/text.c
 libs_collector_filter = -lsqlite3
+extra_collector_geolink = src/collector/store.c $(extra_collector_store)
+libs_collector_geolink = $(libs_collector_store)
+$O/unit/collector_geolink: src/geo.h
+$O/unit/geo_ranges: src/geo/ranges.c
