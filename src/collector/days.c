@@ -22,8 +22,6 @@
 #include "lib/log.h"
 
 #define FORMAT 1
-/* Files that stay open without being written. */
-#define OPEN_MAX_IDLE 3
 #define CHECK_BYTES_NEWEST (64 << 20) /* about half a second */
 #define CHECK_BYTES (8 << 20)
 #define WRITE_CACHE_KIB 4096
@@ -700,7 +698,7 @@ days_rest(struct days *d)
 			if (!oldest || f->used < oldest->used)
 				oldest = f;
 		}
-		if (open <= OPEN_MAX_IDLE)
+		if (open <= DAYS_IDLE)
 			return;
 		file_close(oldest);
 	}

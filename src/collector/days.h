@@ -69,7 +69,9 @@ int64_t days_last_id(const struct days *);
 int days_drop_oldest(struct days *);
 /* Removes the n oldest reports, a day's file with its last one.  0 or an SQLite code; *removed: how many. */
 int days_trim(struct days *, int64_t n, int64_t *removed, sqlite3 **db);
-/* Closes files that nothing was asked of lately. */
+/* Files that stay open without being written. */
+#define DAYS_IDLE 3
+/* Closes the others, those first that were asked for longest ago. */
 void days_rest(struct days *);
 
 /* Whether this is one of our files. */

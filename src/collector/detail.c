@@ -315,8 +315,11 @@ add_reports(struct detail *d, row_fn *add)
 	int64_t end_us = clock_mono_us() + LOOK_US;
 	int r = 0;
 
-	for (size_t i = days_n(store_days(d->store)); i-- > first && !r && !d->partial;)
+	for (size_t i = days_n(store_days(d->store)); i-- > first && !r && !d->partial;) {
 		r = add_day(d, i, end_us, add);
+		if (!r)
+			days_rest(store_days(d->store)); /* a year of files is not open at once */
+	}
 	return r;
 }
 

@@ -344,6 +344,31 @@ search_day(struct search *s, size_t day, int64_t low, int64_t high)
 	return 0;
 }
 
+/* Closes days that have nothing below `high`, so that a year of files is not open at once. */
+static int
+let_go(struct search *s, int64_t high)
+{
+	struct days *d = store_days(s->store);
+	int open = 0, r = 0, code;
+
+	for (size_t i = 0; i < days_n(d) && !r; i++) {
+		if (s->shelf[i].open && days_at(d, i)->first_id >= high) {
+			r = shelf_close(&s->shelf[i]);
+			s->shelf[i].open = 0;
+		}
+		open += s->shelf[i].open;
+	}
+	if (r || open > DAYS_IDLE)
+		return r;
+	/* Those that go are the ones that were asked for longest ago. */
+	for (size_t i = 0; i < days_n(d); i++) {
+		if (s->shelf[i].open)
+			days_db(d, i, &code);
+	}
+	days_rest(d);
+	return 0;
+}
+
 static int
 newest_first(const void *x, const void *y)
 {
@@ -397,6 +422,11 @@ search(struct search *s, struct json *j, put_fn *put)
 	while (high > lowest && !r) {
 		int64_t low = (high - 1) / BLOCKS_IDS * BLOCKS_IDS;
 
+		/* A block may be of many small days: one after another. */
+		for (size_t i = first; i < n; i++) {
+			if (days_at(d, i)->first_id < high && days_at(d, i)->first_id > low)
+				low = days_at(d, i)->first_id;
+		}
 		s->n_hits = 0;
 		for (size_t i = first; i < n && !r; i++) {
 			if (days_at(d, i)->first_id < high && days_at(d, i)->last_id >= low)
@@ -408,7 +438,8 @@ search(struct search *s, struct json *j, put_fn *put)
 		if (!put_hits(s, j, put))
 			return 0;
 		high = low;
-		if (high > lowest && clock_mono_us() >= end_us) {
+		r = let_go(s, high);
+		if (!r && high > lowest && clock_mono_us() >= end_us) {
 			s->partial = 1;
 			s->next = high;
 			return 0;

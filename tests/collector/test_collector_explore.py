@@ -7,6 +7,7 @@ import fnmatch
 import io
 import ipaddress
 import json
+import pathlib
 import random
 import sqlite3
 import subprocess
@@ -339,3 +340,29 @@ def test_blocks(tmp_path):
         # A file of before is given its table with the next report.
         stored(c, [conn(20001, dst_ip="198.51.100.78")])
         assert ids(c, "dst = 198.51.100.78") == [13001]
+
+
+def test_many_days(tmp_path):
+    """Forty files, of which few are open at a time."""
+    (tmp_path / "collector").mkdir()
+    subprocess.run([ng.program("net-gazer-collector"), "demo", "-c", "/dev/null", "--database", tmp_path / "collector/net-gazer.db", "--conns", "8000",
+                    "--span", "960", "--days", "60"], check=True, capture_output=True, timeout=60)
+    assert len(list((tmp_path / "collector/net-gazer.db.d").glob("*.db"))) > 38
+    with Collector(tmp_path, arguments=("--days", "60")) as c:
+        found, before = 0, {}
+        while True:
+            status, answer = ask(c, "explore", q="state = established", cols="id", limit=1000, window_s=31622400, **before)
+            assert status == 200
+            found += len(answer["rows"])
+            files = [p.resolve().name for p in pathlib.Path(f"/proc/{c.process.pid}/fd").iterdir()]
+            assert sum(name.endswith(".db") for name in files) <= 8, files
+            if "next" not in answer:
+                break
+            before = {"before": answer["next"]}
+        days = [sqlite3.connect(p) for p in (tmp_path / "collector/net-gazer.db.d").glob("*.db")]
+        assert found == sum(d.execute("SELECT count(*) FROM conn WHERE state = 0").fetchone()[0] for d in days) > 4000
+        row = days[0].execute("SELECT dst_ip, count(*) FROM conn GROUP BY 1 ORDER BY 2 DESC").fetchone()
+        status, answer = ask(c, "destination", dst=row[0], window_s=31622400)
+        assert status == 200 and answer["totals"]["conns"] >= row[1]
+        files = [p.resolve().name for p in pathlib.Path(f"/proc/{c.process.pid}/fd").iterdir()]
+        assert sum(name.endswith(".db") for name in files) <= 8, files
