@@ -175,6 +175,9 @@ bench-trace: deps                       ## traceroutes beside scamper and tracer
 bench-collector: deps                   ## intake, and each page's questions on 10 million stored connections (minutes)
 	@+$(MAKE) --no-print-directory all
 	@tests/bench/collector --build $O
+images: deps                            ## the pictures of the README, made by the browser's tests
+	@+$(MAKE) --no-print-directory all
+	@O=$(abspath $O) IMAGES=docs/images $(PYTHON) -m pytest -q -p no:cacheprovider tests/browser $(PYTEST)
 lint: deps                              ## compilers' analysers, cppcheck, shellcheck, man pages, headers alone
 	@+$(MAKE) --no-print-directory all
 	@O=$O VERSION=$(VERSION) .ci/lint
@@ -218,7 +221,7 @@ clean:                                  ## remove what was built
 	rm -rf $O
 help:                                   ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
-.PHONY: all sensor run demo deps units fuzzers check check-unit check-portability fuzz soak bench bench-trace bench-collector lint \
+.PHONY: all sensor run demo deps units fuzzers check check-unit check-portability fuzz soak bench bench-trace bench-collector images lint \
 	install uninstall deb clean help
 .SECONDARY:
 -include $(shell find $O -type f -name '*.d' 2>/dev/null)

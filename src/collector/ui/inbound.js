@@ -132,7 +132,7 @@ function Open({ ports, words, stale })
 
 	return html`<${Panel} id="open" title="Open to the world" stale=${stale} note=${open.length ? 'the firewall let these in' : null}>
 		${!open.length ? html`<${Empty} good>The firewall let nothing in from outside in the last ${words}.<//>` : html`<ul class="open-ports">${open.slice(0, OPEN_SHOWN).map((p) => html`<li key=${p.port}>
-			<span class="mark warn"><${Shape} name="triangle" /></span><${Port} port=${p.port} /><span class="quiet">${count(p.verdicts.accepted)} SYNs let in, ${count(p.src_n)} source${p.src_n === 1 ? '' : 's'}</span></li>`)}</ul>
+			<span class="mark warn"><${Shape} name="triangle" /></span><${Port} port=${p.port} /><span class="quiet">${count(p.verdicts.accepted)} SYNs let in; ${count(p.src_n)} source${p.src_n === 1 ? '' : 's'} knocked</span></li>`)}</ul>
 		${open.length > OPEN_SHOWN && html`<p class="quiet small">and ${count(open.length - OPEN_SHOWN)} more, marked in the strips below</p>`}
 		<p class="quiet small">A port that you do not mean to offer has a rule that is too wide.</p>`}
 	</${Panel}>`;
