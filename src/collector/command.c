@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const struct command table[] = {
-	{ "import", import_command, 0, INT_MAX, 1, "FILE...|-: NDJSON into the database" },
+	{ "import", import_command, 0, INT_MAX, 1, "FILE...|-: NDJSON or CSV into the database" },
 	{ "export", export_command, 0, 0, 0, "out of the database, to stdout" },
 	{ "geo", geo_command, 1, INT_MAX, 0, "import FILE... | status | lookup IP...: countries, cities, systems, names" },
 	{ "demo", demo_command, 0, 0, 1, "reports made up, into an empty database" },

@@ -120,11 +120,11 @@ struct export {
 	int all, wanted[REPORT_TYPES];
 };
 
-/* A field as RFC 4180 has it. */
+/* A field as RFC 4180 has it; one that is there and empty has quotes, so that import knows. */
 static void
 put_field(const char *text, size_t n)
 {
-	if (!memchr(text, ',', n) && !memchr(text, '"', n) && !memchr(text, '\n', n) && !memchr(text, '\r', n)) {
+	if (n && !memchr(text, ',', n) && !memchr(text, '"', n) && !memchr(text, '\n', n) && !memchr(text, '\r', n)) {
 		fwrite(text, 1, n, stdout);
 		return;
 	}

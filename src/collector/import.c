@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * import.c - `net-gazer-collector import`: lines of files into the database, each checked and stored once,
- * as a sensor's are.  They count at their own time, however long ago that is.
+ * import.c - `net-gazer-collector import`: lines of files, or rows of tables, into the database, each checked and
+ * stored once, as a sensor's are.  They count at their own time, however long ago that is.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "csv.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "settings.h"
@@ -27,6 +28,8 @@ struct import {
 	long long lines, stored, duplicate, refused;
 	int64_t started_us, shown_us, now_us;
 	int in_batch, terminal;
+	struct csv *csv; /* NULL: NDJSON */
+	const char *type;
 };
 
 static void
@@ -60,6 +63,13 @@ end_batch(struct import *m)
 	return r;
 }
 
+static void
+refuse(struct import *m, const char *file, long long number, const char *why)
+{
+	if (m->refused++ < REFUSED_SHOWN)
+		log_warn("%s:%lld: refused: %s", file, number, why);
+}
+
 static int
 take_line(struct import *m, const char *file, const char *line, size_t n, long long number)
 {
@@ -67,8 +77,7 @@ take_line(struct import *m, const char *file, const char *line, size_t n, long l
 	int r = 0;
 
 	if (validate_line(m->validate, line, n, &m->report)) {
-		if (m->refused++ < REFUSED_SHOWN)
-			log_warn("%s:%lld: refused: %s", file, number, validate_why(m->validate));
+		refuse(m, file, number, validate_why(m->validate));
 		return 0;
 	}
 	/* Of the day that it is of. */
@@ -88,38 +97,75 @@ take_line(struct import *m, const char *file, const char *line, size_t n, long l
 	return m->in_batch < BATCH ? 0 : end_batch(m);
 }
 
+/* *number: the line that it was at. */
+static int
+take_lines(struct import *m, FILE *f, const char *name, long long *number)
+{
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t n;
+	int r = 0;
+
+	while (!r && (n = getline(&line, &size, f)) > 0) {
+		++*number;
+		m->lines++;
+		if (line[n - 1] == '\n')
+			n--;
+		if (n)
+			r = take_line(m, name, line, (size_t)n, *number);
+	}
+	free(line);
+	return r;
+}
+
+static int
+take_rows(struct import *m, FILE *f, const char *name, long long *number)
+{
+	static char line[REPORT_LINE_MAX];
+	int r = 0, more;
+	long n;
+
+	if (csv_begin(m->csv, f)) {
+		log_error("%s:1: %s", name, m->csv->why);
+		return -EINVAL;
+	}
+	if (!m->csv->has_type && !m->type) {
+		log_error("%s:1: there is no column type: say what the rows are with --type, such as --type conn", name);
+		return -EINVAL;
+	}
+	while (!r && (more = csv_next(m->csv))) {
+		*number = m->csv->line;
+		m->lines++;
+		n = more < 0 ? -1 : csv_json(m->csv, m->type, line, sizeof line);
+		if (n < 0)
+			refuse(m, name, *number, m->csv->why);
+		else
+			r = take_line(m, name, line, (size_t)n, *number);
+	}
+	return r;
+}
+
 static int
 take_file(struct import *m, const char *file)
 {
 	FILE *f = strcmp(file, "-") ? fopen(file, "re") : stdin;
 	const char *name = f == stdin ? "stdin" : file;
 	long long number = 0;
-	char *line = NULL;
-	size_t size = 0;
-	ssize_t n;
-	int r = 0;
+	int r;
 
 	if (!f) {
 		log_error("%s: %s", file, strerror(errno));
 		return -errno;
 	}
-	while (!r && (n = getline(&line, &size, f)) > 0) {
-		number++;
-		m->lines++;
-		if (line[n - 1] == '\n')
-			n--;
-		if (n)
-			r = take_line(m, name, line, (size_t)n, number);
-	}
+	r = m->csv ? take_rows(m, f, name, &number) : take_lines(m, f, name, &number);
 	if (!r)
 		r = end_batch(m);
-	if (r)
+	if (r && r != -EINVAL)
 		log_error("%s:%lld: %s; what was stored before stays", name, number, strerror(-r));
-	else if (ferror(f)) {
+	else if (!r && ferror(f)) {
 		log_error("%s: %s", name, strerror(errno));
 		r = -EIO;
 	}
-	free(line);
 	if (f != stdin)
 		fclose(f);
 	return r;
@@ -142,8 +188,11 @@ import_command(const struct conf *conf, char *const *files, int n)
 	m->now_us = clock_wall_us();
 	m->started_us = clock_mono_us();
 	m->terminal = isatty(2);
+	m->type = conf_str(conf, "type");
+	if (!strcmp(conf_str(conf, "format"), "csv"))
+		m->csv = calloc(1, sizeof *m->csv);
 	m->validate = validate_new();
-	if (!m->validate)
+	if (!m->validate || (!m->csv && !strcmp(conf_str(conf, "format"), "csv")))
 		fatal("out of memory");
 	r = store_open(&m->store, conf_str(conf, "database"), &limits, m->now_us);
 	for (int i = 0; i < n && !r; i++)
@@ -159,6 +208,7 @@ import_command(const struct conf *conf, char *const *files, int n)
 	}
 	store_close(m->store);
 	validate_free(m->validate);
+	free(m->csv);
 	r = r ? 2 : m->refused > 0;
 	free(m);
 	return r;

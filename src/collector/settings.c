@@ -176,6 +176,9 @@ static const struct {
 	const char *commands; /* "a|b" */
 	struct conf_option option;
 } command_table[] = {
+	{ "import", { "format", CONF_STR, 1, 20, "ndjson", "ndjson|csv", NULL, 0, -1, "what the files are", NULL } },
+	{ "import", { "type", CONF_STR, 1, 20, NULL, NULL, NULL, 0, -1,
+		      "of csv: what the rows are, unless a column says it", check_type } },
 	{ "export", { "from", CONF_STR, 1, 27, NULL, NULL, NULL, 0, -1,
 		      "reports that count at this time or later: 2026-11-21 or 2026-11-21T19:04:05Z", check_time } },
 	{ "export", { "to", CONF_STR, 1, 27, NULL, NULL, NULL, 0, -1, "and before this one", check_time } },

@@ -510,6 +510,13 @@ name_slot(const char *s, size_t n)
 	return (h ^ h >> 16) & 511;
 }
 
+/* A key may have a NUL in it. */
+static int
+is_named(const struct member *m, const char *s, size_t n)
+{
+	return strlen(m->name) == n && !memcmp(m->name, s, n);
+}
+
 static const struct member *
 find_member(const struct validate *v, const struct member *table, const char *s, size_t n)
 {
@@ -517,13 +524,13 @@ find_member(const struct validate *v, const struct member *table, const char *s,
 		for (unsigned i = name_slot(s, n); v->by_name[i]; i = (i + 1) & 511) {
 			const struct member *m = &table[v->by_name[i] - 1];
 
-			if (!strncmp(m->name, s, n) && !m->name[n])
+			if (is_named(m, s, n))
 				return m;
 		}
 		return NULL;
 	}
 	for (; table->name; table++) {
-		if (!strncmp(table->name, s, n) && !table->name[n])
+		if (is_named(table, s, n))
 			return table;
 	}
 	return NULL;
@@ -1168,6 +1175,28 @@ validate_line(struct validate *v, const char *line, size_t len, struct report *r
 	if (r->type == REPORT_TRACE)
 		r->trace = &v->trace;
 	return 0;
+}
+
+enum validate_kind
+validate_kind_of(const char *name, size_t len)
+{
+	for (const struct member *m = report_members; m->name; m++) {
+		if (!is_named(m, name, len))
+			continue;
+		switch (m->shape.kind) {
+		case K_INT:
+		case K_NUMBER:
+			return VALIDATE_NUMBER;
+		case K_BOOL:
+			return VALIDATE_BOOL;
+		case K_MAP:
+		case K_LIST:
+			return VALIDATE_NESTED;
+		default:
+			return VALIDATE_STRING;
+		}
+	}
+	return VALIDATE_NONE;
 }
 
 const char *

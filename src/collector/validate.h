@@ -28,4 +28,8 @@ int validate_line(struct validate *, const char *line, size_t len, struct report
 /* Why the last line was refused: "dst_port: 70000 is above 65535".  Any bytes may be in it. */
 const char *validate_why(const struct validate *);
 
+/* What the value of a report's field is in JSON; NONE: it is no field. */
+enum validate_kind { VALIDATE_NONE, VALIDATE_STRING, VALIDATE_NUMBER, VALIDATE_BOOL, VALIDATE_NESTED };
+enum validate_kind validate_kind_of(const char *name, size_t len);
+
 #endif

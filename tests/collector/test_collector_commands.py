@@ -166,6 +166,49 @@ def test_csv(some):
         assert row["sensor"] == "r1"
 
 
+@pytest.mark.parametrize("kind", ["conn", "attempt", "trace", "quality", "rollup", "stat"])
+def test_csv_and_in_again(demo, some, tmp_path, kind):
+    """What csv has a column for comes back as it was."""
+    for database in (demo, some[0]):
+        table = run("export", "-c", "/dev/null", "--database", database, "--format", "csv", "--type", kind).stdout
+        columns = {"v", "type"} | set(table.splitlines()[0].split(","))
+        (tmp_path / "in.csv").write_text(table, encoding="utf-8")
+        run("import", "-c", "/dev/null", "--database", tmp_path / f"{database.parent.name}.db", "--format", "csv", "--type", kind, tmp_path / "in.csv")
+        was = [{k: v for k, v in r.items() if k in columns} for r in export(database, "--type", kind)]
+        assert bare(export(tmp_path / f"{database.parent.name}.db")) == was and (was or database == demo)
+
+
+def test_csv_by_hand(tmp_path):
+    """As a spreadsheet writes it: BOM, CRLF, quotes, a line inside a cell, columns in any order, the type as a column."""
+    head = "seq,type,ts,sensor,boot,dir,src_ip,src_port,dst_ip,dst_port,proto,state,ecn,dst_name,host"
+    row = 'conn,2026-11-20T12:00:00.000000Z,"r1",00000001,outbound,10.0.0.1,4000,192.0.2.1,443,tcp,established,'
+    bad = {4: "5 columns, the header has 15", 5: 'src_port: must be a number', 6: "seq: must be a number", 7: "ecn: must be true or false",
+           8: "state: ", 9: "dst_port: 70000 is above 65535"}
+    rows = [f'1,{row}1,"a ""name"", with \\",\r\n', f'2,{row},été,"x,y"\r\n', "3,conn,a,b,c\r\n", f"4,{row},,\r\n".replace("4000", '"4000,1"'),
+            f'"5,""seq"":6",{row},,\r\n', f"7,{row}yes,,\r\n", f"8,{row},,\r\n".replace("established", "broken"),
+            f"9,{row},,\r\n".replace("443", "70000"), "\r\n", f'10,{row}false,"ends', '" ', ",last\r\n"]
+    (tmp_path / "in.csv").write_text("\ufeff" + head + "\r\n" + "".join(rows), encoding="utf-8", newline="")
+    said = run("import", "-c", "/dev/null", "--database", tmp_path / "x.db", "--format", "csv", tmp_path / "in.csv", code=1).stderr
+    for line, why in bad.items():
+        assert f"in.csv:{line}: refused: {why}" in said, said
+    assert "9 lines: 3 stored, 0 duplicate, 6 refused" in said
+    stored = {r["seq"]: r for r in export(tmp_path / "x.db")}
+    assert set(stored) == {1, 2, 10} and stored[1]["dst_name"] == 'a "name", with \\' and stored[1]["ecn"] is True
+    assert (stored[2]["dst_name"], stored[2]["host"], "ecn" in stored[2]) == ("été", "x,y", False)
+    assert stored[10]["ecn"] is False and stored[10]["dst_name"] == "ends "
+
+
+@pytest.mark.parametrize("table,says", [
+    ("", "there is no header"),
+    ("ts,sensor,colour\n", '1: column 3: "colour" is no field of a report'),
+    ("ts,seq,ts\n", "1: column 3: ts is there twice"),
+    ("ts,seq\n", "there is no column type: say what the rows are with --type"),
+    ("ts," * 200 + "seq\n", "more than 160 columns"),
+])
+def test_bad_tables(tmp_path, table, says):
+    assert says in run("import", "-c", "/dev/null", "--database", tmp_path / "x.db", "--format", "csv", "-", code=2, input=table).stderr
+
+
 def test_eve(some):
     database, sent = some
     for e, r in zip(export(database, "--format", "eve"), sent, strict=False):

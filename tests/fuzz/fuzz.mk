@@ -42,3 +42,6 @@ $O/fuzz/geo_text: src/geo/csv.c src/geo/dns.c src/geo/tidy.c src/geo.h
 extra_geo_link = $(filter-out src/collector/intake.c src/collector/live.c src/collector/gunzip.c src/collector/unzstd.c,$(extra_intake))
 libs_geo_link = -lyajl -lsqlite3 -lm
 $O/fuzz/geo_link: src/collector/geolink.c src/geo.h $(extra_geo_link)
+extra_csv = src/collector/report.c src/collector/text.c src/collector/validate.c
+libs_csv = -lyajl -lm
+$O/fuzz/csv: src/collector/csv.c $(extra_csv)
