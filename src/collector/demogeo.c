@@ -178,7 +178,7 @@ static void
 facts_of(const char *ip, struct addrinfo_facts *f)
 {
 	static const uint8_t sites[] = { 2, 1, 0 }; /* their cities */
-	unsigned d, system;
+	size_t system;
 
 	*f = (struct addrinfo_facts){ .asn = 0 };
 	for (size_t i = 0; i < NETS; i++) {
@@ -187,14 +187,14 @@ facts_of(const char *ip, struct addrinfo_facts *f)
 			return;
 		}
 	}
-	if (sscanf(ip, "192.0.2.%u", &d) == 1) {
-		put_in(f, &cities[sites[d % 3]]);
+	if (!strncmp(ip, "192.0.2.", 8)) {
+		put_in(f, &cities[sites[(unsigned char)ip[8] % 3]]);
 		system = 0;
 	} else {
 		put_in(f, &cities[trait(ip, 1) % CITIES]);
 		system = 1 + trait(ip, 2) % (SYSTEMS - 1);
 	}
-	f->asn = FIRST_AS + system;
+	f->asn = FIRST_AS + (uint32_t)system;
 	snprintf(f->as_org, sizeof f->as_org, "%s", systems[system]);
 	if (trait(ip, 3) % 4 == 0)
 		return;

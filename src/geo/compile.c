@@ -37,7 +37,7 @@ struct system {
 };
 
 struct table {
-	struct list v4, v6;
+	struct list list[2]; /* IPv4, IPv6 */
 	struct system *as;
 	size_t as_n, as_room;
 	uint32_t *slot;  /* index of a system and one, by number; 0: free */
@@ -56,19 +56,21 @@ out_of_memory(void)
 
 /* ---- gather ---- */
 
-static int
+/* The list, with room for one more than n; NULL: there is none, and the old one stays. */
+static void *
 grow(void *list, size_t *room, size_t n, size_t size)
 {
+	size_t more = *room ? *room * 2 : 4096;
 	void *p;
 
 	if (n < *room)
-		return 0;
-	*room = *room ? *room * 2 : 4096;
-	p = reallocarray(*(void **)list, *room, size);
-	if (!p)
-		return out_of_memory();
-	*(void **)list = p;
-	return 0;
+		return list;
+	p = reallocarray(list, more, size);
+	if (p)
+		*room = more;
+	else
+		out_of_memory();
+	return p;
 }
 
 /* Place of a text that is added; 0 ("") when it does not fit. */
@@ -125,9 +127,13 @@ more_slots(struct table *t)
 static int64_t
 system_of(struct table *t, uint32_t asn, const char *name)
 {
+	struct system *as = grow(t->as, &t->as_room, t->as_n, sizeof *as);
 	size_t i;
 
-	if (more_slots(t) || grow(&t->as, &t->as_room, t->as_n, sizeof *t->as))
+	if (!as)
+		return -1;
+	t->as = as;
+	if (more_slots(t))
 		return -1;
 	i = slot_of(t, asn);
 	if (!t->slot[i]) {
@@ -140,7 +146,8 @@ system_of(struct table *t, uint32_t asn, const char *name)
 static int
 add(struct table *t, const struct csv_range *c, int file, uint32_t line)
 {
-	struct list *l = c->ipv == 4 ? &t->v4 : &t->v6;
+	struct list *l = &t->list[c->ipv == 6];
+	struct range *range;
 	int64_t as;
 
 	if (!c->asn) /* known to belong to nobody */
@@ -150,8 +157,10 @@ add(struct table *t, const struct csv_range *c, int file, uint32_t line)
 		return -1;
 	}
 	as = system_of(t, c->asn, c->name);
-	if (as < 0 || grow(&l->range, &l->room, l->n, sizeof *l->range))
+	range = as < 0 ? NULL : grow(l->range, &l->room, l->n, sizeof *range);
+	if (!range)
 		return -1;
+	l->range = range;
 	l->range[l->n] = (struct range){ .as = (uint32_t)as, .order = (uint32_t)l->n };
 	memcpy(l->range[l->n].first, c->first, 16);
 	memcpy(l->range[l->n].last, c->last, 16);
@@ -179,10 +188,10 @@ read_table(struct table *t, int fd, int file)
 	const char *wrong;
 	uint32_t n = 0;
 	long long at = 0;
-	FILE *f = fdopen(fd, "r");
+	FILE *f = fstat(fd, &st) ? NULL : fdopen(fd, "r");
 	int r = -1;
 
-	if (!f || fstat(fd, &st)) {
+	if (!f) {
 		fprintf(stderr, "%s: %s\n", t->names[file], strerror(errno));
 		return -1;
 	}
@@ -302,7 +311,7 @@ write_all(int fd, const uint8_t *p, size_t n)
 static int
 write_table(const struct table *t, uint32_t attribution, int out)
 {
-	size_t n = RANGES_HEADER + t->v4.n * RANGES_V4 + t->v6.n * RANGES_V6 + t->as_n * RANGES_AS + t->text_n;
+	size_t n = RANGES_HEADER + t->list[0].n * RANGES_V4 + t->list[1].n * RANGES_V6 + t->as_n * RANGES_AS + t->text_n;
 	uint8_t *bytes = calloc(1, n), *p = bytes;
 	struct ranges check;
 	const char *wrong;
@@ -311,15 +320,15 @@ write_table(const struct table *t, uint32_t attribution, int out)
 	if (!bytes)
 		return out_of_memory();
 	memcpy(p, RANGES_MAGIC, 8);
-	p = put32(p + 8, (uint32_t)t->v4.n);
-	p = put32(p, (uint32_t)t->v6.n);
+	p = put32(p + 8, (uint32_t)t->list[0].n);
+	p = put32(p, (uint32_t)t->list[1].n);
 	p = put32(p, (uint32_t)t->as_n);
 	p = put32(p, (uint32_t)t->text_n);
 	p = put32(p, (uint32_t)((uint64_t)time(NULL) >> 32));
 	p = put32(p, (uint32_t)time(NULL));
 	put32(p, attribution);
-	p = put_list(bytes + RANGES_HEADER, &t->v4, 4);
-	p = put_list(p, &t->v6, 16);
+	p = put_list(bytes + RANGES_HEADER, &t->list[0], 4);
+	p = put_list(p, &t->list[1], 16);
 	for (size_t i = 0; i < t->as_n; i++)
 		p = put32(put32(p, t->as[i].asn), t->as[i].name);
 	memcpy(p, t->text, t->text_n);
@@ -350,20 +359,20 @@ compile_tables(int out, const int *in, char *const *names, int n, const char *at
 		if (read_table(&t, in[i], i))
 			goto out;
 	}
-	if (!t.v4.n && !t.v6.n) {
+	if (!t.list[0].n && !t.list[1].n) {
 		fprintf(stderr, "%s: no range of any autonomous system\n", names[0]);
 		goto out;
 	}
-	cut = sort(&t.v4, 4) + sort(&t.v6, 16);
+	cut = sort(&t.list[0], 4) + sort(&t.list[1], 16);
 	if (cut)
 		fprintf(stderr, "%s: %zu ranges overlap another; each ends where the next begins\n", names[0], cut);
 	if (write_table(&t, said, out))
 		goto out;
-	printf("asn ranges %zu IPv4 and %zu IPv6 ranges of %zu autonomous systems\n", t.v4.n, t.v6.n, t.as_n);
+	printf("asn ranges %zu IPv4 and %zu IPv6 ranges of %zu autonomous systems\n", t.list[0].n, t.list[1].n, t.as_n);
 	r = 0;
 out:
-	free(t.v4.range);
-	free(t.v6.range);
+	free(t.list[0].range);
+	free(t.list[1].range);
 	free(t.as);
 	free(t.slot);
 	free(t.text);
