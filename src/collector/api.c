@@ -10,6 +10,7 @@
 #include "detail.h"
 #include "explore.h"
 #include "geolink.h"
+#include "graphapi.h"
 #include "intake.h"
 #include "knockquery.h"
 #include "lib/loop.h"
@@ -246,6 +247,7 @@ static const struct api_route routes[] = {
 	{ "/api/storage", API_GET, 0, 0, get_storage, 0 },
 	{ "/api/paths", API_GET, PARAM_LIMIT | PARAM_DST, 100, get_paths, API_KEEP },
 	{ "/api/graph", API_GET, OF_A_WINDOW | PARAM_LIMIT | PARAM_AT, 100, get_graph, API_KEEP | API_BIG },
+	{ "/api/cypher", API_POST, 0, 0, graphapi_cypher, 0 },
 	{ "/api/hop", API_GET, OF_A_WINDOW | PARAM_IP, 0, get_hop, API_KEEP },
 	{ "/api/destination", API_GET, PARAM_DST | PARAM_PORT | PARAM_WINDOW | PARAM_UNTIL | PARAM_SENSOR, 0, get_destination, API_KEEP },
 	{ "/api/explore", API_GET,

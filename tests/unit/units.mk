@@ -69,3 +69,5 @@ extra_collector_geolink = src/collector/store.c $(extra_collector_store)
 libs_collector_geolink = $(libs_collector_store)
 $O/unit/collector_geolink: src/geo.h
 $O/unit/geo_ranges: src/geo/ranges.c
+extra_collector_graphdb = src/collector/column.c src/collector/dbfile.c src/collector/few.c src/collector/rtt.c src/collector/set.c
+libs_collector_graphdb = -lsqlite3 -lm
