@@ -97,8 +97,13 @@ def test_slow_browser_holds_nobody(collector):
     ng.wait_for("their end to be seen", lambda: collector.get("/health")["streams"] == 0, 60)
 
 
-def test_too_many(collector):
-    held = [rig.Stream(collector) for _ in range(64)]
+def test_too_many(tmp_path):
+    with Collector(tmp_path, arguments=["--connections-per-ip", "256"]) as c:
+        too_many(c)
+
+
+def too_many(collector):
+    held = [rig.Stream(collector) for _ in range(128)]
     try:
         assert all(s.status == 200 for s in held)
         extra = rig.Stream(collector)
