@@ -33,6 +33,7 @@ ip netns exec srv python3 /root/net.py serve $BYTES &
 server=$!
 mkdir -p /root/ng
 printf 'rules = own\noutput = "/root/ng/reports"\nruntime-dir = "/root/ng"\nsensor = "vm"\n' >/root/ng/conf
+# Of the sensor that runs now.
 reports() { grep -c '"type":"conn".*"dst_port":8000.*"state":"answered"' /root/ng/reports; }
 counted() { [ "$(reports)" = "$1" ]; }
 # counter NAME: its bytes
@@ -62,19 +63,19 @@ table inet t {
 R
 }
 sensor=
-table "" "" | fresh plain
+fresh plain < <(table "" "")
 check "downloads" ip netns exec lan python3 /root/net.py get $N
 check "all handshakes without a flow table" soon counted $N
 plain=$(bytes forwarded)
-table "flowtable f { hook ingress priority 0; devices = { r0, r1 }; }" "meta l4proto tcp flow add @f" | fresh offload
+fresh offload < <(table "flowtable f { hook ingress priority 0; devices = { r0, r1 }; }" "meta l4proto tcp flow add @f")
 check "downloads through the flow table" ip netns exec lan python3 /root/net.py get $N
 check "all handshakes with a flow table" soon counted $N
 blind=$(bytes forwarded)
-echo "bytes in the forward hook: $plain without, $blind with a flow table; $N of $N handshakes reported with both"
+echo "bytes in the forward hook: $plain without, $blind with a flow table; $(reports) of $N handshakes reported with it"
 check "the counter went blind" sh -c "[ $((blind * 4)) -lt $plain ]"
 ip netns exec rtr nft list flowtables
 # Nobody listens: bypass lets them pass.
-table "counter queued { }" "tcp dport 8000 tcp flags syn counter name queued queue flags bypass to 7" | fresh queue
+fresh queue < <(table "counter queued { }" "tcp dport 8000 tcp flags syn counter name queued queue flags bypass to 7")
 check "downloads past nft queue" ip netns exec lan python3 /root/net.py get $N
 check "all handshakes beside nft queue" soon counted $N
 check "packets were queued" sh -c "[ $(packets queued) -ge $N ]"
