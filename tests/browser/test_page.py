@@ -367,7 +367,7 @@ def test_keyboard(page):
     assert sum(name.endswith(", details of this handshake") for name in names) == 3, names
     show(browser, "Sensors")
     browser.wait("ledger", lambda: browser.texts(".sum"))
-    stops, names = walk(["Skip to the page", "Pause", "Table of sensors", "Copy", "Table of plugins", "What do these numbers mean?", "metrics"])
+    stops, names = walk(["Skip to the page", "Pause", "Table of sensors", "Make a code", "Table of plugins", "What do these numbers mean?", "metrics"])
     terms = [s["text"] for s in stops if s["cls"] == "term"]
     for word in ("seen", "sampled out", "logged", "received", "gap", "tail", "parsed", "malformed", "missing", "coverage"):
         assert any(t.startswith(word) for t in terms), (word, terms)

@@ -54,6 +54,7 @@ export function question_in_window(path, params)
 	return question(path, { window_s: state.window_s, until: state.until_s ? iso_s(state.until_s) : '', sensor: state.sensor, ...params });
 }
 
+let started = false;       // we know who we are: questions may go out
 let stream = null;
 let stream_open = false;
 let opened_before = false;
@@ -145,7 +146,7 @@ async function refresh(name)
 {
 	const path = wanted(name);
 
-	if (busy.has(name) || !path || state.locked)
+	if (busy.has(name) || !path || !started || state.locked)
 		return;
 	busy.add(name);
 	dirty.delete(name);
@@ -306,7 +307,7 @@ function reconnect()
 function open()
 {
 	close();
-	if (document.hidden || state.locked)
+	if (document.hidden || !started || state.locked)
 		return;
 	// A proxy may hold back the stream and still let questions through: then we poll.
 	if (state.link === 'lost')
@@ -388,6 +389,7 @@ export async function start()
 	setInterval(flush, FLUSH_MS);
 	// First who we are: what a login is needed for is not asked in vain.
 	await session_read();
+	started = true;
 	load_rows();
 	refresh_all();
 	open();
