@@ -114,6 +114,15 @@ def test_enrolment(tmp_path):
         done = enroll(url, m[1], *files)
         assert done.returncode == 1 and "403" in done.stderr and token_file.read_text().strip() == token
 
+        # The forwarder, with what was written.
+        with open(token_file, "rb") as fd:
+            settings = tmp_path / "settings"
+            settings.write_text(f"url={url}\nsensor=branch-1\nboot=00000002\nversion=1\ntoken-fd={fd.fileno()}\n", encoding="ascii")
+            done = subprocess.run([ng.program("forwarder"), "-f", settings], input=rig.ndjson([rig.conn(n, sensor="branch-1", boot="00000002") for n in range(1, 51)]),
+                                  capture_output=True, check=False, timeout=60, pass_fds=[fd.fileno()])
+        assert done.returncode == 0, done.stderr
+        assert c.get("/health")["rows"] == 50 and c.get("/api/sensors")["enrolled"][0]["quota"]["reports_today"] == 50
+
         # Its own reports, and those of no other.
         assert rig.post(c, [rig.conn(1, sensor="branch-1")], headers=bearer(token))[1]["accepted"] == 1
         status, answer, _ = rig.post(c, [rig.conn(2, sensor="branch-1"), rig.conn(1, sensor="branch-2"), rig.conn(3, sensor="branch-1-00ff"),
@@ -121,7 +130,7 @@ def test_enrolment(tmp_path):
         assert (status, answer["accepted"], [r["line"] for r in answer["rejected"]]) == (200, 2, [2, 4, 5])
         assert answer["rejected"][0]["why"] == "sensor: this token or certificate is another sensor's"
         listed = c.get("/api/sensors")["enrolled"]
-        assert [(s["sensor"], s["by"], s["quota"]["reports_today"], "last_rx" in s, "revoked_ts" in s) for s in listed] == [("branch-1", "command line", 6, True, False)]
+        assert [(s["sensor"], s["by"], s["quota"]["reports_today"], "last_rx" in s, "revoked_ts" in s) for s in listed] == [("branch-1", "command line", 56, True, False)]
 
         # A wrong token is an error even where none is needed; a new code ends the token; revoked is revoked.
         assert rig.post(c, [rig.conn(9)], headers=bearer("x" * 52))[0] == 401
