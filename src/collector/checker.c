@@ -6,6 +6,7 @@
 #include "checker.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -44,6 +45,8 @@ serve(int fd)
 
 	if (dup2(fd, 0) < 0 || close_range(3, ~0u, 0))
 		_exit(1);
+	/* Else the allocator, having seen 19 MiB once, keeps them. */
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
 	priv_cage(calls);
 	while (recv(0, &q, sizeof q, 0) == (ssize_t)sizeof q) {
 		answer = (char)password_right(q.hash, q.password);
