@@ -7,8 +7,7 @@ import shlex
 import subprocess
 import urllib.parse
 
-from browser_rig import Sensor, payloads
-from lib import ng
+from browser_rig import Sensor, payloads, picture
 
 TYPE = """(text) => { const e = document.querySelector('#explore-q'); e.focus(); e.value = text; e.setSelectionRange(text.length, text.length);
     e.dispatchEvent(new Event('input', { bubbles: true })); }"""
@@ -123,15 +122,13 @@ def test_explore(demo):
     browser.do("press", key="Escape")
     browser.js("() => [...document.querySelectorAll('.examples button')].find((b) => b.textContent === 'Slow').click()")
     browser.wait("slow ones", lambda: field(browser) == "rtt > 80ms" and rows(browser))
-    picture(browser, "explore", "#p=explore&w=24h&q=rtt+%3E+80ms+and+not+port+%3D+443", "rtt > 80ms and not port = 443 and s")
+    pictures(browser, "explore", "#p=explore&w=24h&q=rtt+%3E+80ms+and+not+port+%3D+443", "rtt > 80ms and not port = 443 and s")
 
 
-def picture(browser, name, address, typed):
-    """docs/images/NAME.png; dark and phone in the build folder; accessible in each."""
+def pictures(browser, name, address, typed):
+    """In both colours and on a phone; accessible in each."""
     browser.js("(hash) => { location.hash = hash; }", address)
     browser.wait("rows", lambda: rows(browser) and hash_of(browser)["q"] in field(browser))
-    shots = ng.BUILD / "screenshots"
-    shots.mkdir(exist_ok=True)
     for suffix, scheme, width, height in (("", "light", 1280, 800), ("-dark", "dark", 1280, 800), ("-phone", "light", 390, 844)):
         browser.do("scheme", scheme=scheme)
         browser.do("size", width=width, height=height)
@@ -139,7 +136,7 @@ def picture(browser, name, address, typed):
         browser.wait("completion", lambda: offered(browser))
         browser.wait("a layout", lambda: browser.js("() => document.documentElement.scrollWidth <= innerWidth"))
         browser.do("away")
-        browser.do("shot", file=str(ng.TOP / f"docs/images/{name}.png" if not suffix else shots / f"{name}{suffix}.png"), full=False)
+        picture(browser, name + suffix)
         assert browser.do("axe") == [], f"accessibility of {name}{suffix}"
     browser.do("scheme", scheme="light")
     browser.do("size", width=1280, height=800)

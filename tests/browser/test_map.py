@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The page "Map" as a person uses it, on the data of `net-gazer-collector demo --seed 7`."""
-from browser_rig import Sensor
-from lib import ng
+from browser_rig import Sensor, picture
 
 
 def countries(browser):
@@ -58,15 +57,13 @@ def test_map(demo):
     browser.do("press", key="Escape")
     browser.wait("all countries", lambda: browser.text(".chosen") is None)
 
-    shots = ng.BUILD / "screenshots"
-    shots.mkdir(exist_ok=True)
     browser.js("() => { location.hash = 'p=map&w=7d'; document.activeElement.blur(); }")
     for suffix, scheme, width, height in (("", "light", 1280, 800), ("-dark", "dark", 1280, 800), ("-phone", "light", 390, 844)):
         browser.do("scheme", scheme=scheme)
         browser.do("size", width=width, height=height)
         browser.wait("a layout", lambda: browser.js("() => document.documentElement.scrollWidth <= innerWidth && !location.hash.includes('by')") and countries(browser))
         browser.do("away")
-        browser.do("shot", file=str(ng.TOP / "docs/images/map.png" if not suffix else shots / f"map{suffix}.png"), full=False)
+        picture(browser, "map" + suffix)
         assert browser.do("axe") == [], f"accessibility of map{suffix}"
 
 

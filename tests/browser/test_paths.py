@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The page "Paths" as a person sees it: traces posted as a sensor would post them."""
+import json
 import random
 
-from browser_rig import LEDGER, Sensor, payloads
-from lib import ng
+from browser_rig import LEDGER, Sensor, payloads, picture
 
 # Behind two hops of the provider, one of them silent to half of the traces' neighbours: (name, AS's routers, leaves).
 PROVIDER = ["100.64.0.1", "62.115.44.1"]
@@ -199,19 +199,16 @@ def test_paths(page):
     assert browser.js("() => window.same_page") is True
 
     # Pictures; accessible in both colours and on a phone.
-    shots = ng.BUILD / "screenshots"
-    shots.mkdir(exist_ok=True)
     browser.do("away")
     browser.js("() => document.activeElement.blur()")
-    for name, scheme, width, height, chosen in (("paths", "light", 1280, 800, ""), ("paths-dark", "dark", 1280, 800, "&hop=195.12.255.9"),
-                                                ("paths-route", "light", 1280, 1000, "&dst=52.97.183.162"), ("paths-phone", "light", 390, 844, "&dst=52.97.183.162")):
+    for name, scheme, width, height, chosen in (("paths-few", "light", 1280, 800, ""), ("paths-hop-dark", "dark", 1280, 800, "&hop=195.12.255.9"),
+                                                ("paths-route", "light", 1280, 1000, "&dst=52.97.183.162"), ("paths-route-phone", "light", 390, 844, "&dst=52.97.183.162")):
         browser.js("(hash) => { location.hash = hash; }", "p=paths" + chosen)
         browser.do("scheme", scheme=scheme)
         browser.do("size", width=width, height=height)
         browser.wait(f"a layout for {width}", lambda c=chosen: browser.js("() => document.documentElement.scrollWidth <= innerWidth")
                      and ("dst" not in c or browser.texts(".hops tbody tr")) and (not c or lit(browser, ".to") < len(SERVICES)))
-        browser.do("shot", file=str(shots / f"{name}.png"), full=False)
-        assert (shots / f"{name}.png").stat().st_size > 20000
+        picture(browser, name)
         assert browser.do("axe") == [], f"accessibility of {name}"
 
     # Back to the other page, which was not asked for meanwhile.
@@ -239,8 +236,8 @@ def test_hostile_paths(page):
     for dst, hops, reached in odd:
         trace(sensor, dst, hops, 200, reached=reached)
     sensor.post()
-    browser.open("/#p=paths&draw=svg")
-    browser.wait("the hint that there are more", lambda: "200 destinations traced last, of 205" in (browser.text(".graph .hint") or ""))
+    browser.open("/#p=paths&draw=svg&n=200")
+    browser.wait("that there are more", lambda: "to 200 of 205 destinations" in (browser.text(".graph .note") or ""))
     browser.wait("the graph", lambda: len(browser.texts(".pg .to")) == 200)
     browser.do("click", selector=".targets > button.more")
     browser.wait("all destinations", lambda: len(targets(browser)) == 200)
@@ -263,13 +260,13 @@ def test_hostile_paths(page):
     for dst, hops, reached in odd:
         trace(sensor, dst, hops, 0, reached=reached)
     sensor.post()
-    browser.js("() => { location.hash = 'p=paths&draw=svg&path=192.0.2'; }")
+    browser.js("() => { location.hash = 'p=paths&draw=svg&n=200&path=192.0.2'; }")
     browser.wait("the odd ones", lambda: sorted(browser.texts(".pg text.dst")) == [dst for dst, *_ in odd])
     assert lit(browser, ".no") == 2
     # Strings of a link that a stranger sent.
     for p in hostile[:20]:
         browser.js("(text) => { location.hash = new URLSearchParams({ p: 'paths', path: text, hop: text }).toString(); }", p)
-        browser.wait("the filter of the link", lambda p=p: browser.js("() => document.querySelector('main input').value") == one_line(p))
+        browser.wait("the filter of the link", lambda p=p: browser.js("() => document.querySelector('main input')?.value") == one_line(p))
     browser.js("(text) => { location.hash = new URLSearchParams({ p: 'paths', dst: text }).toString(); }", hostile[0])
     browser.wait("a page without it", lambda: browser.text(".route") is None and browser.text(".link") == "Live")
     assert browser.js("() => window.pwned") is None
@@ -281,9 +278,137 @@ def one_line(text):
     return text.replace("\r", "").replace("\n", "")
 
 
+def test_seeded_paths(demo):
+    """The data set of the manual's pictures: three sensors, hundreds of destinations; lanes of systems."""
+    collector, browser = demo
+    browser.do("size", width=1280, height=1000)
+    browser.open("/#p=paths&span=7d")
+    browser.wait("the graph", lambda: browser.texts(".pg .nd"))
+    browser.wait("the marks", lambda: browser.js("() => document.querySelectorAll('.timeline .marks .turned').length") > 10)
+    for suffix, scheme, width, height in (("", "light", 1280, 1000), ("-dark", "dark", 1280, 1000), ("-phone", "light", 390, 844)):
+        browser.do("scheme", scheme=scheme)
+        browser.do("size", width=width, height=height)
+        browser.wait("a layout", lambda: browser.js("() => document.documentElement.scrollWidth <= innerWidth"))
+        browser.do("away")
+        picture(browser, "paths" + suffix)
+        assert browser.do("axe") == [], f"accessibility of paths{suffix}"
+    browser.do("scheme", scheme="light")
+    browser.do("size", width=1280, height=1000)
+    # Lanes: each hop of a system lies in its lane, and no lane in another.
+    systems = {f"AS{x['asn']}" for x in collector.get("/api/graph?limit=50&window_s=604800")["nodes"] if "asn" in x}
+    browser.do("click", selector="button.lanes")
+    browser.wait("the lanes", lambda: browser.texts(".pg .lane"))
+    shown = {text.split(" ")[0] for text in browser.texts(".pg .lane text")} - {"Private", "AS"}
+    assert shown == systems and len(systems) > 5
+    boxes = browser.js("""() => [...document.querySelectorAll('.pg .nd:not(.self)')].map((e) => [/AS(\\d+)/.exec(e.getAttribute('aria-label'))?.[1] ?? '', e.transform.baseVal[0].matrix.f])""")
+    spans = {}
+    for asn, y in boxes:
+        if asn:
+            low, high = spans.get(asn, (y, y))
+            spans[asn] = (min(low, y), max(high, y))
+    ordered = sorted(spans.values())
+    assert all(a[1] < b[0] for a, b in zip(ordered, ordered[1:])), spans
+    assert browser.do("axe") == []
+
+
+def slide(browser, which, share):
+    """Drags a slider to a share of its way."""
+    browser.js("""([which, share]) => { const e = document.querySelector(`.timeline .${which} input`);
+        e.value = String(Math.round(Number(e.min) + (Number(e.max) - Number(e.min)) * share)); e.dispatchEvent(new Event('input', { bubbles: true })); }""", [which, share])
+
+
+def test_time(page):
+    """The graph of another moment, two compared, a hop's own times; a change is marked and can be gone to."""
+    collector, browser = page
+    sensor = Sensor(collector)
+    an_internet(sensor)
+    # One that changes later, from one router of its own to another.
+    dice = random.Random(7)
+    was, is_now = (hops_to("203.0.113.50", "80.239.128.5", [ip], dice) for ip in ("203.0.113.1", "203.0.113.2"))
+    trace(sensor, "203.0.113.50", was, 2000)
+    trace(sensor, "203.0.113.50", is_now, 200, old=was, trigger="slow")
+    sensor.post()
+    browser.open("/#p=paths&span=1h")
+    browser.wait("the graph", lambda: browser.texts(".pg .nd"))
+    browser.wait("the marks", lambda: browser.js("() => document.querySelectorAll('.timeline .marks .turned').length") == 2)
+    assert "2 path changes in the last 1 hour" in browser.text(".timeline .note")
+
+    # Compare begins just before the change: one hop against another.
+    browser.do("click", selector=".timeline .compare")
+    browser.wait("what differs", lambda: browser.text(".compared") and "added" in browser.text(".compared"))
+    shown = browser.js("() => [...document.querySelectorAll('.pg .nd')].map((e) => [e.getAttribute('aria-label'), e.querySelector('path')?.getAttribute('class') ?? ''])")
+    assert {(label.split(",")[0], kind) for label, kind in shown if kind} == {("203.0.113.1", "gone"), ("203.0.113.2", "added")}
+    assert all("only in the earlier picture" in label for label, kind in shown if kind == "gone")
+    links = browser.js("() => ['added', 'gone'].map((k) => document.querySelectorAll(`.pg .lk.${k}`).length)")
+    assert links == [2, 2]
+    browser.js("() => document.querySelector('.graph details summary').click()")
+    words = browser.wait("the table", lambda: browser.texts(".rows.links td:last-child"))
+    assert [words.count("added"), words.count("gone")] == links and words[0] in ("added", "gone")
+    browser.js("() => document.querySelector('.graph details summary').click()")
+    assert "vs=" in browser.js("() => location.hash") and browser.do("axe") == []
+    browser.do("reload")
+    browser.wait("the same by its address", lambda: browser.js("() => document.querySelectorAll('.pg .lk.gone').length") == links[1])
+    browser.do("click", selector=".timeline .compare")
+
+    # Back in time by the button, then by the slider; before the first trace there is nothing.
+    browser.do("click", selector=".timeline .step")
+    browser.wait("the moment", lambda: "at=" in browser.js("() => location.hash") and browser.text(".timeline .at output") != "now")
+    browser.wait("the graph then", lambda: len(browser.texts(".pg .to")) == len(SERVICES) + 1)
+    browser.js("() => { window.same = document.querySelector('.timeline .at input'); }")
+    slide(browser, "at", 0.01)
+    browser.wait("nothing yet", lambda: "No path was known at that time" in (browser.text(".graph .empty") or ""))
+    assert browser.js("() => window.same.isConnected") is True
+    slide(browser, "at", 1)
+    browser.wait("now", lambda: browser.text(".timeline .at output") == "now" and browser.texts(".pg .nd") and "at=" not in browser.js("() => location.hash"))
+
+    # A hop: since when, who uses it, its links, its times.
+    browser.js("() => { location.hash = 'p=paths&span=1h&hop=195.12.255.9'; }")
+    browser.wait("the hop", lambda: browser.text(".panel.hop .users tbody"))
+    api = collector.get("/api/hop?ip=195.12.255.9&window_s=3600")
+    assert browser.texts(".panel.hop .users tbody .host bdi:first-child") == [d.get("dst_name", d["dst_ip"]) for d in api["destinations"]]
+    assert browser.js("() => document.querySelectorAll('.panel.hop .dots circle').length") == len(api["rtt"]) > 2
+    assert browser.js("() => [...document.querySelectorAll('.panel.hop .near')].map((t) => t.tBodies[0].rows.length)") == [len(api["links_in"]), len(api["links_out"])]
+    assert browser.do("axe") == []
+
+    # Loss in place of time.
+    browser.js("() => [...document.querySelectorAll('.panel.graph .segments button')].find((b) => b.textContent === 'Loss').click()")
+    browser.wait("its scale", lambda: "half and more" in (browser.text(".legend") or ""))
+    assert browser.js("() => location.hash").endswith("&by=loss")
+
+
+def test_cypher(page):
+    """A question to the graph: its answer as a table, its hops lit; a wrong one says where."""
+    collector, browser = page
+    browser.refused_ok = "/api/cypher"
+    sensor = Sensor(collector)
+    an_internet(sensor)
+    browser.open("/#p=paths")
+    browser.wait("the graph", lambda: browser.texts(".pg .nd"))
+    ask = """(text) => { const e = document.querySelector('#cypher-q'); e.focus(); e.value = text; e.dispatchEvent(new Event('input', { bubbles: true })); }"""
+    query = "MATCH (a:hop{ip:'195.12.255.9'})-[:next*1..5]->(b) RETURN a,b"
+    browser.js(ask, query)
+    browser.do("click", selector=".ask button")
+    rows = browser.wait("the answer", lambda: browser.texts(".answer tbody tr"))
+    status, said = collector.request("POST", "/api/cypher", json.dumps({"query": query, "params": {}}), {"Content-Type": "application/json"})
+    said = json.loads(said)
+    assert status == 200 and len(rows) == len(said["rows"]) > 3
+    assert browser.texts(".answer th") == said["columns"] == ["a", "b"]
+    reached = {r[1]["ip"] for r in said["rows"]} | {"195.12.255.9"}
+    lit_labels = browser.js("() => [...document.querySelectorAll('.pg .nd:not(.off)')].map((e) => e.getAttribute('aria-label'))")
+    assert {ip for ip in reached if any(ip in text for text in lit_labels)} == reached and 0 < len(lit_labels) < len(browser.texts(".pg .nd"))
+    assert browser.do("axe") == []
+    browser.do("reload")
+    browser.wait("the same by its address", lambda: browser.texts(".answer tbody tr") == rows)
+    browser.js(ask, "MATCH (a:hop) DELETE a")
+    browser.do("click", selector=".ask button")
+    browser.wait("what is wrong", lambda: browser.text("#cypher-wrong pre mark"))
+    assert browser.js("() => document.querySelector('#cypher-q').getAttribute('aria-invalid')") == "true"
+    assert lit(browser, ".nd") == len(browser.texts(".pg .nd"))
+
+
 # ---- ten thousand hops ----
 
-TEN_THOUSAND = 4000
+TEN_THOUSAND = 10000
 FRAMES = 8
 
 MOVE = """async (n) => {
@@ -319,16 +444,16 @@ def test_ten_thousand_hops(page):
     sensor = Sensor(collector)
     ten_thousand_hops(sensor)
     graph = collector.get("/api/graph?limit=1000")
-    assert len(graph["nodes"]) > TEN_THOUSAND
+    assert len(graph["nodes"]) > TEN_THOUSAND and not graph["cut"]
     first, frame = {}, {}
-    browser.open("/#p=paths&draw=svg&path=198.18.3.77")
+    browser.open("/#p=paths&draw=svg&n=200&path=198.18.3.77")
     for way in ("gl", "2d", "svg"):
-        browser.js("() => { location.hash = 'p=paths&draw=svg&path=198.18.3.77'; }")
+        browser.js("() => { location.hash = 'p=paths&draw=svg&n=200&path=198.18.3.77'; }")
         browser.wait("another view", lambda: browser.texts(".pg .nd"))
         first[way] = browser.js("""async (way) => {
             const t = performance.now();
-            location.hash = `p=paths&n=all${way === 'gl' ? '' : `&draw=${way}`}`;
-            const done = () => way === 'svg' ? document.querySelectorAll('.pg .nd').length > 4000 : document.querySelector(`[data-draw="${way}"] .names .dst`);
+            location.hash = `p=paths&n=1000${way === 'gl' ? '' : `&draw=${way}`}`;
+            const done = () => way === 'svg' ? document.querySelectorAll('.pg .nd').length > 10000 : document.querySelector(`[data-draw="${way}"] .names .dst`);
             while (!done() && performance.now() - t < 60000)
                 await new Promise((r) => requestAnimationFrame(r));
             await new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)));

@@ -9,7 +9,7 @@ import { theme_watch } from './theme.js';
 import { cut_label, dst_label, layout, light, link_words, node_words, path_words, step_of, step_to, UNKNOWN_STEP } from './layout.js';
 
 const INK = 6, WARN = 7;
-const NAME_SPACE = 13, NAMES_MAX = 160, PICK_PX = 10;
+const NAME_SPACE = 13, NAMES_MAX = 160, PICK_PX = 10, LETTER_PX = 6.6;
 const COLUMN_MAX = 240, ZOOM_MAX = 1.6, ROW_READABLE = 0.6;
 const DIFF_COLOUR = { __proto__: null, added: 1, gone: 2 };
 
@@ -76,9 +76,11 @@ const COLOURS_COMPARED = ['--ru', '--good', '--bad', '--ru', '--ru', '--ru', '--
 // ---- names ----
 
 // As many as there is room for, from the top: [x, y, text, kind].
-function names_of({ graph, compare }, made, view, size)
+function names_of({ graph, compare }, made, view, size, lanes)
 {
 	const list = [];
+	// A lane's name stands at the right, and what would run into it stays away.
+	const free = (x, y, text) => !lanes.some(([at, name]) => Math.abs(at - y) < NAME_SPACE - 1 && x + text.length * LETTER_PX > size.w - 14 - name.length * LETTER_PX);
 	const place = (items, x, kind, text) => {
 		let last = -Infinity;
 		for (const item of items) {
@@ -86,7 +88,7 @@ function names_of({ graph, compare }, made, view, size)
 			if (y < 8 || y > size.h - 4 || y - last < NAME_SPACE || list.length >= NAMES_MAX)
 				continue;
 			const said = text(item);
-			if (!said)
+			if (!said || !free(x(item), y, said))
 				continue;
 			last = y;
 			list.push([x(item), y, said, kind]);
@@ -423,13 +425,13 @@ export class BigGraph extends Component {
 			if (y < 6 || y > size.h || y - last < NAME_SPACE || high < 14)
 				continue;
 			last = y;
-			lane_names.push([y, lane.label]);
+			lane_names.push([y, cut_label(lane.label, 30)]);
 		}
 		return html`<svg class="names" width=${size.w} height=${size.h} aria-hidden="true">
 			${made.lanes.map((lane, i) => i % 2 === 0 && html`<rect key=${lane.key} class="lane" x="0" width=${size.w} y=${(lane.top * v.ky + v.y).toFixed(1)} height=${((lane.bottom - lane.top) * v.ky).toFixed(1)} />`)}
 			${Array.from({ length: made.ttl_max }, (_, i) => i + 1).filter((t) => t * made.column * v.kx + v.x > -20 && (made.column * v.kx > 22 || t % 5 === 0)).map((t) => html`<text key=${t} class="ttl" x=${(made.label_x - 16 - (made.ttl_max - t) * made.column) * v.kx + v.x} y="12">${t}</text>`)}
-			${lane_names.map(([y, text]) => html`<text key=${`l${y}`} class="lanename" x=${size.w - 6} y=${y}>${cut_label(text, 34)}</text>`)}
-			${names_of(this.props, made, v, size).map(([x, y, text, kind], i) => html`<text key=${i} class=${kind} x=${x.toFixed(1)} y=${y.toFixed(1)}>${text}</text>`)}
+			${lane_names.map(([y, text]) => html`<text key=${`l${y}`} class="lanename" x=${size.w - 6} y=${y}>${text}</text>`)}
+			${names_of(this.props, made, v, size, lane_names).map(([x, y, text, kind], i) => html`<text key=${i} class=${kind} x=${x.toFixed(1)} y=${y.toFixed(1)}>${text}</text>`)}
 			${ring && html`<circle class="focus" r="10" cx=${ring.x * v.kx + v.x} cy=${ring.y * v.ky + v.y} />`}</svg>`;
 	}
 

@@ -118,7 +118,7 @@ function strip(n)
 	return list;
 }
 
-const STRIPS = [1, 4, 14];
+const STRIPS = [1, 8, 16];
 
 // Attributes of one vertex array: [place, floats, offset in floats], all from one buffer with a stride.
 function points_at(gl, buffer, stride, list, each)

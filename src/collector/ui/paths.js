@@ -3,34 +3,38 @@
 // and the same as tables.
 import { Component } from 'preact';
 import { BigGraph } from './biggraph.js';
+import { Cypher } from './cypher.js';
 import { count, ms, percent, UNKNOWN } from './format.js';
 import { Graph, Legend } from './graph.js';
-import { Hop } from './hop.js';
+import { Hop, HopPanel } from './hop.js';
 import { added_us, dst_label, lanes_known, light, loss, SCALES, union } from './layout.js';
 import { choose, question } from './link.js';
 import { Age, Count, Empty, Host, html, memo, Ms, Panel, Shape } from './parts.js';
-import { address, filter_by, state } from './store.js';
-import { Timeline, moment_s } from './timeline.js';
+import { address, filter_by, set, state } from './store.js';
+import { Timeline, moment_s, span_of } from './timeline.js';
 import { WORDS } from './words.js';
 
 const ROWS_FEW = 12, LINKS_MAX = 500;
 const SVG_NODES_MAX = 400;   // more hops are painted: elements of the document would be too slow
-const TARGETS_FEW = 200, TARGETS_MANY = 1000;
+const TARGETS = [50, 200, 1000];   // destinations shown, those traced last
 
 const EVERY = { min_ms: 3000, max_ms: 60000 };
+
+const targets_n = (view) => TARGETS.find((n) => String(n) === view.n) ?? TARGETS[0];
 
 // The graph as it was at a moment of the address; '': now.
 function graph_at(at)
 {
 	const { view } = state;
 
-	return question('api/graph', { limit: view.n === 'all' ? TARGETS_MANY : TARGETS_FEW, sensor: state.sensor, at: moment_s(at) ? at : '' });
+	return question('api/graph', { limit: targets_n(view), sensor: state.sensor, at: moment_s(at) ? at : '', window_s: span_of(view)[1] });
 }
 
 export const resources = {
 	graph: { path: () => graph_at(state.view.at), on: ['trace'], every: EVERY },
 	graph_then: { path: () => moment_s(state.view.vs) ? graph_at(state.view.vs) : '', every: EVERY },
 	path: { path: () => address(state.view.dst) && question('api/paths', { dst: state.view.dst }), on: ['trace'], every: EVERY },
+	hop: { path: () => address(state.view.hop) && question('api/hop', { ip: state.view.hop, sensor: state.sensor, window_s: span_of(state.view)[1] }), on: ['trace'], every: EVERY },
 };
 
 function on_filter(e)
@@ -209,6 +213,14 @@ function picker(graph, paths, hop)
 	};
 }
 
+let found = null;   // addresses that the last Cypher question found
+
+function found_put(addresses)
+{
+	found = addresses;
+	set({});
+}
+
 const DIFF_COUNTS = (list) => ['added', 'gone'].map((k) => list.filter((x) => x.diff === k).length);
 
 function Compared({ graph, at, vs })
@@ -216,22 +228,44 @@ function Compared({ graph, at, vs })
 	const [links_new, links_gone] = DIFF_COUNTS(graph.links), [nodes_new, nodes_gone] = DIFF_COUNTS(graph.nodes);
 
 	return html`<p class="compared" role="status">${links_new + links_gone === 0 ? 'The two pictures are the same.'
-		: html`<span class="mark good"><${Shape} name="diamond" />${count(nodes_new)} hops and ${count(links_new)} links added</span> <span class="mark bad"><${Shape} name="cross" />${count(nodes_gone)} hops and ${count(links_gone)} links gone</span>`}
+		: html`<span class="mark good"><${Shape} name="diamond" />${count(nodes_new)} hop${nodes_new === 1 ? '' : 's'} and ${count(links_new)} link${links_new === 1 ? '' : 's'} added</span> <span class="mark bad"><${Shape} name="cross" />${count(nodes_gone)} hop${nodes_gone === 1 ? '' : 's'} and ${count(links_gone)} link${links_gone === 1 ? '' : 's'} gone</span>`}
 		${vs > at && ' (the time compared with is the later one)'}</p>`;
 }
 
-function Switches({ view, scale_id, has_lanes })
+// Most used of the hops near the sensors: a place to begin with for a question.
+function a_hop(graph)
 {
-	return html`<div class="segments" role="group" aria-label="Colour of the links">${Object.keys(SCALES).map((id) => html`<button type="button" key=${id} aria-pressed=${id === scale_id} onclick=${() => choose({ by: id === 'rtt' ? '' : id })}>${SCALES[id].name}</button>`)}</div>
-		${has_lanes && html`<button type="button" class="lanes" aria-pressed=${view.lanes !== 'off'} onclick=${() => choose({ lanes: view.lanes === 'off' ? '' : 'off' })}>AS lanes</button>`}`;
+	let best;
+
+	for (const x of graph.nodes)
+		if (x.ttl && x.ttl < 4 && (x.traces ?? 0) > (best?.traces ?? -1))
+			best = x;
+	return best?.ip ?? '192.0.2.1';
+}
+
+function Switches({ view, scale_id, has_lanes, lanes })
+{
+	return html`<label class="choice"><span class="vh">Destinations shown</span><select value=${targets_n(view)} onchange=${(e) => choose({ n: e.currentTarget.value === String(TARGETS[0]) ? '' : e.currentTarget.value })}>${TARGETS.map((n) => html`<option key=${n} value=${n}>latest ${count(n)}</option>`)}</select></label>
+		<div class="segments" role="group" aria-label="Colour of the links">${Object.keys(SCALES).map((id) => html`<button type="button" key=${id} aria-pressed=${id === scale_id} onclick=${() => choose({ by: id === 'rtt' ? '' : id })}>${SCALES[id].name}</button>`)}</div>
+		${has_lanes && html`<button type="button" class="lanes" aria-pressed=${lanes} onclick=${() => choose({ lanes: lanes ? 'off' : 'on' })}>AS lanes</button>`}`;
+}
+
+// The graph that is there, while another moment of it is asked for: what is being dragged must not vanish.
+const keeps = {};
+
+function kept(which, d)
+{
+	if (d?.value || d?.error)
+		keeps[which] = d.value;
+	return keeps[which];
 }
 
 export function View({ state: { view }, of })
 {
 	const { d, stale } = of('graph');
-	const one = of('path').d, then = moment_s(view.vs) ? of('graph_then').d?.value : null;
+	const one = of('path').d, then = moment_s(view.vs) ? kept('then', of('graph_then').d) : null;
 	const dst = address(view.dst), hop = address(view.hop), filter = view.path ?? '';
-	const now = d?.value;
+	const now = kept('now', d);
 
 	if (!now)
 		return html`<${Panel} id="graph" title="Paths"><${Empty}>${d?.error ? html`The collector says: <bdi>${d.error}</bdi>` : 'Waiting for the collector.'}</${Empty}></${Panel}>`;
@@ -242,21 +276,24 @@ export function View({ state: { view }, of })
 	const paths = filtered(graph, filter);
 	const silent = now.evicted.paths + now.evicted.hops + now.evicted.links;
 	const has_lanes = lanes_known(graph);
+	// Paths of several sensors would cross each other between lanes: there it is a choice.
+	const lanes = has_lanes && (view.lanes ? view.lanes === 'on' : graph.sensors.length === 1);
 	const scale_id = SCALES[view.by] ? view.by : 'rtt';
 	const big = view.draw ? view.draw !== 'svg' : graph.nodes.length > SVG_NODES_MAX;
-	const props = { graph, paths, dst, hop, scale: SCALES[scale_id], compare: Boolean(then), lanes: has_lanes && view.lanes !== 'off', choose, pick: picker(graph, paths, hop) };
+	const props = { graph, paths, dst, hop, found, scale: SCALES[scale_id], compare: Boolean(then), lanes, choose, pick: picker(graph, paths, hop) };
 
 	return html`<${Panel} id="graph" title="Paths" stale=${stale} note=${`to ${count(paths.length)} of ${count(now.stored.destinations)} destinations`}
-		actions=${html`<${Switches} view=${view} scale_id=${scale_id} has_lanes=${has_lanes} /><label class="filter"><span class="vh">Filter: words that a path must contain; a minus before a word excludes</span>
+		actions=${html`<${Switches} view=${view} scale_id=${scale_id} has_lanes=${has_lanes} lanes=${props.lanes} /><label class="filter"><span class="vh">Filter: words that a path must contain; a minus before a word excludes</span>
 			<input type="search" value=${filter} oninput=${on_filter} placeholder="Filter: changed -reached 10.0.0" spellcheck="false" autocomplete="off" maxlength="200" /></label>`}>
 		<${Timeline} view=${view} changes=${now.changes ?? []} partial=${now.changes_cut} />
-		${now.cut && html`<p class="hint" role="status">The graph shows the ${count(now.paths.length)} destinations traced last, of ${count(now.stored.destinations)}.${
-		view.n !== 'all' && html` <button type="button" onclick=${() => choose({ n: 'all' })}>Show up to ${count(TARGETS_MANY)}</button>`}</p>`}
+		${now.cut && now.paths.length < targets_n(view) && html`<p class="hint" role="status">The graph shows the ${count(now.paths.length)} destinations traced last, of ${count(now.stored.destinations)}: more would be too long an answer.</p>`}
 		${silent > 0 && html`<p class="hint">The oldest ${count(now.evicted.hops)} hops, ${count(now.evicted.links)} links and ${count(now.evicted.paths)} paths had to make room.</p>`}
 		${then && html`<${Compared} graph=${graph} at=${moment_s(view.at) || Infinity} vs=${moment_s(view.vs)} />`}
 		${!paths.length ? filter ? html`<${Empty}>No path matches <q><bdi>${filter}</bdi></q>. <button type="button" onclick=${() => choose({ path: '' })}>Clear the filter</button></${Empty}>` : html`<${Empty}>No path was known at that time. Choose a later one.</${Empty}>`
 		: html`${big ? html`<${BigGraph} key=${view.draw} draw=${view.draw} ...${props} />` : html`<${Graph} ...${props} />`}<${Legend} scale=${props.scale} compare=${props.compare} /><${Twin} graph=${graph} paths=${paths} compare=${props.compare} />`}
 	</${Panel}>
 	${dst && html`<${Details} d=${one} dst=${dst} />`}
-	${paths.length > 0 && html`<${Table} graph=${graph} paths=${paths} dst=${dst} hop=${hop} sensors=${graph.sensors.length > 1} />`}`;
+	${hop && html`<${HopPanel} d=${of('hop').d} hop=${hop} />`}
+	${paths.length > 0 && html`<${Table} graph=${graph} paths=${paths} dst=${dst} hop=${hop} sensors=${graph.sensors.length > 1} />`}
+	<${Cypher} ip=${hop || a_hop(now)} query=${view.cy} found=${found_put} />`;
 }
