@@ -65,7 +65,7 @@ ldflags      = -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--as-needed,-
 Q            = $(if $(V),,@printf '  %-7s %s\n' $(1) $(@:$(O)/%=%);)
 
 pc           = $(shell $(PKG_CONFIG) --$(1) $(2) 2>/dev/null)
-pc_cflags   := $(call pc,cflags,libmnl libnftnl libconfuse $(if $(filter yes,$(WITH_REPLAY)),libpcap) libcurl libmicrohttpd gnutls libargon2 sqlite3 yajl libseccomp zlib)
+pc_cflags   := $(call pc,cflags,libmnl libnftnl libconfuse $(if $(filter yes,$(WITH_REPLAY)),libpcap) libcurl libmicrohttpd gnutls libargon2 hiredis sqlite3 yajl libseccomp zlib)
 zstd        := $(if $(filter yes,$(WITH_ZSTD)),$(call pc,libs,libzstd))
 
 objs         = $(patsubst src/%.c,$O/obj/%.o,$(wildcard src/$(1)/*.c))
@@ -101,7 +101,7 @@ $O/forwarder: $(call objs,forwarder)
 $O/forwarder: libs = $(call pc,libs,libcurl yajl libseccomp zlib) $(zstd)
 $O/obj/forwarder/deliver.o $O/unit/forwarder_deliver: private CPPFLAGS += -DBUILD_EPOCH=$(build_epoch)
 $O/net-gazer-collector: $(call objs,collector) $O/obj/collector/ui.o
-$O/net-gazer-collector: libs = $(call pc,libs,libmicrohttpd gnutls libargon2 sqlite3 yajl libconfuse libseccomp zlib) $(zstd) -lpthread -lm
+$O/net-gazer-collector: libs = $(call pc,libs,libmicrohttpd gnutls libargon2 hiredis sqlite3 yajl libconfuse libseccomp zlib) $(zstd) -lpthread -lm
 $O/geo: $(call objs,geo)
 $O/geo: libs = $(call pc,libs,libmaxminddb libseccomp) -lm
 $(sensor) $(collector): $(lib)

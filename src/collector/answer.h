@@ -13,6 +13,7 @@
 #include "params.h"
 
 struct geolink;
+struct projection;
 struct asker;
 struct gate;
 struct intake;
@@ -23,6 +24,7 @@ struct api {
 	struct store *store;
 	struct intake *intake;
 	struct geolink *geo;
+	struct projection *graph; /* or NULL */
 	struct gate *gate;
 	int64_t started_us;
 	unsigned connections, streams;

@@ -18,6 +18,7 @@
 #include "map.h"
 #include "metrics.h"
 #include "pathquery.h"
+#include "projection.h"
 #include "query.h"
 #include "store.h"
 
@@ -179,6 +180,7 @@ get_health(struct api *a, const struct api_request *q, struct api_answer *r)
 	json_int(j, "last_id", sizes.last_id);
 	json_uint(j, "connections", a->connections);
 	json_uint(j, "streams", a->streams);
+	projection_put(a->graph, j);
 	json_close(j);
 	return 0;
 }

@@ -11,6 +11,7 @@ static const struct command table[] = {
 	{ "import", import_command, 0, INT_MAX, 1, "FILE...|-: NDJSON or CSV into the database" },
 	{ "export", export_command, 0, 0, 0, "out of the database, to stdout" },
 	{ "geo", geo_command, 1, INT_MAX, 0, "import FILE... | status | lookup IP...: countries, cities, systems, names" },
+	{ "graph", graph_command, 1, 2, 0, "query 'MATCH ...' | rebuild: the graph of hops, and its copy in FalkorDB" },
 	{ "demo", demo_command, 0, 0, 1, "reports made up, into an empty database" },
 	{ "enroll", enroll_command, 1, 1, 1, "NAME: the line to paste on the router that becomes this sensor" },
 	{ "sensors", sensors_command, 0, 0, 1, "who was enrolled" },

@@ -29,6 +29,8 @@ command_fn import_command;
 command_fn export_command;
 /* Files that say where addresses are, and what they say. */
 command_fn geo_command;
+/* Questions about the graph of hops, and its projection. */
+command_fn graph_command;
 /* Reports made up from a seed, into an empty database. */
 command_fn demo_command;
 /* Sensors and users, beside a collector that runs or not. */

@@ -1122,7 +1122,7 @@ http_start(const struct http_setup *setup)
 	h->clients.next = h->clients.prev = &h->clients;
 	h->exchanges.next = h->exchanges.prev = &h->exchanges;
 	h->ping_us = clock_mono_us();
-	h->api = (struct api){ .store = setup->store, .intake = setup->intake, .gate = setup->gate, .geo = setup->geo,
+	h->api = (struct api){ .store = setup->store, .intake = setup->intake, .gate = setup->gate, .geo = setup->geo, .graph = setup->graph,
 			      .started_us = h->ping_us };
 	h->answer = malloc(INTAKE_ANSWER_MAX + 1);
 	if (!h->answer)

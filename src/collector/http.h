@@ -12,6 +12,7 @@
 #include "hosts.h"
 
 struct geolink;
+struct projection;
 struct gate;
 struct http;
 struct intake;
@@ -26,6 +27,7 @@ struct http_setup {
 	struct intake *intake;
 	struct live *live;
 	struct geolink *geo;
+	struct projection *graph; /* or NULL */
 	struct gate *gate;
 	const struct tls *tls;
 	int listen_fd;          /* ours from http_start() on */

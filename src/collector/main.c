@@ -21,6 +21,7 @@
 #include "lib/loop.h"
 #include "lib/priv.h"
 #include "live.h"
+#include "projection.h"
 #include "settings.h"
 #include "store.h"
 #include "tls.h"
@@ -40,6 +41,7 @@ struct program {
 	struct store *store;
 	struct live *live;
 	struct geolink *geo;
+	struct projection *graph;
 	struct intake *intake;
 	struct token_list *tokens;
 	struct tls tls;
@@ -128,7 +130,8 @@ static void
 reload(struct program *p)
 {
 	static const char *const fixed[] = { "listen", "port", "database", "connections", "connections-per-ip",
-					     "login", "url", "tls-cert", "tls-key", "client-ca", "libexec-dir" };
+					     "login", "url", "tls-cert", "tls-key", "client-ca", "libexec-dir",
+					     "graph-url", "graph-password-file", "graph-name" };
 	struct settings_flags flags;
 	struct token_list *tokens;
 	struct store_limits limits;
@@ -296,6 +299,7 @@ start(struct program *p)
 		fatal("cannot listen on %s port %u: %s; choose another with `port` or `listen`", address,
 		      p->port, strerror(-fd));
 	make_folder(conf_str(p->conf, "database"));
+	p->graph = projection_start(p->conf);
 	open_gate(p);
 	if (store_open(&p->store, conf_str(p->conf, "database"), &limits, clock_wall_us()))
 		exit(1); /* it said why */
@@ -307,7 +311,7 @@ start(struct program *p)
 	intake_listen(p->intake, on_report, p->geo);
 	geolink_setup(p->geo, p->conf);
 	p->http = http_start(&(struct http_setup){
-		.loop = p->loop, .store = p->store, .intake = p->intake, .live = p->live, .geo = p->geo, .listen_fd = fd,
+		.loop = p->loop, .store = p->store, .intake = p->intake, .live = p->live, .geo = p->geo, .graph = p->graph, .listen_fd = fd,
 		.gate = p->gate, .tls = &p->tls,
 		.connections = (unsigned)conf_int(p->conf, "connections"),
 		.connections_per_ip = (unsigned)conf_int(p->conf, "connections-per-ip"),
@@ -326,6 +330,7 @@ stop(struct program *p)
 	gate_close(p->gate);
 	intake_free(p->intake);
 	geolink_free(p->geo);
+	projection_stop(p->graph);
 	live_free(p->live);
 	store_close(p->store);
 	token_free(p->tokens);

@@ -58,6 +58,7 @@ static const char more_schema[] =
 	"CREATE INDEX IF NOT EXISTS link_rev_rev ON link_rev (rev);"
 	"CREATE TRIGGER IF NOT EXISTS link_gone AFTER DELETE ON link BEGIN"
 	"  DELETE FROM link_rev WHERE link = old.id; END;"
+	"INSERT OR IGNORE INTO meta VALUES ('graph_id', abs(random()));"
 	"INSERT OR IGNORE INTO link_rev SELECT id, id FROM link WHERE NOT EXISTS (SELECT 1 FROM link_rev);";
 
 #undef OWN

@@ -11,6 +11,7 @@
 #include "access.h"
 #include "command.h"
 #include "geostart.h"
+#include "falkor.h"
 #include "http.h"
 #include "lib/addr.h"
 #include "lib/json.h"
@@ -116,6 +117,16 @@ check_dns(const char *value, char *want, size_t size)
 	return -1;
 }
 
+static int
+check_graph_url(const char *value, char *want, size_t size)
+{
+	const char *right = check_text(value, want, size) ? want : falkor_check_url(value);
+
+	if (right && right != want)
+		snprintf(want, size, "%s", right);
+	return right ? -1 : 0;
+}
+
 static const struct conf_option table[] = {
 	{ "config", CONF_STR, 1, 4095, NULL, NULL, "NG_COLLECTOR_CONFIG", 'c', -1,
 	  "configuration file", check_text },
@@ -166,6 +177,12 @@ static const struct conf_option table[] = {
 	  "servers to ask for the names of addresses, or system; none: names are not looked up", check_dns },
 	{ "libexec-dir", CONF_STR, 1, 4000, LIBEXECDIR, NULL, "NG_COLLECTOR_LIBEXEC_DIR", 0, 0,
 	  "where the program geo is", check_text },
+	{ "graph-url", CONF_STR, 1, 4000, NULL, NULL, "NG_COLLECTOR_GRAPH_URL", 0, 0,
+	  "FalkorDB that gets the graph of hops: unix:///PATH or redis://HOST:PORT", check_graph_url },
+	{ "graph-password-file", CONF_STR, 1, 4000, NULL, NULL, "NG_COLLECTOR_GRAPH_PASSWORD_FILE", 0, 0,
+	  "its password, in the first line", check_text },
+	{ "graph-name", CONF_STR, 1, 60, "net-gazer", NULL, "NG_COLLECTOR_GRAPH_NAME", 0, 0,
+	  "the graph's key there", check_text },
 	{ "verbose", CONF_INT, 0, 3, "2", NULL, "NG_COLLECTOR_VERBOSE", 0, 0,
 	  "0 errors, 1 and warnings, 2 and information, 3 and debugging", NULL },
 };
@@ -187,6 +204,7 @@ static const struct {
 	{ "export", { "format", CONF_STR, 1, 20, "ndjson", "ndjson|csv|eve|zeek|ecs|ocsf", NULL, 0, -1,
 		      "what each line is", NULL } },
 	{ "enroll", { "minutes", CONF_INT, 1, LOGIN_MINUTES_MAX, "15", NULL, NULL, 0, -1, "that the code may be used", NULL } },
+	{ "graph", { "engine", CONF_STR, 1, 20, "sqlite", "sqlite|falkordb", NULL, 0, -1, "who answers a query", NULL } },
 	{ "geo", { "attribution", CONF_STR, 1, 390, NULL, NULL, NULL, 0, -1,
 		   "of import: whom the file's licence says to name, \"TEXT https://...\"", check_text } },
 	{ "demo", { "seed", CONF_INT, 0, 4294967295, "7", NULL, NULL, 0, -1, "same seed, same reports", NULL } },

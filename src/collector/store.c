@@ -24,7 +24,6 @@
 #include "upgrade.h"
 #include "validate.h"
 
-#define APPLICATION_ID 0x6e67617a /* "ngaz" */
 #define FORMAT 4 /* 1: without paths.c; 2: reports in the main file; 3: no days, no halves of round trips */
 #define CHECK_BYTES (64 << 20) /* about half a second */
 #define CACHE_KIB 8192
@@ -100,7 +99,7 @@ static int
 make_main(sqlite3 *db)
 {
 	char *more = sqlite3_mprintf("%s%s%s", runs_schema, rollup_schema, paths_schema);
-	int r = more ? dbfile_make(db, APPLICATION_ID, FORMAT, schema_meta, more) : SQLITE_NOMEM;
+	int r = more ? dbfile_make(db, STORE_APPLICATION, FORMAT, schema_meta, more) : SQLITE_NOMEM;
 
 	sqlite3_free(more);
 	return r;
@@ -110,7 +109,7 @@ static int
 open_main(struct store *s)
 {
 	int64_t format;
-	int r = dbfile_open(&s->db, s->path, APPLICATION_ID, FORMAT, &format);
+	int r = dbfile_open(&s->db, s->path, STORE_APPLICATION, FORMAT, &format);
 
 	if (!r)
 		r = format ? dbfile_check(s->db, CHECK_BYTES) : make_main(s->db);

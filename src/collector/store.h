@@ -22,6 +22,8 @@
 #include "paths.h"
 #include "report.h"
 
+#define STORE_APPLICATION 0x6e67617a /* "ngaz": the main file's application_id */
+
 struct store;
 
 struct store_limits {
