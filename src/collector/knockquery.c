@@ -233,7 +233,7 @@ put_ports(struct json *j, struct port *ports, int64_t *rest)
 		json_map(j, NULL);
 		json_int(j, "port", ports[i].port);
 		json_int(j, "count", sum_of(ports[i].verdicts));
-		json_int(j, "src_n", ports[i].src_n);
+		json_int(j, "src_n", greater(ports[i].src_n, 1)); /* of a scan of many ports, not all are remembered */
 		put_verdicts(j, ports[i].verdicts);
 		json_close(j);
 	}

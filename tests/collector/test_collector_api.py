@@ -195,7 +195,7 @@ def check_inbound(model, answer, start_us):
             count[port] += r["count"] // len(ports) + (i < r["count"] % len(ports))
             sources[port].add(r["src_ip"])
     top = {p["port"]: p["count"] for p in answer["ports"]}
-    assert sorted(top.values(), reverse=True) == list(top.values()) == sorted(count.values(), reverse=True)[:100]
+    assert sorted(top.values(), reverse=True) == list(top.values()) == sorted((+count).values(), reverse=True)[:100]
     assert all(count[port] == n for port, n in top.items())
     assert sum(top.values()) + answer.get("rest_count", 0) == sum(count.values())
     for p in answer["ports"]:
