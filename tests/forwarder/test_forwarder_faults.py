@@ -156,7 +156,7 @@ def each_of_the_collector(library, folder, call, number, step, most, libraries=N
     ("pwrite", errno.EIO, 23), ("pwrite", errno.ENOSPC, 31), ("fsync", errno.EIO, 4)])
 def test_a_call_of_the_collector_fails(faults, tmp_path, call, number, step):
     """SQLite's n-th write or sync: what was acknowledged is there, what was not is sent again."""
-    each_of_the_collector(faults, tmp_path, call, number, 1 if SOAK else step, 300)
+    each_of_the_collector(faults, tmp_path, call, number, 3 if SOAK else step, 600)
 
 
 def test_memory_runs_out_in_the_collector(faults, tmp_path):
