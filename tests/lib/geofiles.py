@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The files of tests/geo from npm's lock file, in the build folder."""
+"""The files of tests/geo from npm's lock file, in the build folder; of other folders with a lock file, too."""
 import pathlib
 import shutil
 import subprocess
@@ -13,16 +13,16 @@ class Unavailable(Exception):
     """npm does not give them; its words."""
 
 
-def installed(build):
+def installed(build, here=HERE):
     """The folder node_modules that has them."""
     folder = build / "geofiles"
     stamp = folder / "node_modules/.stamp"
-    lock = (HERE / "package-lock.json").read_text(encoding="utf-8")
+    lock = (here / "package-lock.json").read_text(encoding="utf-8")
     if stamp.exists() and stamp.read_text(encoding="utf-8") == lock:
         return folder / "node_modules"
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json", ".npmrc"):
-        shutil.copy(HERE / name, folder / name)
+        shutil.copy(here / name, folder / name)
     for last in (False, False, True):
         try:
             done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"], cwd=folder, text=True,
