@@ -5,7 +5,7 @@
 #ifndef GRAPHAPI_H
 #define GRAPHAPI_H
 
-#include "api.h"
+#include "answer.h"
 #include "cypher.h"
 
 struct graphapi_body {

@@ -780,12 +780,13 @@ put_text(struct json *j, const char *name, const char *text)
 
 	out[n++] = '"';
 	for (; *text; text++) {
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			n += (size_t)sprintf(out + n, "\\u%04x", (unsigned char)*text);
-		else if (*text == '"' || *text == '\\')
-			n += (size_t)sprintf(out + n, "\\%c", *text);
-		else
+		if ((unsigned char)*text < ' ' || *text == 0x7f) {
+			n += (size_t)snprintf(out + n, 7, "\\u%04x", (unsigned char)*text);
+		} else {
+			if (*text == '"' || *text == '\\')
+				out[n++] = '\\';
 			out[n++] = *text;
+		}
 	}
 	out[n++] = '"';
 	json_raw(j, name, out, n);

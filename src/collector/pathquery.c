@@ -17,6 +17,7 @@
 #include "addrinfo.h"
 #include "column.h"
 #include "days.h"
+#include "dbfile.h"
 #include "question.h"
 #include "set.h"
 
@@ -211,6 +212,7 @@ struct link {
 
 struct graph {
 	struct set sensors, nodes, links;
+	struct probes { int64_t sent, answered; } *probes; /* of each node */
 	uint8_t secret[16];
 };
 
@@ -295,11 +297,10 @@ put_known(struct store *s, struct json *j, const char *ip, sqlite3_stmt *stmt, i
 		addrinfo_put(j, "", &facts);
 }
 
-/* The share of probes that nobody answered: `sent` and `answered` are columns i and i + 1. */
+/* The share of probes that nobody answered. */
 static void
-put_loss(struct json *j, sqlite3_stmt *stmt, int i)
+put_loss(struct json *j, int64_t sent, int64_t answered)
 {
-	int64_t sent = sqlite3_column_int64(stmt, i), answered = sqlite3_column_int64(stmt, i + 1);
 	char text[32];
 	int n;
 
@@ -315,6 +316,9 @@ put_nodes(struct graph *g, struct store *s, struct json *j)
 	static const char *const rtt[] = { "rtt_min_us", "rtt_p50_us", "rtt_max_us" };
 	struct question q;
 
+	g->probes = calloc(g->nodes.n + 1, sizeof *g->probes);
+	if (!g->probes)
+		return -ENOMEM;
 	question_open(&q, s, "SELECT rtt_min, rtt_max, hist, name, traces, cached, sent, answered, first_us, last_us "
 			     "FROM hop WHERE sensor = ?1 AND ttl = ?2 AND ip = ?3");
 	json_list(j, "nodes");
@@ -337,6 +341,7 @@ put_nodes(struct graph *g, struct store *s, struct json *j)
 			json_int(j, "cached", sqlite3_column_int64(q.stmt, 5));
 			json_int(j, "sent", sqlite3_column_int64(q.stmt, 6));
 			json_int(j, "answered", sqlite3_column_int64(q.stmt, 7));
+			g->probes[i] = (struct probes){ sqlite3_column_int64(q.stmt, 6), sqlite3_column_int64(q.stmt, 7) };
 			put_rtt(j, rtt, q.stmt, 0);
 			question_time(j, "first_ts", q.stmt, 8);
 			question_time(j, "last_ts", q.stmt, 9);
@@ -355,9 +360,8 @@ put_links(struct graph *g, struct store *s, struct json *j)
 	const struct link *links = (const struct link *)(const void *)g->links.items;
 	struct question q;
 
-	question_open(&q, s, "SELECT l.rtt_min, l.rtt_max, l.hist, l.traces, l.first_us, l.last_us, h.sent, h.answered "
-			     "FROM link l LEFT JOIN hop h ON h.sensor = l.sensor AND h.ttl = l.ttl + l.gap + 1 AND h.ip = l.b "
-			     "WHERE l.sensor = ?1 AND l.ttl = ?2 AND l.a = ?3 AND l.gap = ?4 AND l.b = ?5");
+	question_open(&q, s, "SELECT rtt_min, rtt_max, hist, traces, first_us, last_us FROM link "
+			     "WHERE sensor = ?1 AND ttl = ?2 AND a = ?3 AND gap = ?4 AND b = ?5");
 	json_list(j, "links");
 	for (size_t i = 0; i < g->links.n; i++) {
 		const struct node *a = &nodes[links[i].a], *b = &nodes[links[i].b];
@@ -377,7 +381,7 @@ put_links(struct graph *g, struct store *s, struct json *j)
 		if (question_next(&q)) {
 			json_int(j, "traces", sqlite3_column_int64(q.stmt, 3));
 			put_rtt(j, added, q.stmt, 0);
-			put_loss(j, q.stmt, 6);
+			put_loss(j, g->probes[links[i].b].sent, g->probes[links[i].b].answered);
 			question_time(j, "first_ts", q.stmt, 4);
 			question_time(j, "last_ts", q.stmt, 5);
 		}
@@ -449,9 +453,11 @@ pathquery_graph(struct store *s, struct json *j, const struct pathquery *ask)
 	int64_t shown = 0;
 	size_t names = 0;
 	struct question q, hops;
-	int r = 0, e, cut = 0;
+	int r = 0, e, cut = 0, reading;
 
 	hash_random(g.secret, sizeof g.secret);
+	/* Locks once, not for each of ten thousand rows. */
+	reading = sqlite3_get_autocommit(store_db(s)) && !dbfile_exec(store_db(s), "BEGIN");
 	question_open(&q, s, ask->at_us < 0 ? paths_now : paths_then);
 	sqlite3_bind_int64(q.stmt, 1, ask->limit + 1);
 	column_bind_text(q.stmt, 2, ask->sensor);
@@ -504,11 +510,14 @@ pathquery_graph(struct store *s, struct json *j, const struct pathquery *ask)
 		r = put_links(&g, s, j);
 	if (!r)
 		r = put_marks(s, j, ask);
+	if (reading)
+		dbfile_exec(store_db(s), "COMMIT");
 	put_rows(s, j);
 	json_close(j);
 	set_free(&g.sensors);
 	set_free(&g.nodes);
 	set_free(&g.links);
+	free(g.probes);
 	return r;
 }
 
@@ -550,7 +559,7 @@ put_neighbours(struct store *s, struct json *j, const char *name, const struct p
 			json_int(j, "gap", sqlite3_column_int64(q.stmt, 9));
 		json_int(j, "traces", sqlite3_column_int64(q.stmt, 3));
 		put_rtt(j, added, q.stmt, 0);
-		put_loss(j, q.stmt, 10);
+		put_loss(j, sqlite3_column_int64(q.stmt, 10), sqlite3_column_int64(q.stmt, 11));
 		question_time(j, "first_ts", q.stmt, 4);
 		question_time(j, "last_ts", q.stmt, 5);
 		json_close(j);
@@ -679,7 +688,7 @@ pathquery_hop(struct store *s, struct json *j, const char *ip, const struct path
 		json_int(j, "sent", sqlite3_column_int64(q.stmt, 3));
 		json_int(j, "answered", sqlite3_column_int64(q.stmt, 4));
 		put_rtt(j, rtt, q.stmt, 0);
-		put_loss(j, q.stmt, 3);
+		put_loss(j, sqlite3_column_int64(q.stmt, 3), sqlite3_column_int64(q.stmt, 4));
 		question_time(j, "first_ts", q.stmt, 7);
 		question_time(j, "last_ts", q.stmt, 8);
 	}
