@@ -237,6 +237,29 @@ make_folder(const char *database)
 		      strerror(errno));
 }
 
+/* Root, beside a service with a user of its own: what a command makes has to be the service's, who could not write
+ * it otherwise.  And in a folder that is another's, root follows no links. */
+static void
+become_owner(const char *database)
+{
+	char folder[4100];
+	struct stat st;
+	char *slash;
+	int r;
+
+	snprintf(folder, sizeof folder, "%s", database);
+	slash = strrchr(folder, '/');
+	if (geteuid() || !slash || slash == folder)
+		return;
+	*slash = 0;
+	if (stat(folder, &st) || !st.st_uid)
+		return;
+	r = priv_drop(st.st_uid, st.st_gid);
+	if (r)
+		fatal("cannot become the owner of %s: %s", folder, strerror(-r));
+	log_info("as user %u, whose %s is: what is read must be readable for him", (unsigned)st.st_uid, folder);
+}
+
 /* What it ends with; -1: there is none. */
 static int
 run_command(struct program *p, const struct command *c, int n, char *const *arguments)
@@ -251,6 +274,7 @@ run_command(struct program *p, const struct command *c, int n, char *const *argu
 		fatal("net-gazer-collector %s %s", c->name, c->help);
 	if (c->makes)
 		make_folder(conf_str(p->conf, "database"));
+	become_owner(conf_str(p->conf, "database"));
 	return c->run(p->conf, arguments, n);
 }
 

@@ -262,3 +262,17 @@ def test_ocsf(some):
         direction = {"inbound": 1, "outbound": 2, "internal": 3, "local": 4, "external": 99, "unknown": 0}
         assert e["connection_info"]["direction_id"] == direction[r["dir"]]
         assert e["connection_info"]["protocol_num"] == {"tcp": 6, "sctp": 132}[r["proto"]] and e["unmapped"]["rtt_us"] == 20123
+
+
+def test_owner():
+    """What root makes beside a service of another user is that user's."""
+    with ng.for_everybody() as folder:
+        os.chown(folder, 65534, 65534)
+        database = folder / "net-gazer.db"
+        for argv in (("demo", "--conns", "200"), ("enroll", "gw"), ("import", "-")):
+            done = subprocess.run([ng.program("net-gazer-collector"), *argv, "-c", "/dev/null", "--database", database], capture_output=True,
+                                  text=True, check=False, stdin=subprocess.DEVNULL)
+            assert done.returncode == 0, done.stderr
+            assert "as user 65534" in done.stderr
+        made = [p for p in folder.rglob("net-gazer.db*")] + [*(folder / "net-gazer.db.d").iterdir()]
+        assert len(made) > 3 and {p.stat().st_uid for p in made} == {65534}
