@@ -72,6 +72,7 @@ class Programs:
         self.build, self.port = build, free_port(port)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="net-gazer-run-"))
         self.running = []  # in the order of their start
+        self.importer = None
 
     def __enter__(self):
         return self
@@ -79,6 +80,10 @@ class Programs:
     def __exit__(self, *_):
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(signum, signal.SIG_IGN)
+        ended.set()
+        if self.importer:
+            geofiles.stop()
+            self.importer.join()
         while self.running:
             self.end(self.running[-1][0])
         shutil.rmtree(self.folder)
@@ -128,19 +133,25 @@ class Programs:
     def collector(self):
         data = self.folder / "collector"
         data.mkdir()
-        self.import_geo(data)
         self.start("net-gazer-collector", collector_argv(self.build, data, self.port))
-        return self.wait("the collector", lambda: answers(self.port))
+        up = self.wait("the collector", lambda: answers(self.port))
+        # npm may take its time, or there is no network: the page comes first, and the running collector takes what comes.
+        self.importer = threading.Thread(target=self.import_geo, args=(data,))
+        self.importer.start()
+        return up
 
     def import_geo(self, data):
         """Countries and autonomous systems, where npm gives them; the page does without, too."""
         try:
             for argv in geofiles.imports(self.build, data / "net-gazer.db"):
+                if ended.is_set():
+                    break
                 done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, check=False)
                 if done.returncode:
                     print(f"no countries or systems of addresses: {done.stderr}", file=sys.stderr)
         except geofiles.Unavailable as e:
-            print(f"no countries or systems of addresses: {e}", file=sys.stderr)
+            if not ended.is_set():
+                print(f"no countries or systems of addresses: {e}", file=sys.stderr)
 
     def sensor(self, ns=None, **options):
         path = self.folder / "net-gazer.conf"

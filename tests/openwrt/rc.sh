@@ -1,3 +1,4 @@
+# shellcheck shell=dash disable=SC1090  # the init script, whichever
 # SPDX-License-Identifier: GPL-2.0-or-later
 # As much of OpenWrt's rc.common, procd.sh and uci as the init script calls: `rc.sh INIT COMMAND`, run by busybox ash.  What it tells
 # procd goes to $RECORD, a line each; UCI's values are files in $UCI (a list has a member a line); the log goes to $LOG.

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Sourced by the scripts that run inside the machine: `check NAME COMMAND...` says ok or FAIL.
 exec 2>&1

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Runs inside the machine: LAN, router and server as namespaces; a flow table on the router takes established connections
 # out of its hooks.  Counters there go blind, handshakes are all reported.  Then the same beside an nft `queue`.
+# shellcheck disable=SC1091  # it is there inside the machine
 . /root/vm-lib.sh
 systemctl stop net-gazer net-gazer-collector
 N=20 BYTES=2000000
@@ -12,7 +13,7 @@ ip -n lan addr add 192.168.1.2/24 dev l0
 ip -n rtr addr add 192.168.1.1/24 dev r0
 ip -n rtr addr add 192.0.2.1/24 dev r1
 ip -n srv addr add 192.0.2.2/24 dev s0
-for l in "lan l0" "rtr r0" "rtr r1" "srv s0"; do ip -n ${l% *} link set ${l#* } up; done
+for l in "lan l0" "rtr r0" "rtr r1" "srv s0"; do ip -n "${l% *}" link set "${l#* }" up; done
 ip -n lan route add default via 192.168.1.1
 ip netns exec rtr sysctl -qw net.ipv4.ip_forward=1
 cat >/root/net.py <<'P'

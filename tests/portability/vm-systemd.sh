@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Runs inside the machine, as the administrator who has just installed the packages.
+# shellcheck disable=SC1091,SC2016  # it is there inside the machine; the inner shell expands
 . /root/vm-lib.sh
 ip link set lo up
 
