@@ -598,7 +598,7 @@ def test_rules(tmp_path, name):
     with machine(tmp_path, **CONFIGURATIONS[name]) as s:
         own = table_of(s.ns)
         done = ctl(s, "rules")
-        assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("#!/usr/sbin/nft -f\n")
+        assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("# Written by `net-gazerctl rules'")
         s.stop()
         for _ in range(2):  # loading it again replaces it
             s.ns.nft(done.stdout)
