@@ -188,7 +188,7 @@ install: all                            ## into DESTDIR and PREFIX
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(PLUGINDIR) $(DESTDIR)$(DATADIR) \
 		$(DESTDIR)$(INCLUDEDIR)/net-gazer $(DESTDIR)$(SYSCONFDIR)/net-gazer
 	install -m 755 $O/net-gazer $O/net-gazerctl $O/net-gazer-collector $(DESTDIR)$(SBINDIR)/
-	install -m 755 $O/analyzer $O/replay $O/forwarder $O/prober $O/geo $(DESTDIR)$(LIBEXECDIR)/
+	install -m 755 $O/analyzer $(filter %/replay,$(sensor)) $O/forwarder $O/prober $O/geo $(DESTDIR)$(LIBEXECDIR)/
 	install -m 644 $(plugins) $(DESTDIR)$(PLUGINDIR)/
 	install -m 644 src/plugin.h $(DESTDIR)$(INCLUDEDIR)/net-gazer/
 	install -m 644 nft/net-gazer.nft docs/schema/net-gazer-report-1.schema.json $(DESTDIR)$(DATADIR)/
