@@ -44,7 +44,9 @@ hardening   := -fstack-protector-strong -fno-strict-aliasing -fno-delete-null-po
 	       -fzero-call-used-regs=used-gpr) \
 	       $(if $(filter x86_64% i%86%,$(machine)),-fcf-protection=full) \
 	       $(if $(filter aarch64%,$(machine)),-mbranch-protection=standard)
-ifndef SAN
+# yes: the programs too have ASan and UBSan.  no: not even the unit tests (another machine's, run by qemu).
+sanitized   := $(filter-out no,$(SAN))
+ifeq ($(sanitized),)
 hardening   += $(if $(filter -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
 else
 hardening   += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -52,7 +54,7 @@ endif
 # Small: a router's flash pays for every byte.  (And a plugin of 5 kB need not be three pages longer.)
 sections    := -ffunction-sections -fdata-sections
 # A packet crosses ten small files: inlining across them is worth an eighth of the analyzer's time.
-ifeq ($(SAN)$(findstring clang,$(shell $(CC) --version 2>/dev/null)),)
+ifeq ($(sanitized)$(findstring clang,$(shell $(CC) --version 2>/dev/null)),)
 LTO         ?= -flto=auto -ffat-lto-objects
 endif
 # gcc clears a struct of a hundred bytes with `rep stos`, which costs more than the function around it.
@@ -61,7 +63,7 @@ clearing    := $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),,$(
 	       -mmemset-strategy=unrolled_loop:256:noalign$(comma)libcall:-1:noalign))
 cflags       = -std=gnu11 $(warnings) $(hardening) $(clearing) $(sections) $(LTO) -fvisibility=hidden $(CFLAGS)
 ldflags      = -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--as-needed,--gc-sections $(LDFLAGS) \
-	       $(if $(SAN),-fsanitize=address -fsanitize=undefined)
+	       $(if $(sanitized),-fsanitize=address -fsanitize=undefined)
 Q            = $(if $(V),,@printf '  %-7s %s\n' $(1) $(@:$(O)/%=%);)
 
 pc           = $(shell $(PKG_CONFIG) --$(1) $(2) 2>/dev/null)
@@ -136,7 +138,7 @@ deps:                                   ## install what building and testing nee
 	@.ci/deps
 
 # Unit tests include the .c that they test and run under ASan and UBSan.
-san         := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+san         := $(if $(filter no,$(SAN)),,-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 $O/unit/%: tests/unit/%.c $(lib)
 	@mkdir -p $(@D)
 	$(call Q,UNIT)$(CC) $(CPPFLAGS) $(paths) $(pc_cflags) -Itests/unit -std=gnu11 $(warnings) -Wno-missing-prototypes \
