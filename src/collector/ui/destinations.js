@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The page "Destinations": whom the network talks to, by port, host, network or country; and all about one.
 import { Component } from 'preact';
+import { Change } from './change.js';
 import { count, percent, UNKNOWN, window_words } from './format.js';
 import { Destination, resource as destination } from './destination.js';
 import { Go } from './go.js';
 import { choose, question_in_window } from './link.js';
-import { Age, Count, country, Empty, Host, html, Ms, Panel, Place, Range, Shape, Share, Unready } from './parts.js';
+import { Age, Count, country, Empty, Host, html, Ms, Panel, Place, Range, Share, Unready } from './parts.js';
 import { address, filter_by, state } from './store.js';
 import { WORDS } from './words.js';
 
@@ -40,18 +41,11 @@ function text_of(x)
 const cc_of = (x) => x.cc ?? x.dst_cc;
 const asn_of = (x) => x.asn ?? x.dst_asn;
 
-// More or fewer than in the window before; a shape says it without colour.
 function Trend({ x })
 {
 	if (!Number.isFinite(x.trend))
 		return html`<span class="unknown" title="Nothing is known of the window before">${UNKNOWN}</span>`;
-	if (!x.trend)
-		return html`<span class="mark dim" title="None in the window before"><${Shape} name="out" />new</span>`;
-	const by = (x.conns - x.trend) / x.trend * 100;
-	const words = `${count(x.trend)} in the window before`;
-	if (Math.abs(by) < 5)
-		return html`<span class="mark dim" title=${words}><${Shape} name="dash" />even</span>`;
-	return html`<span class="mark dim" title=${words}><${Shape} name=${by > 0 ? 'up' : 'down'} />${by >= 1000 ? `${count(Math.round(x.conns / x.trend))} ×` : `${Math.round(Math.abs(by))} %`}</span>`;
+	return html`<${Change} now=${x.conns} expected=${x.trend} was=${`${count(x.trend)} in the window before`} />`;
 }
 
 function What({ x, by })

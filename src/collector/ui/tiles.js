@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The six numbers that say whether all is well, each with what puts it into proportion.
+import { Change, ChangeOfShare } from './change.js';
 import { count, percent, span, unix_s, UNKNOWN, window_words } from './format.js';
 import { html, memo, Shape, Spark, Term } from './parts.js';
 import { latest_runs, sensor_silent } from './runs.js';
@@ -10,11 +11,11 @@ export function failed_of(s)
 	return s.conns - s.established - s.answered;
 }
 
-export function Tile({ id, label, term, value, unit, sub, tone, values, spark })
+export function Tile({ id, label, term, value, unit, sub, tone, values, spark, change })
 {
 	return html`<div class=${`tile ${id} ${tone ?? ''}`}>
 		<dt><${Term} word=${term}>${label}</${Term}></dt>
-		<dd><span class="big"><b>${value}</b>${unit && html`<span class="unit">${unit}</span>`}</span>
+		<dd><span class="amount"><span class="big"><b>${value}</b>${unit && html`<span class="unit">${unit}</span>`}</span>${change}</span>
 			<span class="sub">${sub}</span></dd>
 		${values && html`<${Spark} values=${values} tone=${spark} />`}
 	</div>`;
@@ -30,12 +31,17 @@ function outcomes(s)
 	return parts.slice(0, 2).map(([n, word]) => `${count(n)} ${word}`).join(', ');
 }
 
-// The collector's window ends with the minute that is running, so it is a little shorter than its
-// name; and nobody looked before the first sensor came.
+// Where the window ends: with the minute that is running, so it is a little shorter than its name.
+function end_s(summary, until_s)
+{
+	return until_s || (summary.at_ms + now_ms() - Date.now()) / 1000;
+}
+
+// Nobody looked before the first sensor came.
 function per_time(n, summary, window_s, until_s, list)
 {
 	const from_s = Math.max(unix_s(summary.value.series?.[0]?.t), Math.min(...list.map((s) => unix_s(s.first_rx))));
-	const long_s = (until_s || (summary.at_ms + now_ms() - Date.now()) / 1000) - from_s;
+	const long_s = end_s(summary, until_s) - from_s;
 	const per_min = n / (Math.min(window_s, long_s > 30 ? long_s : window_s) / 60);
 
 	if (per_min >= 10)
@@ -43,6 +49,32 @@ function per_time(n, summary, window_s, until_s, list)
 	if (per_min >= 1)
 		return `${per_min.toFixed(1)} a minute`;
 	return n ? `${(per_min * 60).toFixed(per_min * 60 < 10 ? 1 : 0)} an hour` : 'nothing seen';
+}
+
+const LOUD_PERCENT = 50, LOUD_POINTS = 5;
+
+// Each number against that of the window before, which is over: of its counts as much as this one has had time for.
+function changes(summary, window_s, until_s)
+{
+	const s = summary.value, b = s.before;
+	const from_s = unix_s(s.from_ts), until = unix_s(s.until_ts);
+
+	if (!b)
+		return {};
+	const part = Math.min(1, Math.max(0, (end_s(summary, until_s) - from_s) / (until - from_s)));
+	const before = `in the ${window_words(window_s, 0)} before`;
+	const counted = (k) => html`<${Change} now=${s[k]} expected=${b[k] * part} was=${`${count(b[k])} ${before}`} />`;
+	const timed = (k) => {
+		const was = span(b[k]);
+
+		return html`<${Change} now=${s[k]} expected=${b[k]} was=${`${was.text} ${was.unit} ${before}`} more="longer" less="shorter" loud=${LOUD_PERCENT} />`;
+	};
+
+	return {
+		conns: counted('conns'), attempts: counted('attempts'), p50: timed('rtt_p50_us'), p95: timed('rtt_p95_us'),
+		failed: s.conns > 0 && b.conns > 0 && html`<${ChangeOfShare} now=${failed_of(s) / s.conns} before=${failed_of(b) / b.conns}
+			was=${`${percent(failed_of(b), b.conns)} % ${before}`} loud=${LOUD_POINTS} />`,
+	};
 }
 
 // Over the latest run of each sensor that has told its ledger.
@@ -72,17 +104,18 @@ export const Tiles = memo(({ summary, sensors, attempts, window_s, until_s, stal
 	const { seen, parsed } = coverage(list);
 	const sources = attempts?.value?.attempts;
 	const cover = seen ? parsed / seen : 1;
+	const change = s ? changes(summary, window_s, until_s) : {};
 
 	return html`<dl class=${`tiles ${stale ? 'stale' : ''}`} aria-label=${`The last ${words} in six numbers`}>
-		<${Tile} id="t-conns" label="Handshakes" value=${count(s?.conns)} sub=${s ? per_time(s.conns, summary, window_s, until_s, all) : ''}
+		<${Tile} id="t-conns" change=${change.conns} label="Handshakes" value=${count(s?.conns)} sub=${s ? per_time(s.conns, summary, window_s, until_s, all) : ''}
 			values=${series.map((p) => p.conns)} />
-		<${Tile} id="t-failed" label="Failed" value=${s ? percent(failed_of(s), s.conns) : UNKNOWN} unit="%" sub=${s ? outcomes(s) : ''}
+		<${Tile} id="t-failed" change=${change.failed} label="Failed" value=${s ? percent(failed_of(s), s.conns) : UNKNOWN} unit="%" sub=${s ? outcomes(s) : ''}
 			tone=${bad >= 0.1 ? 'alarm' : ''} values=${series.map((p) => p.failed)} spark="bad" />
-		<${Tile} id="t-p50" label="Median RTT" term="rtt" value=${p50.text} unit=${p50.unit} sub="half answer faster"
+		<${Tile} id="t-p50" change=${change.p50} label="Median RTT" term="rtt" value=${p50.text} unit=${p50.unit} sub="half answer faster"
 			values=${series.map((p) => p.rtt_p50_us)} />
-		<${Tile} id="t-p95" label="p95 RTT" term="rtt" value=${p95.text} unit=${p95.unit}
+		<${Tile} id="t-p95" change=${change.p95} label="p95 RTT" term="rtt" value=${p95.text} unit=${p95.unit}
 			sub=${ratio ? `${ratio.toFixed(1)} × the median` : 'one in twenty is slower'} values=${series.map((p) => p.rtt_p95_us)} spark="p95" />
-		<${Tile} id="t-attempts" label="Inbound attempts" value=${count(s?.attempts)}
+		<${Tile} id="t-attempts" change=${change.attempts} label="Inbound attempts" value=${count(s?.attempts)}
 			sub=${sources ? sources.length ? `from ${sources.length >= 50 ? 'over ' : ''}${count(sources.length)} source${sources.length === 1 ? '' : 's'}` : 'nobody knocked' : ''} />
 		<${Tile} id="t-coverage" label="Sensor coverage" term="coverage" value=${seen ? percent(parsed, seen) : UNKNOWN} unit="%"
 			tone=${silent || cover < 0.99 ? 'caution' : ''}
