@@ -55,9 +55,10 @@ add_control(struct msghdr *m, int level, int type, const void *data, size_t len)
 
 	c->cmsg_level = level;
 	c->cmsg_type = type;
-	c->cmsg_len = CMSG_LEN(len);
+	/* size_t in glibc, socklen_t in musl */
+	c->cmsg_len = (__typeof__(c->cmsg_len))CMSG_LEN(len);
 	memcpy(CMSG_DATA(c), data, len);
-	m->msg_controllen += CMSG_SPACE(len);
+	m->msg_controllen += (__typeof__(m->msg_controllen))CMSG_SPACE(len);
 }
 
 int64_t
