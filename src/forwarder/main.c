@@ -324,7 +324,7 @@ open_spool(const struct settings *s, int *tmpfs)
 	if (!s->spool_fd)
 		return NULL;
 	if (!fstatfs((int)s->spool_fd, &fs))
-		*tmpfs = fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC;
+		*tmpfs = (unsigned)fs.f_type == TMPFS_MAGIC || (unsigned)fs.f_type == RAMFS_MAGIC;
 	if (*tmpfs)
 		limits.day_bytes = 0;
 	r = spool_open(&spool, (int)s->spool_fd, &limits);

@@ -574,7 +574,7 @@ queue_release(struct queue *q)
 static int
 queue_rest(struct queue *q, int told, uint8_t **image, size_t *size, uint64_t *records)
 {
-	const struct batch **list = malloc(q->counts.batches * sizeof *list);
+	const struct batch **list = calloc((size_t)q->counts.batches, sizeof *list);
 	struct batch *before = NULL, *behind = NULL;
 	struct batch_gap gap = q->held->before;
 	int passed = 0, r = 0;
