@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/conf.h"
 #include "prober.h"
 
 #define PORT_TCP 443
@@ -159,7 +160,7 @@ trace_options_parse(struct trace_options *o, int argc, char **argv, char *err, s
 		while (i < N_TABLE && table[i].letter != ch)
 			i++;
 		if (i == N_TABLE) {
-			snprintf(err, size, "%s: %s; see net-gazerctl trace --help", argv[optind - 1],
+			snprintf(err, size, "%s: %s; see net-gazerctl trace --help", conf_wrong_word(argv),
 				 ch == ':' ? "needs a value" : "unknown option");
 			return -1;
 		}

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/conf.h"
 #include "lib/log.h"
 
 static const struct {
@@ -74,7 +75,7 @@ words_parse(struct words *w, unsigned allowed, const char *about, int argc, char
 		case 'h':
 			return help(argv[0], allowed, about);
 		default:
-			log_error("%s: %s; see net-gazerctl %s --help", argv[optind - 1],
+			log_error("%s: %s; see net-gazerctl %s --help", conf_wrong_word(argv),
 				  c == ':' ? "a value is missing" : "unknown option", argv[0]);
 			return 3;
 		}

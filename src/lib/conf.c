@@ -652,6 +652,16 @@ conf_set(struct conf *c, const char *name, const char *value, const char *origin
 	return assign_text(&c->values[o - c->options], o, RANK_COMMAND_LINE, origin, value, err, size);
 }
 
+const char *
+conf_wrong_word(char **argv)
+{
+	int i = optind;
+
+	while (i > 1 && !argv[i - 1])
+		i--;
+	return argv[i - 1];
+}
+
 int
 conf_command_line(struct conf *c, int argc, char **argv, const char *extra,
 		  void (*fn)(void *arg, int letter), void *arg, int *optind_out, char *err,
@@ -698,7 +708,7 @@ conf_command_line(struct conf *c, int argc, char **argv, const char *extra,
 		if (ch == '?' || ch == ':') {
 			snprintf(err, size, ch == ':' ? "%s: needs a value; see --help"
 						      : "%s: unknown option; see --help",
-				 argv[optind - 1]);
+				 conf_wrong_word(argv));
 			goto out;
 		}
 		if (ch >= 256) {

@@ -66,6 +66,10 @@ int conf_command_line(struct conf *, int argc, char **argv, const char *extra,
 		      void (*fn)(void *arg, int letter), void *arg, int *optind_out,
 		      char *err, size_t err_size);
 
+/* The word of the command line that getopt_long() has just answered '?' or ':' for.  Where a value is missing musl
+ * takes the end of argv for it, and may have moved that. */
+const char *conf_wrong_word(char **argv);
+
 /* Values; the names must be of the table (a wrong one aborts: our own bug). */
 int64_t conf_int(const struct conf *, const char *name);
 int conf_bool(const struct conf *, const char *name);

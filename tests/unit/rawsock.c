@@ -282,11 +282,12 @@ send_as(int fd, int v6, const char *src, int ttl)
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
 	assert_int_equal(inet_pton(v6 ? AF_INET6 : AF_INET, src, v6 ? (void *)&info6.ipi6_addr : (void *)&info4.ipi_spec_dst), 1);
-	*c = (struct cmsghdr){ CMSG_LEN(sizeof ttl), v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_HOPLIMIT : IP_TTL };
+	*c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof ttl), .cmsg_level = v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+			       .cmsg_type = v6 ? IPV6_HOPLIMIT : IP_TTL };
 	memcpy(CMSG_DATA(c), &ttl, sizeof ttl);
 	c = CMSG_NXTHDR(&m, c);
-	*c = (struct cmsghdr){ v6 ? CMSG_LEN(sizeof info6) : CMSG_LEN(sizeof info4), v6 ? IPPROTO_IPV6 : IPPROTO_IP,
-			       v6 ? IPV6_PKTINFO : IP_PKTINFO };
+	*c = (struct cmsghdr){ .cmsg_len = v6 ? CMSG_LEN(sizeof info6) : CMSG_LEN(sizeof info4),
+			       .cmsg_level = v6 ? IPPROTO_IPV6 : IPPROTO_IP, .cmsg_type = v6 ? IPV6_PKTINFO : IP_PKTINFO };
 	memcpy(CMSG_DATA(c), v6 ? (void *)&info6 : (void *)&info4, v6 ? sizeof info6 : sizeof info4);
 	return sendmsg(fd, &m, 0) < 0 ? -errno : 0;
 }

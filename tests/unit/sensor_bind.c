@@ -30,7 +30,7 @@ test_messages(void **state)
 	says(-EINVAL, 64999, "modprobe nfnetlink_log");
 	says(-EOPNOTSUPP, 64999, "modprobe nfnetlink_log");
 	says(-EPROTONOSUPPORT, 64999, "modprobe nfnetlink_log");
-	says(-ENOMEM, 64999, "cannot bind NFLOG group 64999: Cannot allocate memory");
+	says(-EACCES, 64999, "cannot bind NFLOG group 64999: Permission denied");
 }
 
 int

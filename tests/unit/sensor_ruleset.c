@@ -185,7 +185,7 @@ test_messages(void **state)
 		{ -EOPNOTSUPP, 1, "", "modprobe nf_tables" },
 		{ -EINVAL, 1, "chain forward", "cannot install rules: chain forward: Invalid argument" },
 		{ -ENOENT, 0, "a rule in chain forward", "modprobe -a nft_log nft_limit nft_objref nft_ct nfnetlink_log" },
-		{ -ENOMEM, 0, "set home4", "cannot install rules: set home4: Cannot allocate memory" },
+		{ -EACCES, 0, "set home4", "cannot install rules: set home4: Permission denied" },
 	};
 
 	(void)state;
