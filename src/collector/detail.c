@@ -34,7 +34,8 @@
 
 /* What connections came to. */
 struct sums {
-	int64_t conns, failed, answered, refused, timeout, syn_retrans, last_us;
+	int64_t conns, failed, syn_retrans, last_us;
+	int64_t state[REPORT_STATES];
 	struct rtt wan, lan;
 };
 
@@ -75,17 +76,16 @@ struct detail {
 /* ---- out of the rollups ---- */
 
 #define COLUMNS \
-	"dst_port, proto, sensor, conns, failed, answered, refused, timeout, syn_retrans, last_us, rtt_min, rtt_max, hist, " \
-	"src_min, src_max, src_hist"
+	"dst_port, proto, sensor, conns, failed, syn_retrans, last_us, rtt_min, rtt_max, hist, src_min, src_max, src_hist, " \
+	"conns - failed - answered, answered, refused, timeout, unreachable, aborted, orphan"
 
 static void
 sums_add(struct sums *s, const struct sums *more)
 {
 	s->conns += more->conns;
 	s->failed += more->failed;
-	s->answered += more->answered;
-	s->refused += more->refused;
-	s->timeout += more->timeout;
+	for (int i = 0; i < REPORT_STATES; i++)
+		s->state[i] += more->state[i];
 	s->syn_retrans += more->syn_retrans;
 	s->last_us = more->last_us > s->last_us ? more->last_us : s->last_us;
 	rtt_merge(&s->wan, &more->wan);
@@ -98,14 +98,13 @@ sums_get(struct sums *s, sqlite3_stmt *stmt)
 	*s = (struct sums){
 		.conns = sqlite3_column_int64(stmt, 3),
 		.failed = sqlite3_column_int64(stmt, 4),
-		.answered = sqlite3_column_int64(stmt, 5),
-		.refused = sqlite3_column_int64(stmt, 6),
-		.timeout = sqlite3_column_int64(stmt, 7),
-		.syn_retrans = sqlite3_column_int64(stmt, 8),
-		.last_us = sqlite3_column_int64(stmt, 9),
+		.syn_retrans = sqlite3_column_int64(stmt, 5),
+		.last_us = sqlite3_column_int64(stmt, 6),
 	};
-	column_add_rtt(&s->wan, stmt, 10, 12);
-	column_add_rtt(&s->lan, stmt, 13, 15);
+	column_add_rtt(&s->wan, stmt, 7, 9);
+	column_add_rtt(&s->lan, stmt, 10, 12);
+	for (int i = 0; i < REPORT_STATES; i++)
+		s->state[i] = sqlite3_column_int64(stmt, 13 + i);
 }
 
 static void
@@ -227,13 +226,13 @@ add_report(struct detail *d, sqlite3_stmt *stmt)
 	const char *json = (const char *)sqlite3_column_text(stmt, 6), *sensor = (const char *)sqlite3_column_text(stmt, 5);
 	size_t n = (size_t)sqlite3_column_bytes(stmt, 6);
 	struct sums more = {
-		.conns = weight, .failed = state >= REPORT_REFUSED ? weight : 0, .answered = state == REPORT_ANSWERED ? weight : 0,
-		.refused = state == REPORT_REFUSED ? weight : 0, .timeout = state == REPORT_TIMEOUT ? weight : 0, .last_us = at_us,
+		.conns = weight, .failed = state >= REPORT_REFUSED ? weight : 0, .last_us = at_us,
 	};
 	struct field proto;
 
-	if (!json || !sensor)
+	if (!json || !sensor || state < 0 || state >= REPORT_STATES)
 		return 0;
+	more.state[state] = weight;
 	proto = field_find(json, n, "proto");
 	wan = us_of(json, n, "rtt_us");
 	lan = us_of(json, n, "rtt_src_us");
@@ -349,6 +348,20 @@ put_counts(struct json *j, const struct sums *s)
 	json_int(j, "failed", s->failed);
 }
 
+/* `other` as everywhere; then what of it is told apart. */
+static void
+put_outcomes(struct json *j, const struct sums *s)
+{
+	static const char *const names[REPORT_STATES] = { "established", "answered", "refused", "timeout",
+							  "unreachable", "aborted", "orphan" };
+
+	for (int i = 0; i < REPORT_STATES; i++) {
+		if (i == REPORT_UNREACHABLE)
+			json_int(j, "other", s->failed - s->state[REPORT_REFUSED] - s->state[REPORT_TIMEOUT]);
+		json_int(j, names[i], s->state[i]);
+	}
+}
+
 /* median, p95, least and greatest of both halves. */
 static void
 put_rtts(struct json *j, const struct sums *s)
@@ -373,11 +386,7 @@ put_totals(struct json *j, const struct sums *s)
 {
 	json_map(j, "totals");
 	put_counts(j, s);
-	json_int(j, "established", s->conns - s->failed - s->answered);
-	json_int(j, "answered", s->answered);
-	json_int(j, "refused", s->refused);
-	json_int(j, "timeout", s->timeout);
-	json_int(j, "other", s->failed - s->refused - s->timeout);
+	put_outcomes(j, s);
 	json_int(j, "syn_retrans", s->syn_retrans);
 	put_rtts(j, s);
 	if (s->conns)
@@ -411,6 +420,7 @@ put_series(struct json *j, const struct detail *d)
 		json_map(j, NULL);
 		json_time(j, "t", (d->w.from_s + i * d->w.width_s) * 1000000);
 		put_counts(j, s);
+		put_outcomes(j, s);
 		put_hist(j, "hist", &s->wan);
 		put_hist(j, "src_hist", &s->lan);
 		json_close(j);

@@ -41,12 +41,14 @@ const char rollup_schema_knock[] = KNOCK_TABLE DOOR_TABLE;
 const char rollup_schema[] =
 	/* span: 60, 3600 or 86400; at: its start, seconds; sensor: of the table sensor, 0 is none that we know
 	 * of.  hist: rtt_pack(); ports, ips: few_pack().  An address of "": what ROLLUP_*_ROWS left no place for. */
+	/* What of `failed` is none of refused to orphan was counted by an earlier format. */
 	"CREATE TABLE rollup ("
 	"  span INTEGER, at INTEGER, dst_ip TEXT, dst_port INTEGER, proto INTEGER, sensor INTEGER,"
 	"  conns INTEGER NOT NULL, failed INTEGER NOT NULL, syn_retrans INTEGER NOT NULL,"
 	"  rtt_min INTEGER, rtt_max INTEGER, last_us INTEGER NOT NULL, hist BLOB,"
 	"  src_min INTEGER, src_max INTEGER, src_hist BLOB,"
 	"  answered INTEGER NOT NULL, refused INTEGER NOT NULL, timeout INTEGER NOT NULL,"
+	"  unreachable INTEGER NOT NULL DEFAULT 0, aborted INTEGER NOT NULL DEFAULT 0, orphan INTEGER NOT NULL DEFAULT 0,"
 	"  PRIMARY KEY (span, at, dst_ip, dst_port, proto, sensor)) WITHOUT ROWID;"
 	KNOCK_TABLE
 	DOOR_TABLE
@@ -65,7 +67,7 @@ const char rollup_schema[] =
 
 #define MERGE_ROLLUP \
 	" ON CONFLICT (span, at, dst_ip, dst_port, proto, sensor) DO UPDATE SET " ADD(conns) ADD(failed) ADD(syn_retrans) \
-	ADD(answered) ADD(refused) ADD(timeout) \
+	ADD(answered) ADD(refused) ADD(timeout) ADD(unreachable) ADD(aborted) ADD(orphan) \
 	LEAST(rtt_min) MOST(rtt_max) MOST(last_us) LEAST(src_min) MOST(src_max) HISTS
 #define MERGE_KNOCK \
 	" ON CONFLICT (span, at, src_ip, sensor) DO UPDATE SET " ADD_VERDICTS MOST(kind) LEAST(first_us) MOST(last_us) \
@@ -80,7 +82,7 @@ const char rollup_schema[] =
 /* And many. */
 #define SUM_ROLLUP \
 	"sum(conns), sum(failed), sum(syn_retrans), min(rtt_min), max(rtt_max), max(last_us), rtt_sum(hist), min(src_min), " \
-	"max(src_max), rtt_sum(src_hist), sum(answered), sum(refused), sum(timeout)"
+	"max(src_max), rtt_sum(src_hist), sum(answered), sum(refused), sum(timeout), sum(unreachable), sum(aborted), sum(orphan)"
 #define SUM_DOOR "sum(accepted), sum(dropped), sum(rejected), sum(unknown)"
 #define SUM_VERDICTS SUM_DOOR ", "
 #define SUM_KNOCK \
@@ -106,7 +108,7 @@ const char rollup_schema[] =
 
 static const char *const sql[ROLLUP_STMTS] = {
 	[ROLLUP_PUT] = "INSERT INTO rollup VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, "
-		       "?17, ?18, ?19)" MERGE_ROLLUP,
+		       "?17, ?18, ?19, ?20, ?21, ?22)" MERGE_ROLLUP,
 	[ROLLUP_KNOCK] = "INSERT INTO knock VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
 			 MERGE_KNOCK,
 	[ROLLUP_DOOR] = "INSERT INTO door VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)" MERGE_DOOR,
@@ -325,9 +327,8 @@ put_rollup(struct rollup *u, const struct rollup_sample *a, const struct group *
 	column_bind_rtt(stmt, 10, 13, &g->rtt, packed[0]);
 	sqlite3_bind_int64(stmt, 12, g->last_us);
 	column_bind_rtt(stmt, 14, 16, &g->src, packed[1]);
-	sqlite3_bind_int64(stmt, 17, g->states[REPORT_ANSWERED]);
-	sqlite3_bind_int64(stmt, 18, g->states[REPORT_REFUSED]);
-	sqlite3_bind_int64(stmt, 19, g->states[REPORT_TIMEOUT]);
+	for (int i = REPORT_ANSWERED; i < REPORT_STATES; i++)
+		sqlite3_bind_int64(stmt, 17 + i - REPORT_ANSWERED, g->states[i]);
 	return put_spans(u, ROLLUP_PUT, a->minute);
 }
 

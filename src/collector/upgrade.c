@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * upgrade.c - formats 1 (without paths.c) and 2 (reports in the main file) to 3 (days.c, rollups by sensor), and that
- * to 4 (rollups of days, of attempts, and of both halves of round trips).
+ * upgrade.c - formats 1 (without paths.c) and 2 (reports in the main file) to 3 (days.c, rollups by sensor), that
+ * to 5 (rollups of days, of attempts, and of both halves of round trips), and 4 (without the outcomes unreachable, aborted
+ * and orphan of a destination) too.
  *
  * The main file says format 2 until all days are written; a file of a day that is there by then is of an
  * upgrade that was broken off, and made again.
@@ -69,17 +70,26 @@ static const char finish_3[] =
 	"  sum(other), 0, 0, 0, sum(attempts), min(rtt_min), max(rtt_max), rtt_sum(hist), NULL, NULL, NULL FROM minute_3" \
 	"  GROUP BY at / " span ";"
 /* Hours had the running minute in them: all that is there is folded. */
-static const char finish_4[] =
-	/* Which states failed is not known of them. */
-	"INSERT INTO rollup SELECT *, NULL, NULL, NULL, 0, 0, 0 FROM rollup_3;"
+static const char finish_5[] =
+	/* How they failed is not known of them: more failed than the outcomes add up to. */
+	"INSERT INTO rollup SELECT *, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0 FROM rollup_3;"
 	"INSERT INTO rollup SELECT 86400, at / 86400 * 86400, dst_ip, dst_port, proto, sensor, sum(conns), sum(failed),"
-	"  sum(syn_retrans), min(rtt_min), max(rtt_max), max(last_us), rtt_sum(hist), NULL, NULL, NULL, 0, 0, 0 FROM rollup_3"
+	"  sum(syn_retrans), min(rtt_min), max(rtt_max), max(last_us), rtt_sum(hist), NULL, NULL, NULL, 0, 0, 0, 0, 0, 0 FROM rollup_3"
 	"  WHERE span = 3600 GROUP BY at / 86400, dst_ip, dst_port, proto, sensor;"
 	MINUTES_TO("60") MINUTES_TO("3600") MINUTES_TO("86400")
 	"UPDATE meta SET value = coalesce((SELECT max(at) + 60 FROM minute_3), 0) WHERE key = 'folded';"
 	"INSERT INTO knock SELECT * FROM knock_3; INSERT INTO door SELECT * FROM door_3;"
 	"DROP TABLE rollup_3; DROP TABLE minute_3; DROP TABLE knock_3; DROP TABLE door_3;"
-	"PRAGMA user_version = 4; COMMIT";
+	"PRAGMA user_version = 5; COMMIT";
+
+/* Nothing is written but the schema.  Of the rows that are there, failures that are neither refused nor timeout stay
+ * without an outcome. */
+static const char from_4[] =
+	"BEGIN IMMEDIATE;"
+	"ALTER TABLE rollup ADD COLUMN unreachable INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE rollup ADD COLUMN aborted INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE rollup ADD COLUMN orphan INTEGER NOT NULL DEFAULT 0;"
+	"PRAGMA user_version = 5; COMMIT";
 
 #define KNOCKS(span) \
 	"INSERT OR IGNORE INTO main.sensor (name) SELECT DISTINCT sensor FROM from_day.attempt;" \
@@ -227,7 +237,7 @@ from_3(sqlite3 *db, const char *database)
 				    "ALTER TABLE door RENAME TO door_3");
 	if (!r)
 		r = dbfile_exec(db, rollup_schema);
-	return r ? r : dbfile_exec(db, finish_4);
+	return r ? r : dbfile_exec(db, finish_5);
 }
 
 int
@@ -235,13 +245,13 @@ upgrade(sqlite3 *db, const char *database, int64_t format)
 {
 	int r = SQLITE_OK;
 
-	log_info("database %s is of format %lld: it becomes one of format 4, with its reports in %s.d, a file a day", database,
+	log_info("database %s is of format %lld: it becomes one of format 5, with its reports in %s.d, a file a day", database,
 		 (long long)format, database);
 	sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 1);
 	if (format < 3)
 		r = from_1_or_2(db, database, format);
 	if (!r)
-		r = from_3(db, database);
+		r = format < 4 ? from_3(db, database) : dbfile_exec(db, from_4);
 	if (!r)
 		log_info("database %s: done", database);
 	sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);

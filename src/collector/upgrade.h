@@ -9,7 +9,7 @@
 #include <sqlite3.h>
 #include <stdint.h>
 
-/* `format`: 1 to 3.  SQL needs column_functions().  An SQLite code.  When it is broken off, it begins again with the next start. */
+/* `format`: 1 to 4.  SQL needs column_functions().  An SQLite code.  When it is broken off, it begins again with the next start. */
 int upgrade(sqlite3 *, const char *database, int64_t format);
 
 #endif

@@ -197,7 +197,19 @@ def test_destination(demo):
         value, unit = re.fullmatch(r"([\d.,]+)(µs|ms|s)", tile(browser, id_)).groups()
         assert abs(float(value) * {"µs": 1, "ms": 1000, "s": 1e6}[unit] / totals[key] - 1) < 0.05, id_
     ends = browser.js("() => [...document.querySelectorAll('.ends .outcomes li')].map((li) => [li.querySelector('.mark').textContent, li.querySelector('b').textContent])")
-    assert {k: n for k, n in ends} == {k: spaced(totals[k]) for k in ("established", "answered", "refused", "timeout", "other") if totals[k]}
+    words = ("established", "answered", "refused", "timeout", "unreachable", "aborted", "orphan")
+    assert len(ends) > 2 and {k: n for k, n in ends} == {k: spaced(totals[k]) for k in words if totals[k]}
+    # Each outcome is in the stack, in the colour of its list, and in the table step by step.
+    painted = browser.js("""() => { const c = document.querySelector('.ends canvas'), d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data, seen = {};
+        for (let i = 0; i < d.length; i += 4) if (d[i + 3] === 255) seen[`rgb(${d[i]}, ${d[i + 1]}, ${d[i + 2]})`] = (seen[`rgb(${d[i]}, ${d[i + 1]}, ${d[i + 2]})`] ?? 0) + 1;
+        return [...document.querySelectorAll('.ends .swatch')].map((e) => seen[getComputedStyle(e.querySelector('rect')).fill] ?? 0); }""")
+    assert len(painted) == len(ends) and all(n > 10 for n in painted), (ends, painted)
+    browser.do("click", selector=".ends .actions button")
+    heads = [h.lower() for h in browser.wait("the outcomes as a table", lambda: browser.texts(".ends .twin thead th"))]
+    assert heads[2:] == [k for k, _ in ends]
+    rows = browser.js("() => [...document.querySelectorAll('.ends .twin tbody tr')].map((tr) => [...tr.querySelectorAll('td')].map((td) => Number(td.textContent.replaceAll(',', ''))))")
+    assert all(sum(r[1:]) == r[0] for r in rows) and [spaced(sum(r[i + 1] for r in rows)) for i in range(len(ends))] == [n for _, n in ends]
+    browser.do("click", selector=".ends .actions button")
     assert 0.02 < inked(browser, ".smoke canvas") < 0.9
     # Smoke of the two halves: where their histograms lie, no other place is painted.
     browser.do("click", selector=".smoke .actions button")

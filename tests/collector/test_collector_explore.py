@@ -50,7 +50,7 @@ def make_reports(rng, start):
         kind = rng.random()
         if kind < 0.75:
             r = conn(**common, src_ip=f"10.0.0.{rng.randrange(6)}", dst_ip=rng.choice(ips), dst_port=rng.choice((22, 80, 443)),
-                     state=rng.choice(("established", "answered", "refused", "timeout", "aborted")))
+                     state=rng.choice(("established", "answered", "refused", "timeout", "unreachable", "aborted", "orphan")))
             if r["state"] in ("established", "answered"):
                 r |= {"rtt_us": rng.randrange(200000), "rtt_src_us": rng.randrange(9000)}
             if rng.random() < 0.5:
@@ -252,8 +252,9 @@ def check_destination(answer, conns):
     states = collections.Counter(r["state"] for r in conns)
     failed = len(conns) - states["established"] - states["answered"]
     assert (t["conns"], t["failed"]) == (len(conns), failed)
-    assert {k: t[k] for k in ("established", "answered", "refused", "timeout")} == {k: states[k] for k in ("established", "answered", "refused", "timeout")}
-    assert t["other"] == failed - states["refused"] - states["timeout"]
+    for k in ("established", "answered", "refused", "timeout", "unreachable", "aborted", "orphan"):
+        assert t[k] == sum(p[k] for p in answer["series"]) == states[k], k
+    assert t["other"] == sum(p["other"] for p in answer["series"]) == states["unreachable"] + states["aborted"] + states["orphan"]
     for half, name, hist in (("rtt", "rtt_us", "hist"), ("src_rtt", "rtt_src_us", "src_hist")):
         values = [r[name] for r in conns if name in r]
         if values:

@@ -643,6 +643,49 @@ test_upgrade_3(void **state)
 	store_close(s);
 }
 
+/* Format 4: of what failed, only refused and timeout are told apart by destination.  What is there stays as it was,
+ * what comes is told apart, in the rows of that hour too. */
+static void
+test_upgrade_4(void **state)
+{
+	struct store_limits limits = { 1000000, 1 << 30, 366 };
+	struct store *s = open_new(1000000, 1 << 30);
+	struct report r = conn(0);
+	int64_t id = 0;
+
+	(void)state;
+	for (int64_t i = 0; i < 70; i++) {
+		if (i == 35) {
+			assert_int_equal(dbfile_exec(s->db,
+				"ALTER TABLE rollup DROP COLUMN orphan; ALTER TABLE rollup DROP COLUMN aborted;"
+				"ALTER TABLE rollup DROP COLUMN unreachable; PRAGMA user_version = 4"), SQLITE_OK);
+			store_close(s);
+			assert_int_equal(store_open(&s, path, &limits, NOW), 0);
+		}
+		r.seq = i;
+		r.state = i % REPORT_STATES;
+		assert_int_equal(store_begin(s), 0);
+		assert_int_equal(store_add(s, &r, NOW, &id), 1);
+		assert_int_equal(store_commit(s), 0);
+	}
+	for (int turn = 0; turn < 2; turn++) {
+		assert_int_equal(number(s, "SELECT count(*) FROM rollup"), 1);
+		assert_int_equal(number(s, "SELECT conns * 100 + failed FROM rollup"), 7050);
+		assert_int_equal(number(s, "SELECT answered * 10000 + refused * 100 + timeout FROM rollup"), 101010);
+		assert_int_equal(number(s, "SELECT unreachable * 10000 + aborted * 100 + orphan FROM rollup"), 50505);
+		store_close(s);
+		assert_int_equal(store_open(&s, path, &limits, NOW), 0);
+	}
+	/* Folded, they are the same. */
+	r.seq = 70;
+	r.ts_us = NOW + 3600000000;
+	assert_int_equal(store_begin(s), 0);
+	assert_int_equal(store_add(s, &r, r.ts_us, &id), 1);
+	assert_int_equal(store_commit(s), 0);
+	assert_int_equal(number(s, "SELECT unreachable * 10000 + aborted * 100 + orphan FROM rollup WHERE span = 86400"), 50505);
+	store_close(s);
+}
+
 /* Format 2, as version 0.1.0 wrote it until then: reports in the main file, rollups without sensor. */
 static void
 test_upgrade(void **state)
@@ -827,7 +870,7 @@ main(void)
 		cmocka_unit_test(test_day_damaged),  cmocka_unit_test(test_behind),
 		cmocka_unit_test(test_days_dropped), cmocka_unit_test(test_rollups_cut),
 		cmocka_unit_test(test_knocks),	     cmocka_unit_test(test_upgrade_3),
-		cmocka_unit_test(test_upgrade),
+		cmocka_unit_test(test_upgrade_4), cmocka_unit_test(test_upgrade),
 		cmocka_unit_test(test_runs_bounded), cmocka_unit_test(test_at),
 		cmocka_unit_test(test_traces),	     cmocka_unit_test(test_only_paths),
 	};

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Two charts over the window on one time axis: handshakes with the failed ones inside, and the RTT's
 // median and p95.  Each has a table twin with the same numbers.
-import { Component } from 'preact';
 import { clock, count, ms, percent, unix_s, window_words } from './format.js';
 import { Empty, html, memo, Panel } from './parts.js';
-import { axis_style, count_mark, Key, log_marks, ms_mark, PlotBox, step_clock, steps, time_axis, Twin, uPlot } from './plot.js';
+import { axis_style, Charted, count_mark, Key, log_marks, ms_mark, PlotBox, step_clock, steps, time_axis, Twin, uPlot } from './plot.js';
 import { colour } from './theme.js';
 
 // A step that is not told is 0 handshakes and an unknown RTT.
@@ -65,23 +64,7 @@ const Table = memo(({ cols, step }) => {
 		rows=${t.map((x, i) => [span_s < 2 * 86400 ? clock(x - step / 2) : step_clock(x - step / 2, span_s, step), count(conns[i]), count(failed[i]), rtt(p50[i]), rtt(p95[i])]).reverse()} />`;
 });
 
-export class Chart extends Component {
-	constructor()
-	{
-		super();
-		this.state = { table: false, i: null };
-		this.on_index = (i) => {
-			if (i !== this.state.i)
-				this.setState({ i: i ?? null });
-		};
-	}
-
-	shouldComponentUpdate(next, next_state)
-	{
-		return next.d !== this.props.d || next.window_s !== this.props.window_s || next.stale !== this.props.stale
-			|| next_state.table !== this.state.table || next_state.i !== this.state.i;
-	}
-
+export class Chart extends Charted {
 	columns()
 	{
 		const { d } = this.props;
@@ -117,7 +100,7 @@ export class Chart extends Component {
 
 		return html`<${Panel} id="chart" title="Over time" stale=${stale}
 			note=${this.readout(cols, step) ?? `last ${words}`}
-			actions=${html`<button type="button" aria-pressed=${table} onclick=${() => this.setState({ table: !table })}>As a table</button>`}>
+			actions=${this.table_button()}>
 			${!t.length ? html`<${Empty}>Nothing was counted in the last ${words}.</${Empty}>` : table ? html`<${Table} cols=${cols} step=${step} />` : html`<div class="plots">
 				<figure><figcaption><${Key} kind="bar">handshakes</${Key}><${Key} kind="failed">of them failed</${Key}></figcaption>
 					<${Plot} kind="conns" a=${conns} b=${failed} ...${props}

@@ -6,7 +6,7 @@ import { count, host_port, ms, percent, service, span, UNKNOWN, unix_s, window_w
 import { Go } from './go.js';
 import { question_in_window } from './link.js';
 import { Count, Empty, Host, html, Mark, Ms, Panel, Place, Shape, Share, Unready } from './parts.js';
-import { Key, step_clock, steps } from './plot.js';
+import { Charted, Key, step_clock, steps, Twin } from './plot.js';
 import { reach, Smoke, smoke, SmokeTwin } from './smoke.js';
 import { Stacked } from './stacked.js';
 import { address, state } from './store.js';
@@ -16,13 +16,27 @@ const PORT = /^\d{1,5}$/;
 
 export const resource = { path: () => address(state.view.dst) && question_in_window('api/destination', { dst: state.view.dst, port: PORT.test(state.view.port) ? state.view.port : '' }), on: ['conn'] };
 
-const OUTCOMES = ['established', 'answered', 'refused', 'timeout', 'other'];
+// The words of the report's schema, as they are stacked; the last is what an earlier collector counted as failed
+// without keeping how.
+const OUTCOMES = ['established', 'answered', 'refused', 'timeout', 'unreachable', 'aborted', 'orphan', 'untold'];
+const untold = (x) => x.other - x.unreachable - x.aborted - x.orphan;
+const outcome = (x, k) => (k === 'untold' ? untold(x) : x[k]);
+const named = (k) => (k === 'untold' ? 'not told how' : k);
 
-function Outcomes({ totals })
+function Outcomes({ totals, known })
 {
-	const known = OUTCOMES.filter((k) => totals[k] > 0);
+	return html`<ul class="outcomes">${known.map((k) => html`<li key=${k}><span class="told"><${Swatch} of=${k} /><${Mark} word=${k} text=${named(k)} /></span><${Share} part=${outcome(totals, k)} whole=${totals.conns} tone=${k} /><span class="num"><b>${count(outcome(totals, k))}</b> <span class="pc">${percent(outcome(totals, k), totals.conns)} %</span></span></li>`)}</ul>`;
+}
 
-	return html`<ul class="outcomes">${known.map((k) => html`<li key=${k}><${Mark} word=${k} /><${Share} part=${totals[k]} whole=${totals.conns} tone=${k} /><span class="num"><b>${count(totals[k])}</b> <span class="pc">${percent(totals[k], totals.conns)} %</span></span></li>`)}</ul>`;
+const Swatch = ({ of }) => html`<svg class=${`swatch o-${of}`} viewBox="0 0 8 10" aria-hidden="true"><rect width="8" height="10" rx="1" /></svg>`;
+
+// How they ended, step by step: the bars' colours are those of the list beside them.
+function EndsTwin({ m, known })
+{
+	const span_s = m.wan.t[m.wan.t.length - 1] - m.wan.t[0];
+
+	return html`<${Twin} label="How they ended as a table" head=${['From', 'Handshakes', ...known.map((k) => named(k)[0].toUpperCase() + named(k).slice(1))]}
+		rows=${m.wan.t.map((t, i) => [step_clock(t - m.wan.step / 2, span_s, m.wan.step), count(m.conns[i]), ...known.map((k) => count(m.ends[k][i]))]).reverse()} />`;
 }
 
 const ROWS_FEW = 10;
@@ -45,22 +59,7 @@ class Side extends Component {
 	}
 }
 
-export class Destination extends Component {
-	constructor()
-	{
-		super();
-		this.state = { table: false, i: null };
-		this.on_index = (i) => {
-			if (i !== this.state.i)
-				this.setState({ i: i ?? null });
-		};
-	}
-
-	shouldComponentUpdate(next, next_state)
-	{
-		return ['d', 'dst', 'port', 'window_s', 'until_s', 'stale'].some((k) => next[k] !== this.props[k]) || next_state !== this.state;
-	}
-
+export class Destination extends Charted {
 	made()
 	{
 		const { d, window_s } = this.props;
@@ -70,8 +69,8 @@ export class Destination extends Component {
 			const series = d.value.series ?? [];
 			const wan = smoke(series, 'hist', window_s), lan = smoke(series, 'src_hist', window_s);
 			const { points } = steps(series.map((p) => ({ ...p, t: unix_s(p.t) })).sort((a, b) => a.t - b.t), window_s);
-			const ok = points.map((p) => p ? p.conns - p.failed : 0);
-			this.was_made = { wan, lan, range: reach([wan, lan]), parts: [['bar', ok], ['bad', points.map((p) => p?.failed ?? 0)]], n: (this.was_made?.n ?? 0) + 1 };
+			const ends = Object.fromEntries(OUTCOMES.map((k) => [k, points.map((p) => (p ? outcome(p, k) : 0))]));
+			this.was_made = { wan, lan, range: reach([wan, lan]), conns: points.map((p) => p?.conns ?? 0), failed: points.map((p) => p?.failed ?? 0), ends, n: (this.was_made?.n ?? 0) + 1 };
 		}
 		return this.was_made;
 	}
@@ -79,17 +78,26 @@ export class Destination extends Component {
 	readout(m)
 	{
 		const { i } = this.state;
-		const { wan, lan, parts } = m;
+		const { wan, lan } = m;
 		const text = (v) => v === null || v === undefined ? UNKNOWN : `${ms(v * 1000).text} ms`;
 
 		if (wan.t[i] === undefined)
 			return null;
-		const all = parts[0][1][i] + parts[1][1][i];
-		return html`<span class="readout">${step_clock(wan.t[i] - wan.step / 2, wan.t[wan.t.length - 1] - wan.t[0], wan.step)} <b>${count(all)}</b> handshakes <b>${count(parts[1][1][i])}</b> failed
+		return html`<span class="readout">${step_clock(wan.t[i] - wan.step / 2, wan.t[wan.t.length - 1] - wan.t[0], wan.step)} <b>${count(m.conns[i])}</b> handshakes <b>${count(m.failed[i])}</b> failed
 			WAN median <b>${text(wan.p50[i])}</b> p95 <b>${text(wan.p95[i])}</b> LAN median <b>${text(lan.p50[i])}</b></span>`;
 	}
 
-	render({ d, dst, port, window_s, until_s, stale }, { table })
+	// Of the step under the cursor; else nothing.
+	ends_readout(m, known)
+	{
+		const { i } = this.state;
+
+		if (m.wan.t[i] === undefined)
+			return null;
+		return html`<span class="readout">${step_clock(m.wan.t[i] - m.wan.step / 2, m.wan.t[m.wan.t.length - 1] - m.wan.t[0], m.wan.step)}${known.filter((k) => m.ends[k][i]).map((k) => html` <b>${count(m.ends[k][i])}</b> ${named(k)}`)}</span>`;
+	}
+
+	render({ d, dst, port, window_s, until_s, stale }, { table, ends_table })
 	{
 		const v = d?.value, t = v?.totals;
 		const words = window_words(window_s, until_s);
@@ -105,29 +113,31 @@ export class Destination extends Component {
 			return head;
 		const m = this.made();
 		const failed = t.conns - t.established - t.answered;
+		const known = OUTCOMES.filter((k) => outcome(t, k) > 0);
 		const tile = (us) => { const s = span(us); return { value: s.text, unit: s.unit }; };
 
 		return html`${head}
 		<dl class="tiles" aria-label=${`The last ${words} in six numbers`}>
-			<${Tile} id="t-conns" label="Handshakes" value=${count(t.conns)} sub=${`in the last ${words}`} values=${m.parts[0][1].map((x, i) => x + m.parts[1][1][i])} />
-			<${Tile} id="t-failed" label="Failed" value=${percent(failed, t.conns)} unit="%" sub=${failed ? `${count(failed)} of them` : 'none'} tone=${failed / t.conns >= 0.1 ? 'alarm' : ''} values=${m.parts[1][1]} spark="bad" />
+			<${Tile} id="t-conns" label="Handshakes" value=${count(t.conns)} sub=${`in the last ${words}`} values=${m.conns} />
+			<${Tile} id="t-failed" label="Failed" value=${percent(failed, t.conns)} unit="%" sub=${failed ? `${count(failed)} of them` : 'none'} tone=${failed / t.conns >= 0.1 ? 'alarm' : ''} values=${m.failed} spark="bad" />
 			<${Tile} id="t-p50" label="WAN median" term="rtt" ...${tile(t.rtt_p50_us)} sub="beyond the firewall" values=${m.wan.p50.map((x) => x ?? undefined)} />
 			<${Tile} id="t-p95" label="WAN p95" term="rtt" ...${tile(t.rtt_p95_us)} sub="one in twenty is slower" values=${m.wan.p95.map((x) => x ?? undefined)} spark="p95" />
 			<${Tile} id="t-lan50" label="LAN median" term="rtt_src" ...${tile(t.src_rtt_p50_us)} sub="on this side of it" values=${m.lan.p50.map((x) => x ?? undefined)} />
 			<${Tile} id="t-lan95" label="LAN p95" term="rtt_src" ...${tile(t.src_rtt_p95_us)} sub="one in twenty is slower" values=${m.lan.p95.map((x) => x ?? undefined)} spark="p95" />
 		</dl>
 		<${Panel} id="smoke" title="RTT over time" note=${this.readout(m) ?? 'the stronger the colour, the more handshakes took that long; the line is the median'}
-			actions=${html`<button type="button" aria-pressed=${table} onclick=${() => this.setState({ table: !table })}>As a table</button>`}>
+			actions=${this.table_button()}>
 			${table ? html`<${SmokeTwin} wan=${m.wan} lan=${m.lan} series=${v.series} />` : html`<div class="plots">
 				<figure><figcaption><${Key} kind="wan">WAN half: SYN to SYN-ACK</${Key}><span>log scale</span></figcaption>
 					<${Smoke} half=${m.wan} range=${m.range} tone="accent" shape=${m.n} on_index=${this.on_index} label=${`RTT of the WAN half over the last ${words}: median ${ms(t.rtt_p50_us).text} ms. The same numbers: button "As a table".`} /></figure>
 				<figure><figcaption><${Key} kind="lan">LAN half: SYN-ACK to ACK</${Key}><span>the same scale</span></figcaption>
 					<${Smoke} half=${m.lan} range=${m.range} tone="good" shape=${m.n} on_index=${this.on_index} label=${`RTT of the LAN half over the last ${words}: median ${ms(t.src_rtt_p50_us).text} ms. The same numbers: button "As a table".`} /></figure></div>`}
 		</${Panel}>
-		<${Panel} id="ends" title="How they ended" note=${`last ${words}`}><div class="ends-in">
-			<figure><figcaption><${Key} kind="bar">stood or answered</${Key}><${Key} kind="failed">failed</${Key}></figcaption><${Stacked} t=${m.wan.t} step=${m.wan.step} parts=${m.parts} sync="destination" shape=${m.n} on_index=${this.on_index}
-				label=${`Handshakes over the last ${words}: ${count(t.conns)}, ${count(failed)} failed. The same numbers: button "As a table" above.`} /></figure>
-			<${Outcomes} totals=${t} /></div></${Panel}>
+		<${Panel} id="ends" title="How they ended" note=${this.ends_readout(m, known) ?? `last ${words}`} actions=${this.table_button('ends_table')}>
+			${ends_table ? html`<${EndsTwin} m=${m} known=${known} />` : html`<div class="ends-in">
+			<figure><${Stacked} t=${m.wan.t} step=${m.wan.step} parts=${known.map((k) => [`o-${k}`, m.ends[k]])} sync="destination" shape=${`${m.n} ${known}`} on_index=${this.on_index}
+				label=${`Handshakes over the last ${words}: ${known.map((k) => `${count(outcome(t, k))} ${named(k)}`).join(', ')}. The same numbers: button "As a table".`} /></figure>
+			<${Outcomes} totals=${t} known=${known} /></div>`}</${Panel}>
 		<div class="thirds">
 			<${Side} id="dst-ports" title="Ports" head="Port" partial=${v.partial} rows=${(v.ports ?? []).map((x) => [x.dst_port ?? x.port, html`<${Go} page="destinations" view=${{ dst, port: String(x.dst_port ?? x.port) }}>${x.dst_port ?? x.port}<//>${service(x.dst_port ?? x.port) && html`<span class="svc">${service(x.dst_port ?? x.port)}</span>`}${x.rtt_p50_us !== undefined && html` <span class="quiet"><${Ms} us=${x.rtt_p50_us} /> ms</span>`}`, x])} />
 			<${Side} id="dst-sources" title="From whom" head="Source" partial=${v.partial || v.sources_n > (v.sources ?? []).length} rows=${(v.sources ?? []).map((x) => [x.src_ip, html`<${Host} ip=${x.src_ip} name=${x.host ?? x.src_name} />`, x])} />

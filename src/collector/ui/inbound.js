@@ -7,7 +7,7 @@ import { Go } from './go.js';
 import { choose, question_in_window } from './link.js';
 import { KINDS, Ports } from './lists.js';
 import { Age, country, Empty, Host, html, Mark, memo, Panel, Place, Shape, Share, Unready } from './parts.js';
-import { Key, step_clock, steps, Twin } from './plot.js';
+import { Charted, Key, step_clock, steps, Twin } from './plot.js';
 import { Stacked } from './stacked.js';
 import { filter_by } from './store.js';
 import { Tile } from './tiles.js';
@@ -33,22 +33,7 @@ function verdicts_of(series, window_s)
 
 const total = (list) => list.reduce((a, b) => a + b, 0);
 
-class OverTime extends Component {
-	constructor()
-	{
-		super();
-		this.state = { table: false, i: null };
-		this.on_index = (i) => {
-			if (i !== this.state.i)
-				this.setState({ i: i ?? null });
-		};
-	}
-
-	shouldComponentUpdate(next, next_state)
-	{
-		return ['made', 'words', 'stale'].some((k) => next[k] !== this.props[k]) || next_state !== this.state;
-	}
-
+class OverTime extends Charted {
 	render({ made, words, stale }, { table, i })
 	{
 		const { t, step } = made;
@@ -57,7 +42,7 @@ class OverTime extends Component {
 
 		return html`<${Panel} id="chart" title="Over time" stale=${stale}
 			note=${t[i] === undefined ? `SYNs of the last ${words}` : html`<span class="readout">${when(i)} ${VERDICTS.map(([name]) => html`<b key=${name}>${count(made[name][i])}</b> ${name} `)}</span>`}
-			actions=${html`<button type="button" aria-pressed=${table} onclick=${() => this.setState({ table: !table })}>As a table</button>`}>
+			actions=${this.table_button()}>
 			${!t.length ? html`<${Empty} good>Nobody knocked from outside in the last ${words}.<//>`
 		: table ? html`<${Twin} head=${['From', 'Dropped or rejected', 'Not known', 'Accepted']} rows=${t.map((_, k) => [when(k), ...VERDICTS.map(([name]) => count(made[name][k]))]).reverse()} />`
 			: html`<figure><figcaption>${VERDICTS.map(([name, tone, label]) => html`<${Key} key=${name} kind=${tone}>${label}<//>`)}</figcaption>

@@ -10,16 +10,22 @@ import { WORDS } from './words.js';
 
 export const html = htm.bind(h);
 
+// Whether two objects' values are not the same ones.
+export function differ(a, b)
+{
+	for (const k of new Set([...Object.keys(a), ...Object.keys(b)]))
+		if (a[k] !== b[k])
+			return true;
+	return false;
+}
+
 // Draws again only when a property changed.
 export function memo(fn)
 {
 	return class extends Component {
 		shouldComponentUpdate(next)
 		{
-			for (const k of new Set([...Object.keys(next), ...Object.keys(this.props)]))
-				if (next[k] !== this.props[k])
-					return true;
-			return false;
+			return differ(next, this.props);
 		}
 
 		render(props)
@@ -75,7 +81,7 @@ const STATES = {
 	__proto__: null,
 	established: ['disc', 'good'], answered: ['half', 'good'], refused: ['cross', 'bad'],
 	timeout: ['clock', 'warn'], unreachable: ['triangle', 'bad'], aborted: ['square', 'dim'],
-	orphan: ['diamond', 'dim'], other: ['triangle', 'bad'],
+	orphan: ['diamond', 'dim'], other: ['triangle', 'bad'], untold: ['ring', 'bad'],
 	accepted: ['disc', 'warn'], dropped: ['cross', 'good'], rejected: ['square', 'good'],
 	unknown: ['ring', 'dim'],
 	ok: ['disc', 'good'], degraded: ['triangle', 'warn'], disabled: ['cross', 'bad'],

@@ -4,7 +4,7 @@
 import { Component } from 'preact';
 import uPlot from 'uplot';
 import { clock, count, day_clock } from './format.js';
-import { html } from './parts.js';
+import { differ, html } from './parts.js';
 import { colour, theme_watch } from './theme.js';
 
 export { uPlot };
@@ -124,6 +124,30 @@ export class PlotBox extends Component {
 	render({ label, tall })
 	{
 		return html`<div class=${`plot ${tall ? 'tall' : ''}`} role="img" aria-label=${label} ref=${(e) => { this.box = e; }}></div>`;
+	}
+}
+
+// What a part with charts over time is: the step under the cursor, the same for all of its charts, and whether its
+// table is shown instead.
+export class Charted extends Component {
+	constructor()
+	{
+		super();
+		this.state = { table: false, i: null };
+		this.on_index = (i) => {
+			if (i !== this.state.i)
+				this.setState({ i: i ?? null });
+		};
+	}
+
+	shouldComponentUpdate(next, next_state)
+	{
+		return differ(next, this.props) || differ(next_state, this.state);
+	}
+
+	table_button(name = 'table')
+	{
+		return html`<button type="button" aria-pressed=${!!this.state[name]} onclick=${() => this.setState({ [name]: !this.state[name] })}>As a table</button>`;
 	}
 }
 

@@ -163,7 +163,7 @@ function Quota({ q })
 {
 	if (q?.bytes_day === undefined)
 		return html`<span class="unknown">${UNKNOWN}</span>`;
-	return html`<span class="quota"><${Share} part=${q.bytes_today} whole=${q.bytes_day} tone=${q.bytes_today > 0.8 * q.bytes_day ? 'timeout' : ''} /><span>${kib(q.bytes_today / 1024)} of ${kib(q.bytes_day / 1024)}</span>${
+	return html`<span class="quota"><${Share} part=${q.bytes_today} whole=${q.bytes_day} tone=${q.bytes_today > 0.8 * q.bytes_day ? 'bad' : ''} /><span>${kib(q.bytes_today / 1024)} of ${kib(q.bytes_day / 1024)}</span>${
 		q.refused > 0 && html`<span class="mark bad"><${Shape} name="cross" />${count(q.refused)} refused</span>`}</span>`;
 }
 

@@ -17,7 +17,8 @@ export const Stacked = memo(({ t, step, parts, label, on_index, sync, shape }) =
 			y: { range: (u, lo, hi) => [0, Math.max(hi * 1.08, 4)] },
 		},
 		axes: [time_axis(t[t.length - 1] - t[0], step), { ...axis_style(), size: 58, space: 28, values: (u, ticks) => ticks.map(count_mark) }],
-		// The whole is drawn first, the lowest part last and over it.
+		// The whole first, the lowest part last; each is painted down to the next, so that no edge shows what lies under it.
+		bands: parts.slice(1).map((_, i) => ({ series: [i + 1, i + 2] })),
 		series: [{}, ...parts.slice().reverse().map(([tone]) => ({ fill: colour(tone), stroke: colour(tone), width: 0,
 			paths: uPlot.paths.bars({ size: [0.82, 48] }), points: { show: false } }))],
 		hooks: { setCursor: [(u) => on_index?.(u.cursor.left >= 0 ? u.cursor.idx : null)] },

@@ -13,6 +13,7 @@ export const WORDS = {
 	aborted: 'The initiator gave up with a reset before the answer came.',
 	orphan: 'A SYN-ACK whose SYN was not seen: it took another way, or was sampled out.',
 	other: 'Unreachable, aborted, or without its SYN.',
+	untold: 'Failed, counted by an earlier version of the collector, which did not keep how.',
 	// directions
 	outbound: 'From the home networks to the outside.',
 	inbound: 'From the outside to the home networks.',
