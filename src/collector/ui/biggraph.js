@@ -226,7 +226,7 @@ export class BigGraph extends Component {
 		const names = this.props.compare ? COLOURS_COMPARED : COLOURS;
 		const look = { pixel: this.pixel, paper: new Float32Array(colour_of(style, '--panel')), palette: new Float32Array(names.flatMap((n) => colour_of(style, n))) };
 
-		this.pen.draw({ ...v, thin: Math.min(1, Math.max(0.12, Math.sqrt(v.ky))), bend: v.kx * this.made.column < 16 ? 0 : v.ky < 0.4 ? 1 : 2 }, look);
+		this.pen.draw({ ...v, thin: Math.min(1, Math.max(0.12, Math.sqrt(v.ky))), bend: v.kx * this.made.column >= 16 }, look);
 	}
 
 	repaint()

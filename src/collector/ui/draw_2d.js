@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Draws the path graph on a plain canvas, for browsers without WebGL: the same picture as draw_gl.js, slower.
-import { LINK_FLOATS, LOOK, NODE_FLOATS } from './draw_gl.js';
+import { in_view, LINK_FLOATS, LOOK, NODE_FLOATS } from './draw_gl.js';
 
 const DIM = 0.13;
 
@@ -59,11 +59,14 @@ export function draw_2d(canvas)
 			const colours = Array.from({ length: 8 }, (_, i) => colour(i));
 			const paper = `rgb(${[...look.paper].map((v) => Math.round(v * 255)).join()})`;
 			const { links, nodes } = picture;
+			const seen = in_view(view, canvas.width / look.pixel, canvas.height / look.pixel);
 
 			c.setTransform(look.pixel, 0, 0, look.pixel, 0, 0);
 			c.clearRect(0, 0, canvas.width, canvas.height);
 			for (let i = 0; i < links.length; i += LINK_FLOATS) {
 				const l = links[i + 5];
+				if (!seen(links[i], links[i + 1], links[i + 2], links[i + 3]))
+					continue;
 				c.strokeStyle = colours[l & 7];
 				c.globalAlpha = l & LOOK.OFF ? DIM : 1;
 				c.setLineDash(l & LOOK.DASHED ? [3.5, 5.5] : []);
@@ -71,6 +74,8 @@ export function draw_2d(canvas)
 			}
 			c.setLineDash([]);
 			for (let i = 0; i < nodes.length; i += NODE_FLOATS) {
+				if (!seen(nodes[i], nodes[i + 1], nodes[i], nodes[i + 1]))
+					continue;
 				c.fillStyle = colours[nodes[i + 3] & 7];
 				c.globalAlpha = nodes[i + 3] & LOOK.OFF ? DIM : 1;
 				node(nodes, i, view, paper);

@@ -1,17 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Draws the path graph with WebGL2: each link is one instance of a ribbon whose bend the vertex shader
-// makes, each hop one of a square whose shape the fragment shader cuts.  Moving and zooming changes four
-// numbers; nothing is sent again.  draw_2d.js draws the same where there is no WebGL.
+// Draws the path graph with WebGL2: each link is a ribbon whose bend the vertex shader makes, each hop a
+// square whose shape the fragment shader cuts.  What they are comes from a texture, by the number of the
+// vertex: browsers without a GPU draw instances one by one, at many times the price.  What is outside the
+// view is not sent, and a link that looks straight is one piece.  draw_2d.js draws the same without WebGL.
 //
 // A picture: { links: Float32Array [ax ay bx by width look]..., nodes: Float32Array [x y radius look]... },
 // in units of the layout.  look = colour + 8 * flags; the colours are places in a palette of 8.
 export const LINK_FLOATS = 6, NODE_FLOATS = 4;
 export const LOOK = { OFF: 8, DASHED: 16, SQUARE: 16, FULL: 32, DIAMOND: 64 };
 
+// Rows of a texture: TEXELS of four numbers each.
+const TEXELS = 1024, LINK_TEXELS = 2, NODE_TEXELS = 1;
+const PULL = `
+uniform highp sampler2D items;
+vec4 item(int i) {
+	return texelFetch(items, ivec2(i % ${TEXELS}, i / ${TEXELS}), 0);
+}
+// One of the six corners of two triangles.
+vec2 corner_of(int k) {
+	return vec2(k == 2 || k == 3 || k == 5 ? 1.0 : 0.0, k == 1 || k >= 4 ? 1.0 : -1.0);
+}`;
+
 const LINK_VERTEX = `#version 300 es
-in vec2 strip;        // place along the link, 0 to 1; side, -1 or 1
-in vec4 ends;
-in vec2 width_look;
+${PULL}
+uniform int pieces;
 uniform vec4 view;    // scale x y, offset x y: layout to pixels
 uniform vec2 size;    // of the canvas, pixels
 uniform float thin;   // widths, in pixels of one unit
@@ -21,6 +33,11 @@ out vec3 colour;
 out float side, half_px, along;
 flat out int look;
 void main() {
+	int link = gl_VertexID / (6 * pieces), k = gl_VertexID % (6 * pieces);
+	vec4 ends = item(link * 2);
+	vec2 width_look = item(link * 2 + 1).xy, corner = corner_of(k % 6);
+	// Place along the link, 0 to 1; side, -1 or 1.
+	vec2 strip = vec2((float(k / 6) + corner.x) / float(pieces), corner.y);
 	vec2 a = ends.xy * view.xy + view.zw, b = ends.zw * view.xy + view.zw;
 	float t = strip.x, s = t * t * (3.0 - 2.0 * t), mid = (a.x + b.x) / 2.0;
 	float u = 1.0 - t;
@@ -51,8 +68,7 @@ void main() {
 }`;
 
 const NODE_VERTEX = `#version 300 es
-in vec2 corner;
-in vec4 node;         // x y radius look
+${PULL}
 uniform vec4 view;
 uniform vec2 size;
 uniform float thin, pixel;
@@ -62,6 +78,8 @@ out vec3 colour;
 flat out int look;
 flat out float radius;
 void main() {
+	vec4 node = item(gl_VertexID / 6);    // x y radius look
+	vec2 corner = corner_of(gl_VertexID % 6) * vec2(2.0, 1.0) - vec2(1.0, 0.0);
 	look = int(node.w + 0.5);
 	radius = max(node.z * thin, 1.2 * pixel);
 	at = corner * (radius + pixel);
@@ -95,40 +113,44 @@ function shader(gl, type, text)
 	return s;
 }
 
-function program(gl, vertex, fragment, attributes, uniforms)
+function program(gl, vertex, fragment, uniforms)
 {
 	const p = gl.createProgram();
 
 	gl.attachShader(p, shader(gl, gl.VERTEX_SHADER, vertex));
 	gl.attachShader(p, shader(gl, gl.FRAGMENT_SHADER, fragment));
-	attributes.forEach((name, i) => gl.bindAttribLocation(p, i, name));
 	gl.linkProgram(p);
 	if (!gl.getProgramParameter(p, gl.LINK_STATUS))
 		throw new Error(`WebGL: ${gl.getProgramInfoLog(p)}`);
 	return { p, at: Object.fromEntries(uniforms.map((name) => [name, gl.getUniformLocation(p, name)])) };
 }
 
-// A strip of `n` pieces: more where a bend is large enough to be seen.
-function strip(n)
-{
-	const list = new Float32Array((n + 1) * 4);
+const PIECES = 24, STRAIGHT_PX = 2, EDGE_PX = 20;
 
-	for (let i = 0; i <= n; i++)
-		list.set([i / n, -1, i / n, 1], i * 4);
-	return list;
+// Whether what reaches from a to b (ax <= bx), in units of the layout, touches a canvas of this size.
+export function in_view({ kx, ky, x, y }, w, h)
+{
+	return (ax, ay, bx, by) => bx * kx + x > -EDGE_PX && ax * kx + x < w + EDGE_PX &&
+		Math.max(ay, by) * ky + y > -EDGE_PX && Math.min(ay, by) * ky + y < h + EDGE_PX;
 }
 
-const STRIPS = [1, 8, 16];
-
-// Attributes of one vertex array: [place, floats, offset in floats], all from one buffer with a stride.
-function points_at(gl, buffer, stride, list, each)
+// Those items of `list` (floats each) that are wanted, one behind the other in `to` (texels each): how many.
+function choose(list, floats, to, texels, wanted)
 {
-	gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
-	for (const [place, n, offset] of list) {
-		gl.enableVertexAttribArray(place);
-		gl.vertexAttribPointer(place, n, gl.FLOAT, false, stride * 4, offset * 4);
-		gl.vertexAttribDivisor(place, each);
-	}
+	let n = 0;
+
+	for (let i = 0; i < list.length; i += floats)
+		if (wanted(list, i)) {
+			for (let k = 0; k < floats; k++)
+				to[n * texels * 4 + k] = list[i + k];
+			n++;
+		}
+	return n;
+}
+
+function rows_for(items, texels)
+{
+	return new Float32Array(Math.ceil(items * texels / TEXELS) * TEXELS * 4);
 }
 
 // null where the browser has no WebGL2.
@@ -138,29 +160,17 @@ export function draw_gl(canvas)
 
 	if (!gl)
 		return null;
-	const uniforms = ['view', 'size', 'thin', 'pixel', 'palette', 'paper'];
-	const links = program(gl, LINK_VERTEX, LINK_FRAGMENT, ['strip', 'ends', 'width_look'], uniforms);
-	const nodes = program(gl, NODE_VERTEX, NODE_FRAGMENT, ['corner', 'node'], uniforms);
-	const link_data = gl.createBuffer(), node_data = gl.createBuffer(), corners = gl.createBuffer();
-	const strips = STRIPS.map((n) => {
-		const vertices = gl.createBuffer(), array = gl.createVertexArray();
+	const uniforms = ['view', 'size', 'thin', 'pixel', 'palette', 'paper', 'pieces'];
+	const links = program(gl, LINK_VERTEX, LINK_FRAGMENT, uniforms);
+	const nodes = program(gl, NODE_VERTEX, NODE_FRAGMENT, uniforms);
 
-		gl.bindVertexArray(array);
-		gl.bindBuffer(gl.ARRAY_BUFFER, vertices);
-		gl.bufferData(gl.ARRAY_BUFFER, strip(n), gl.STATIC_DRAW);
-		points_at(gl, vertices, 2, [[0, 2, 0]], 0);
-		points_at(gl, link_data, LINK_FLOATS, [[1, 4, 0], [2, 2, 4]], 1);
-		return { array, n: (n + 1) * 2, vertices };
-	});
-	const node_array = gl.createVertexArray();
-	gl.bindVertexArray(node_array);
-	gl.bindBuffer(gl.ARRAY_BUFFER, corners);
-	gl.bufferData(gl.ARRAY_BUFFER, new Float32Array([-1, -1, 1, -1, -1, 1, 1, 1]), gl.STATIC_DRAW);
-	points_at(gl, corners, 2, [[0, 2, 0]], 0);
-	points_at(gl, node_data, NODE_FLOATS, [[1, 4, 0]], 1);
+	gl.bindVertexArray(gl.createVertexArray());
+	gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
+	gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
+	gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
 	gl.enable(gl.BLEND);
 	gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
-	let links_n = 0, nodes_n = 0;
+	let picture, link_rows, node_rows;
 
 	function use({ p, at }, view, look)
 	{
@@ -174,29 +184,41 @@ export function draw_gl(canvas)
 			gl.uniform3fv(at.paper, look.paper);
 	}
 
+	function show(rows, texels, n, vertices)
+	{
+		const height = Math.ceil(n * texels / TEXELS);
+
+		if (!n)
+			return;
+		gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA32F, TEXELS, height, 0, gl.RGBA, gl.FLOAT, rows);
+		gl.drawArrays(gl.TRIANGLES, 0, n * vertices);
+	}
+
 	return {
 		kind: 'gl',
-		set(picture) {
-			links_n = picture.links.length / LINK_FLOATS;
-			nodes_n = picture.nodes.length / NODE_FLOATS;
-			gl.bindBuffer(gl.ARRAY_BUFFER, link_data);
-			gl.bufferData(gl.ARRAY_BUFFER, picture.links, gl.DYNAMIC_DRAW);
-			gl.bindBuffer(gl.ARRAY_BUFFER, node_data);
-			gl.bufferData(gl.ARRAY_BUFFER, picture.nodes, gl.DYNAMIC_DRAW);
+		set(next) {
+			picture = next;
+			link_rows = rows_for(next.links.length / LINK_FLOATS, LINK_TEXELS);
+			node_rows = rows_for(next.nodes.length / NODE_FLOATS, NODE_TEXELS);
 		},
-		// view: { kx, ky, x, y, thin, bend: 0 to 2 }; look: { pixel, palette, paper }.
+		// view: { kx, ky, x, y, thin, bend: false where columns are too near }; look: { pixel, palette, paper }.
 		draw(view, look) {
-			const s = strips[view.bend];
+			const seen = in_view(view, canvas.width / look.pixel, canvas.height / look.pixel);
+			const straight = (l, i) => !view.bend || Math.abs(l[i + 1] - l[i + 3]) * view.ky < STRAIGHT_PX;
 
 			gl.viewport(0, 0, canvas.width, canvas.height);
 			gl.clearColor(0, 0, 0, 0);
 			gl.clear(gl.COLOR_BUFFER_BIT);
 			use(links, view, look);
-			gl.bindVertexArray(s.array);
-			gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, s.n, links_n);
+			for (const bent of [false, true]) {
+				const pieces = bent ? PIECES : 1;
+				const n = choose(picture.links, LINK_FLOATS, link_rows, LINK_TEXELS, (l, i) => straight(l, i) !== bent && seen(l[i], l[i + 1], l[i + 2], l[i + 3]));
+
+				gl.uniform1i(links.at.pieces, pieces);
+				show(link_rows, LINK_TEXELS, n, 6 * pieces);
+			}
 			use(nodes, view, look);
-			gl.bindVertexArray(node_array);
-			gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, nodes_n);
+			show(node_rows, NODE_TEXELS, choose(picture.nodes, NODE_FLOATS, node_rows, NODE_TEXELS, (l, i) => seen(l[i], l[i + 1], l[i], l[i + 1])), 6);
 		},
 		free() {
 			gl.getExtension('WEBGL_lose_context')?.loseContext();
