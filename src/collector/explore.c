@@ -25,7 +25,7 @@
 #include "report.h"
 #include "store.h"
 
-#define LOOK_US 150000
+#define LOOK_US 100000
 #define COLS_MAX 40
 #define KNOWN_SLOTS 1024
 /* Addresses of a country or system that blocks are asked for; and of all values together. */
