@@ -37,9 +37,9 @@ struct checker {
 static void __attribute__((noreturn))
 serve(int fd)
 {
-	static const char *const calls[] = { "read", "write", "recvfrom", "sendto", "mmap", "mmap2", "munmap", "mremap",
-					     "mprotect", "madvise", "brk", "futex", "futex_time64", "clock_gettime",
-					     "clock_gettime64", "rt_sigreturn", "sigreturn", "exit", "exit_group", NULL };
+	static const char calls[] =
+		"read write recvfrom sendto mmap mmap2 munmap mremap mprotect madvise brk futex "
+		"futex_time64 clock_gettime clock_gettime64 rt_sigreturn sigreturn exit exit_group";
 	static struct question q;
 	char answer;
 

@@ -189,23 +189,18 @@ on_signal(void *arg, int signo)
 static void
 sandbox(void)
 {
-	static const char *const calls[] = {
-		"read", "write", "readv", "writev", "pread64", "pwrite64", "lseek", "_llseek", "close", "openat", "open",
-		"fstat", "fstat64", "stat", "stat64", "lstat", "lstat64", "newfstatat", "fstatat64", "statx",
-		"access", "faccessat", "faccessat2", "readlink", "readlinkat", "unlink", "unlinkat", "rename",
-		"renameat", "renameat2", "ftruncate", "ftruncate64", "fallocate", "fsync", "fdatasync", "fcntl",
-		"fcntl64", "flock", "fchmod", "fchown", "fchown32", "utimensat", "getcwd", "ioctl",
-		"fstatfs", "fstatfs64", "statfs", "statfs64",
-		"accept", "accept4", "recvfrom", "recvmsg", "sendto", "sendmsg", "sendfile", "sendfile64",
-		"shutdown", "setsockopt", "getsockopt", "getsockname", "getpeername",
-		"epoll_wait", "epoll_pwait", "epoll_pwait2", "epoll_ctl", "poll", "ppoll", "eventfd2",
-		"mmap", "mmap2", "munmap", "mremap", "mprotect", "madvise", "brk",
-		"clock_gettime", "clock_gettime64", "gettimeofday", "time", "clock_nanosleep",
-		"clock_nanosleep_time64", "nanosleep", "getrandom", "futex", "futex_time64",
-		"getpid", "gettid", "getuid", "geteuid", "getuid32", "geteuid32", "getgid", "getegid", "uname",
-		"sysinfo", "prlimit64", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigreturn",
-		"tgkill", "restart_syscall", "exit", "exit_group", NULL,
-	};
+	static const char calls[] =
+		"read write readv writev pread64 pwrite64 lseek _llseek close openat open fstat fstat64 "
+		"stat stat64 lstat lstat64 newfstatat fstatat64 statx access faccessat faccessat2 readlink "
+		"readlinkat unlink unlinkat rename renameat renameat2 ftruncate ftruncate64 fallocate fsync "
+		"fdatasync fcntl fcntl64 flock fchmod fchown fchown32 utimensat getcwd ioctl fstatfs "
+		"fstatfs64 statfs statfs64 accept accept4 recvfrom recvmsg sendto sendmsg sendfile "
+		"sendfile64 shutdown setsockopt getsockopt getsockname getpeername epoll_wait epoll_pwait "
+		"epoll_pwait2 epoll_ctl poll ppoll eventfd2 mmap mmap2 munmap mremap mprotect madvise brk "
+		"clock_gettime clock_gettime64 gettimeofday time clock_nanosleep clock_nanosleep_time64 "
+		"nanosleep getrandom futex futex_time64 getpid gettid getuid geteuid getuid32 geteuid32 "
+		"getgid getegid uname sysinfo prlimit64 rt_sigaction rt_sigprocmask rt_sigreturn sigreturn "
+		"tgkill restart_syscall exit exit_group";
 	int r = priv_keep_caps(0);
 
 	if (r)

@@ -358,17 +358,15 @@ projection_step(struct projection_work *w)
 static void
 cage(void)
 {
-	static const char *const calls[] = {
-		"read", "write", "readv", "writev", "pread64", "lseek", "_llseek", "close", "openat", "open", "fstat", "fstat64",
-		"stat", "stat64", "lstat", "lstat64", "newfstatat", "fstatat64", "statx", "access", "faccessat", "faccessat2",
-		"readlink", "readlinkat", "fcntl", "fcntl64", "getcwd", "fstatfs", "fstatfs64", "socket", "connect", "recvfrom",
-		"recvmsg", "sendto", "sendmsg", "sendmmsg", "shutdown", "setsockopt", "getsockopt", "getsockname", "getpeername", "bind",
-		"poll", "ppoll", "mmap", "mmap2", "munmap", "mremap", "mprotect", "madvise", "brk", "clock_gettime",
-		"clock_gettime64", "gettimeofday", "time", "clock_nanosleep", "clock_nanosleep_time64", "nanosleep", "getrandom",
-		"futex", "futex_time64", "getpid", "gettid", "getuid", "geteuid", "getuid32", "geteuid32", "uname", "ioctl",
-		"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigreturn", "tgkill:self", "restart_syscall", "exit",
-		"exit_group", NULL,
-	};
+	static const char calls[] =
+		"read write readv writev pread64 lseek _llseek close openat open fstat fstat64 stat stat64 "
+		"lstat lstat64 newfstatat fstatat64 statx access faccessat faccessat2 readlink readlinkat "
+		"fcntl fcntl64 getcwd fstatfs fstatfs64 socket connect recvfrom recvmsg sendto sendmsg "
+		"sendmmsg shutdown setsockopt getsockopt getsockname getpeername bind poll ppoll mmap mmap2 "
+		"munmap mremap mprotect madvise brk clock_gettime clock_gettime64 gettimeofday time "
+		"clock_nanosleep clock_nanosleep_time64 nanosleep getrandom futex futex_time64 getpid "
+		"gettid getuid geteuid getuid32 geteuid32 uname ioctl rt_sigaction rt_sigprocmask "
+		"rt_sigreturn sigreturn tgkill:self restart_syscall exit exit_group";
 
 	(void)priv_keep_caps(0);
 	(void)priv_no_new_privs();

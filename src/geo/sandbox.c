@@ -7,33 +7,29 @@
  */
 #include "sandbox.h"
 
-#include <stddef.h>
 #include <string.h>
 
 #include "lib/log.h"
 #include "lib/priv.h"
 
 #define WORKING \
-	"read", "write", "writev", "recv", "recvfrom", "recvmsg", "send", "sendto", "sendmsg", "poll", "ppoll", \
-	"ppoll_time64", "clock_gettime", "clock_gettime64", "gettimeofday", "time", "mmap", "mmap2", "munmap", "mremap", "brk", \
-	"madvise", "futex", "futex_time64", "close", "lseek", "_llseek", "pread64", "fstat", "fstat64", "getrandom", \
-	"rt_sigreturn", "sigreturn", "rt_sigprocmask", "rt_sigaction", "restart_syscall", "getpid", "gettid", "getppid", \
-	"tgkill:self", "exit", "exit_group"
+	"read write writev recv recvfrom recvmsg send sendto sendmsg poll ppoll ppoll_time64 clock_gettime " \
+	"clock_gettime64 gettimeofday time mmap mmap2 munmap mremap brk madvise futex futex_time64 close " \
+	"lseek _llseek pread64 fstat fstat64 getrandom rt_sigreturn sigreturn rt_sigprocmask rt_sigaction " \
+	"restart_syscall getpid gettid getppid tgkill:self exit exit_group"
 #define OPENING \
-	WORKING, "open", "openat", "newfstatat", "fstatat64", "stat", "stat64", "statx", "fcntl", "fcntl64", "mprotect", "ioctl", \
-	"prctl", "seccomp", "landlock_create_ruleset", "landlock_restrict_self", "capget", "capset", "prlimit64", \
-	"setrlimit", "ugetrlimit", "uname"
+	WORKING " open openat newfstatat fstatat64 stat stat64 statx fcntl fcntl64 mprotect ioctl prctl seccomp " \
+	"landlock_create_ruleset landlock_restrict_self capget capset prlimit64 setrlimit ugetrlimit uname"
 
-static const char *const keeper[] = {
-	OPENING, "clone", "clone3", "fork", "vfork", "wait4", "waitid", "kill", "tgkill", "epoll_create1", "epoll_wait",
-	"epoll_pwait", "epoll_ctl", "signalfd4", "socket", "connect", "bind", "getsockname", "setsockopt", "set_robust_list",
-	"set_tid_address", "rseq", "gettimeofday", "dup", "dup2", "dup3", "landlock_add_rule", "setsid", NULL,
-};
-static const char *const opening[] = { OPENING, NULL };
-static const char *const working[] = { WORKING, NULL };
+static const char keeper[] =
+	OPENING " clone clone3 fork vfork wait4 waitid kill tgkill epoll_create1 epoll_wait epoll_pwait epoll_ctl "
+	"signalfd4 socket connect bind getsockname setsockopt set_robust_list set_tid_address rseq "
+	"gettimeofday dup dup2 dup3 landlock_add_rule setsid";
+static const char opening[] = OPENING;
+static const char working[] = WORKING;
 
 static void
-restrict_to(const char *const *names)
+restrict_to(const char *names)
 {
 #ifndef __SANITIZE_ADDRESS__ /* its runtime opens and starts what it likes */
 	int r = priv_no_new_privs();

@@ -11,6 +11,7 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -172,6 +173,8 @@ priv_no_new_code(void)
 	return prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) ? -errno : 0;
 }
 
+#define CALL_NAME_MAX 32 /* the longest is landlock_create_ruleset */
+
 static int
 allow(scmp_filter_ctx ctx, const char *name)
 {
@@ -187,36 +190,55 @@ allow(scmp_filter_ctx ctx, const char *name)
 	return r == -EEXIST || r == -EDOM ? 0 : r;
 }
 
-static int
-is_in(const char *const *names, const char *name)
+/* The next word of a list, or NULL at its end; *at: 0 at first. */
+static const char *
+next_word(const char *list, size_t *at, char word[CALL_NAME_MAX])
 {
-	while (*names && strcmp(*names, name))
-		names++;
-	return *names != NULL;
+	size_t n;
+
+	*at += strspn(list + *at, " ");
+	n = strcspn(list + *at, " ");
+	if (!n)
+		return NULL;
+	snprintf(word, CALL_NAME_MAX, "%.*s", (int)n, list + *at);
+	*at += n;
+	return word;
+}
+
+static int
+is_in(const char *names, const char *name)
+{
+	char word[CALL_NAME_MAX];
+
+	for (size_t at = 0; next_word(names, &at, word);) {
+		if (!strcmp(word, name))
+			return 1;
+	}
+	return 0;
 }
 
 int
-priv_seccomp(const char *const *names)
+priv_seccomp(const char *names)
 {
-	static const char *const deadly[] = { "execve", "execveat", "ptrace", "process_vm_writev",
-					      "init_module", "finit_module", "kexec_load", "bpf",
-					      "mount", "unshare", "setns", "keyctl", NULL };
+	static const char deadly[] = "execve execveat ptrace process_vm_writev init_module finit_module "
+				     "kexec_load bpf mount unshare setns keyctl";
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	char word[CALL_NAME_MAX];
 	int r = -ENOMEM;
 
 	if (!ctx)
 		return r;
 	/* A tree: where the kernel keeps no table of the answers each call walks through it. */
 	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	for (const char *const *p = names; *p; p++) {
-		r = allow(ctx, *p);
+	for (size_t at = 0; next_word(names, &at, word);) {
+		r = allow(ctx, word);
 		if (r)
 			goto out;
 	}
-	for (const char *const *p = deadly; *p; p++) {
-		int nr = seccomp_syscall_resolve_name(*p);
+	for (size_t at = 0; next_word(deadly, &at, word);) {
+		int nr = seccomp_syscall_resolve_name(word);
 
-		if (nr != __NR_SCMP_ERROR && !is_in(names, *p))
+		if (nr != __NR_SCMP_ERROR && !is_in(names, word))
 			seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, nr, 0);
 	}
 	r = seccomp_load(ctx);
@@ -226,7 +248,7 @@ out:
 }
 
 uint32_t
-priv_cage(const char *const *names)
+priv_cage(const char *names)
 {
 	uint32_t posture = 0;
 	int r;

@@ -39,9 +39,10 @@ int priv_landlock_read_only(int dirfd);
 /* From now on no memory can be made executable that was writable; exec keeps it.  -EINVAL before Linux 6.3. */
 int priv_no_new_code(void);
 
-/* Allow-list of system calls, by libseccomp name, NULL-ended; others get EPERM (those that could
- * only come from a taken-over process: execve, ptrace, ... kill it).  "tgkill:self": to this process only. */
-int priv_seccomp(const char *const *names);
+/* Allow-list of system calls, by libseccomp name, with a space between two; others get EPERM (those that
+ * could only come from a taken-over process: execve, ptrace, ... kill it).  "tgkill:self": to this process only.
+ * One string: an array of 240 is as many relocations too, 32 bytes each where a pointer has 8. */
+int priv_seccomp(const char *names);
 
 /* What a process gave up. */
 #define PRIV_NO_NEW_PRIVS 0x1
@@ -52,7 +53,7 @@ int priv_seccomp(const char *const *names);
 /* All of the above for a process that only computes on what it has open: no capability, no file, no new
  * code, no system call but `names`.  Returns PRIV_*; what this kernel does not have is said and left out, a
  * failure of what every kernel has ends the process. */
-uint32_t priv_cage(const char *const *names);
+uint32_t priv_cage(const char *names);
 
 /* uid and gid of a user; -ENOENT. */
 int priv_user(const char *name, uid_t *uid, gid_t *gid);

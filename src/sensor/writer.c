@@ -63,10 +63,9 @@ write_all(const char *buf, size_t n)
 void
 writer_main(void *unused)
 {
-	static const char *const calls[] = { "read", "write", "poll", "ppoll", "nanosleep",
-					     "clock_nanosleep", "clock_nanosleep_time64", "ppoll_time64",
-					     "restart_syscall", "rt_sigreturn", "sigreturn", "exit_group",
-					     "exit", "getpid", NULL };
+	static const char calls[] =
+		"read write poll ppoll nanosleep clock_nanosleep clock_nanosleep_time64 ppoll_time64 "
+		"restart_syscall rt_sigreturn sigreturn exit_group exit getpid";
 	const struct sigaction act = { .sa_handler = on_term }; /* no SA_RESTART: read() shall end */
 	char buf[65536], last = '\n';
 	int r;
