@@ -57,7 +57,7 @@ words_parse(struct words *w, unsigned allowed, const char *about, int argc, char
 		if (table[i].argument)
 			letters[l++] = ':';
 	}
-	optind = 1;
+	optind = 0; /* begin anew: 1 would go on inside a word that was refused */
 	while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
 		switch (c) {
 		case 'c':

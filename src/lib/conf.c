@@ -699,7 +699,7 @@ conf_command_line(struct conf *c, int argc, char **argv, const char *extra,
 		if (strchr(extra, common[i].val))
 			long_options[n++] = common[i];
 	}
-	optind = 1;
+	optind = 0; /* begin anew: 1 would go on inside a word that was refused */
 	opterr = 0;
 	while ((ch = getopt_long(argc, argv, letters, long_options, &index)) != -1) {
 		const struct conf_option *o = NULL;
