@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <inttypes.h>
 #include <linux/netlink.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,15 +26,15 @@ holder_port(const char *text, uint16_t group)
 	return 0;
 }
 
-unsigned long
+uint64_t
 holder_inode(const char *text, uint32_t portid)
 {
 	unsigned protocol, port;
-	unsigned long inode;
+	uint64_t inode;
 
 	/* sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode */
 	for (; *text; text += strcspn(text, "\n"), text += *text == '\n') {
-		if (sscanf(text, "%*s %u %u %*s %*s %*s %*s %*s %*s %lu", &protocol, &port, &inode) == 3 &&
+		if (sscanf(text, "%*s %u %u %*s %*s %*s %*s %*s %*s %" SCNu64, &protocol, &port, &inode) == 3 &&
 		    protocol == NETLINK_NETFILTER && port == portid)
 			return inode;
 	}
@@ -60,14 +61,14 @@ slurp(const char *path)
 
 /* The first process that has the socket open; 0: not to be seen. */
 static pid_t
-find_process(unsigned long inode)
+find_process(uint64_t inode)
 {
 	char want[40], path[300], have[40];
 	DIR *proc = opendir("/proc"), *fds;
 	struct dirent *p, *f;
 	pid_t found = 0;
 
-	snprintf(want, sizeof want, "socket:[%lu]", inode);
+	snprintf(want, sizeof want, "socket:[%" PRIu64 "]", inode);
 	while (proc && !found && (p = readdir(proc))) {
 		if (!isdigit((unsigned char)p->d_name[0]))
 			continue;
@@ -93,7 +94,7 @@ holder_find(uint16_t group, pid_t *pid, char *name, size_t size)
 	char *log = slurp("/proc/net/netfilter/nfnetlink_log");
 	char *sockets = slurp("/proc/net/netlink");
 	uint32_t port = log ? holder_port(log, group) : 0;
-	unsigned long inode = port && sockets ? holder_inode(sockets, port) : 0;
+	uint64_t inode = port && sockets ? holder_inode(sockets, port) : 0;
 	char path[64], *comm = NULL;
 
 	*pid = inode ? find_process(inode) : 0;

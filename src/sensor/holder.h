@@ -17,6 +17,6 @@ uint32_t holder_find(uint16_t group, pid_t *pid, char *name, size_t size);
 uint32_t holder_port(const char *text, uint16_t group);
 
 /* The inode of the NETLINK_NETFILTER socket with that port, from the text of /proc/net/netlink. */
-unsigned long holder_inode(const char *text, uint32_t portid);
+uint64_t holder_inode(const char *text, uint32_t portid);
 
 #endif

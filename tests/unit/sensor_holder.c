@@ -39,7 +39,7 @@ test_inode(void **state)
 {
 	(void)state;
 	assert_int_equal(holder_inode(sockets, 812), 222); /* NETLINK_NETFILTER, not routing */
-	assert_int_equal(holder_inode(sockets, 4294963200u), 18446744073709551ul);
+	assert_int_equal(holder_inode(sockets, 4294963200u), 18446744073709551u);
 	assert_int_equal(holder_inode(sockets, 5), 0);
 	assert_int_equal(holder_inode("", 5), 0);
 }
