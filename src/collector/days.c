@@ -13,13 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "blocks.h"
 #include "column.h"
 #include "dbfile.h"
+#include "lib/json.h"
 #include "lib/log.h"
+#include "text.h"
 
 #define FORMAT 1
 #define CHECK_BYTES_NEWEST (64 << 20) /* about half a second */
@@ -92,29 +93,21 @@ struct days {
 void
 days_name(char out[DAYS_NAME_LEN + 1], int64_t day)
 {
-	time_t t = (time_t)(day * 86400);
-	struct tm tm;
-
-	gmtime_r(&t, &tm);
-	strftime(out, DAYS_NAME_LEN + 1, "%Y-%m-%d.db", &tm);
+	json_date_text(out, day);
+	memcpy(out + JSON_DATE_LEN, ".db", 4);
 }
 
 int64_t
 days_of_name(const char *name)
 {
-	char again[DAYS_NAME_LEN + 1];
-	struct tm tm = { 0 };
-	int64_t day;
+	char date[JSON_DATE_LEN + 1];
+	int64_t us;
 
-	if (strlen(name) != DAYS_NAME_LEN || sscanf(name, "%4d-%2d-%2d.db", &tm.tm_year, &tm.tm_mon, &tm.tm_mday) != 3)
+	if (strlen(name) != DAYS_NAME_LEN || strcmp(name + JSON_DATE_LEN, ".db"))
 		return -1;
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
-	day = timegm(&tm) / 86400;
-	if (day < 0)
-		return -1;
-	days_name(again, day);
-	return strcmp(again, name) ? -1 : day;
+	memcpy(date, name, JSON_DATE_LEN);
+	date[JSON_DATE_LEN] = 0;
+	return text_when(date, &us) ? -1 : us / 86400000000;
 }
 
 void

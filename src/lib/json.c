@@ -188,34 +188,40 @@ put_digits(char *out, unsigned v, int n)
 }
 
 void
+json_date_text(char out[JSON_DATE_LEN + 1], int64_t day)
+{
+	/* Civil date from a day number, days counted from 0000-03-01. */
+	int64_t z = day + 719468;
+	int64_t era = z / 146097;
+	unsigned doe = (unsigned)(z - era * 146097);
+	unsigned yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	unsigned doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	unsigned mp = (5 * doy + 2) / 153;
+	unsigned month = mp < 10 ? mp + 3 : mp - 9;
+	unsigned year = yoe + (unsigned)era * 400 + (month <= 2);
+
+	memcpy(out, "0000-00-00", JSON_DATE_LEN + 1);
+	put_digits(out, year, 4);
+	put_digits(out + 5, month, 2);
+	put_digits(out + 8, doy - (153 * mp + 2) / 5 + 1, 2);
+}
+
+void
 json_time_text(char out[JSON_TIME_LEN + 1], int64_t wall_us)
 {
 	/* The date is worked out once a day: reports come in order of time, nearly. */
 	static int64_t cached_day = INT64_MIN;
-	static char cached[11];
+	static char cached[JSON_DATE_LEN + 1];
 	int64_t us = wall_us < 0 ? 0 : wall_us;
 	int64_t day = us / 86400000000, rest = us % 86400000000;
 	unsigned s = (unsigned)(rest / 1000000);
 
 	if (day != cached_day) {
-		/* Civil date from a day number, days counted from 0000-03-01. */
-		int64_t z = day + 719468;
-		int64_t era = z / 146097;
-		unsigned doe = (unsigned)(z - era * 146097);
-		unsigned yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-		unsigned doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-		unsigned mp = (5 * doy + 2) / 153;
-		unsigned month = mp < 10 ? mp + 3 : mp - 9;
-		unsigned year = yoe + (unsigned)era * 400 + (month <= 2);
-
-		memcpy(cached, "0000-00-00T", 11);
-		put_digits(cached, year, 4);
-		put_digits(cached + 5, month, 2);
-		put_digits(cached + 8, doy - (153 * mp + 2) / 5 + 1, 2);
+		json_date_text(cached, day);
 		cached_day = day;
 	}
-	memcpy(out, cached, 11);
-	memcpy(out + 11, "00:00:00.000000Z", 17);
+	memcpy(out, cached, JSON_DATE_LEN);
+	memcpy(out + JSON_DATE_LEN, "T00:00:00.000000Z", 18);
 	put_digits(out + 11, s / 3600, 2);
 	put_digits(out + 14, s / 60 % 60, 2);
 	put_digits(out + 17, s % 60, 2);

@@ -48,6 +48,10 @@ void json_time(struct json *, const char *name, int64_t wall_us);
 #define JSON_TIME_LEN 27
 void json_time_text(char out[JSON_TIME_LEN + 1], int64_t wall_us);
 
+/* "2026-11-21", of days since 1970; to 9999 also where time_t has 32 bits. */
+#define JSON_DATE_LEN 10
+void json_date_text(char out[JSON_DATE_LEN + 1], int64_t day);
+
 /* 0, or -EMSGSIZE when it did not fit, or -EPROTO when a level is open.  The text is
  * NUL-terminated when there is room, len does not count that. */
 int json_end(struct json *);
