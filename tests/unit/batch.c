@@ -384,7 +384,7 @@ test_vlan_that_lies(void **state)
 			int r;
 
 			memcpy(b, &len, 2);
-			b[2] = ATTR_VLAN_TCI;
+			memcpy(b + 2, &(uint16_t){ ATTR_VLAN_TCI }, 2);
 			b[4] = 0x0f;
 			b[5] = 0xff;
 			r = vlan_bytes(b, n, &m);
@@ -490,8 +490,11 @@ test_message_length_that_lies(void **state)
 		p = guard_copy(buf, used);
 		c = cur_of(p, used);
 		r = next(&c, p, used, &m);
-		if (len == right || len == used) {
+		if (len == right) {
 			assert_int_equal(r, 1);
+		} else if (len == used) {
+			/* The second one's length is read as an attribute's, of 16 bits. */
+			assert_int_equal(r, htons(1) == 1 ? -1 : 1);
 		} else if (len < NLMSG_HDRLEN || len > used) {
 			/* There is no way to find the next one. */
 			assert_int_equal(r, -1);

@@ -233,6 +233,8 @@ check_time(int64_t us)
 
 	memset(out, 'x', sizeof out);
 	json_time_text(out, us);
+	if (s != us / 1000000)
+		return; /* a time_t of 32 bits: the C library cannot say */
 	assert_non_null(gmtime_r(&s, &tm));
 	snprintf(want, sizeof want, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", tm.tm_year + 1900, tm.tm_mon + 1,
 		 tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(us % 1000000));

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -45,7 +46,7 @@ conn(uint32_t dst, uint8_t state, uint8_t dir, int64_t rtt_us, int64_t now_us)
 {
 	struct ng_conn c = { .size = sizeof c, .state = state, .dir = dir, .ipv = 4, .dport = 443, .rtt_us = rtt_us };
 
-	memcpy(dir == NG_DIR_INBOUND ? c.src : c.dst, &dst, 4);
+	memcpy(dir == NG_DIR_INBOUND ? c.src : c.dst, &(uint32_t){ htole32(dst) }, 4);
 	top_conn(&c, 0, now_us);
 }
 
