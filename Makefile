@@ -88,17 +88,17 @@ $(lib): $(call objs,lib)
 	$(call Q,AR)rm -f $@ && $(AR) rcs $@ $^
 
 analyzer_stages := $(filter-out $O/obj/analyzer/main.o,$(call objs,analyzer))
-$O/net-gazer: $(call objs,sensor)
-$O/net-gazer: libs = $(call pc,libs,libmnl libnftnl libconfuse libseccomp) -lnetfilter_log
+$O/net-gazer: $(call objs,sensor) $(call objs,ctl)
+$O/net-gazer: libs = $(call pc,libs,libmnl libnftnl libconfuse yajl libseccomp) -lnetfilter_log
+# Another name of it: src/ctl.h.
+$O/net-gazerctl: $O/net-gazer
+	$(call Q,LINK)ln -sf net-gazer $@
 $O/analyzer: $(analyzer_stages) $O/obj/analyzer/main.o
 $O/analyzer: libs = $(call pc,libs,libmnl libseccomp) -ldl
 $O/replay: $(analyzer_stages) $(call objs,replay)
 $O/replay: libs = $(call pc,libs,libpcap libmnl libseccomp) -ldl
 $O/prober: $(call objs,prober) $O/obj/analyzer/batch.o
 $O/prober: libs = $(call pc,libs,libmnl libseccomp)
-$O/net-gazerctl: $(call objs,ctl) $(patsubst %,$O/obj/sensor/%.o,child settings control rundir holder \
-	options nft observe ruleset ranges classes)
-$O/net-gazerctl: libs = $(call pc,libs,libmnl libnftnl libconfuse yajl libseccomp)
 $O/forwarder: $(call objs,forwarder)
 $O/forwarder: libs = $(call pc,libs,libcurl yajl libseccomp zlib) $(zstd)
 $O/obj/forwarder/deliver.o $O/unit/forwarder_deliver: private CPPFLAGS += -DBUILD_EPOCH=$(build_epoch)
@@ -106,7 +106,7 @@ $O/net-gazer-collector: $(call objs,collector) $O/obj/collector/ui.o
 $O/net-gazer-collector: libs = $(call pc,libs,libmicrohttpd gnutls libargon2 hiredis sqlite3 yajl libconfuse libseccomp zlib) $(zstd) -lpthread -lm
 $O/geo: $(call objs,geo)
 $O/geo: libs = $(call pc,libs,libmaxminddb libseccomp) -lm
-$(sensor) $(collector): $(lib)
+$(filter-out %/net-gazerctl,$(sensor)) $(collector): $(lib)
 	$(call Q,LD)$(CC) $(cflags) -pie $(ldflags) -o $@ $(filter %.o,$^) $(lib) $(libs)
 
 $O/obj/%.o: src/%.c
@@ -189,7 +189,8 @@ users_of    := net-gazer net-gazer-collector
 install: all                            ## into DESTDIR and PREFIX
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(PLUGINDIR) $(DESTDIR)$(DATADIR) \
 		$(DESTDIR)$(INCLUDEDIR)/net-gazer $(DESTDIR)$(SYSCONFDIR)/net-gazer
-	install -m 755 $O/net-gazer $O/net-gazerctl $O/net-gazer-collector $(DESTDIR)$(SBINDIR)/
+	install -m 755 $O/net-gazer $O/net-gazer-collector $(DESTDIR)$(SBINDIR)/
+	ln -sf net-gazer $(DESTDIR)$(SBINDIR)/net-gazerctl
 	install -m 755 $O/analyzer $(filter %/replay,$(sensor)) $O/forwarder $O/prober $O/geo $(DESTDIR)$(LIBEXECDIR)/
 	install -m 644 $(plugins) $(DESTDIR)$(PLUGINDIR)/
 	install -m 644 src/plugin.h $(DESTDIR)$(INCLUDEDIR)/net-gazer/

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * net-gazerctl - what a person at the router asks net-gazer.  A command is a file: this one only
- * finds it.
+ * ctl.c - what a person at the router asks net-gazer.  A command is a file: this one only finds it.
  */
+#include "ctl.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -43,11 +44,11 @@ help(void)
 }
 
 int
-main(int argc, char **argv)
+ctl_main(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : "";
 
-	log_init("net-gazerctl", LOG_L_INFO);
+	log_init(CTL_NAME, LOG_L_INFO);
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
 		if (!strcmp(word, commands[i].name))
 			return commands[i].fn(argc - 1, argv + 1);

@@ -6,8 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,14 +65,12 @@ last_line(int fd, char *out, size_t size)
 	fclose(in);
 }
 
-/* In the child. */
+/* In the child: the same program by its other name. */
 static void
 become_check(const char *file, int err_fd)
 {
-	char self[PATH_MAX], path[PATH_MAX + sizeof "/net-gazer"] = SBINDIR "/net-gazer";
 	char *argv[] = { (char *)"net-gazer", (char *)"-n", (char *)"--verbose", (char *)"1", (char *)"-c",
 			 (char *)file, NULL };
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	if (!file)
@@ -82,12 +78,7 @@ become_check(const char *file, int err_fd)
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
 	dup2(err_fd, STDERR_FILENO);
-	if (n > 0) {
-		self[n] = 0;
-		snprintf(path, sizeof path, "%s/net-gazer", dirname(self));
-		execv(path, argv);
-	}
-	execv(SBINDIR "/net-gazer", argv);
+	execv("/proc/self/exe", argv);
 	_exit(127);
 }
 

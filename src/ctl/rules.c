@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * rules.c - the running net-gazer knows; where none runs (with "rules = include" it does not start without
- * them) its program is asked.
+ * them) we become one that only prints them.
  */
 #include "rules.h"
 
 #include <errno.h>
-#include <libgen.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,19 +19,12 @@
 static void
 become_daemon(const char *file)
 {
-	char self[PATH_MAX], path[PATH_MAX + sizeof "/net-gazer"];
 	char *argv[] = { (char *)"net-gazer", (char *)"--print-rules", (char *)"-c", (char *)file, NULL };
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 
 	if (!file)
 		argv[2] = NULL;
-	if (n > 0) {
-		self[n] = 0;
-		snprintf(path, sizeof path, "%s/net-gazer", dirname(self));
-		execv(path, argv);
-	}
-	execv(SBINDIR "/net-gazer", argv);
-	log_error(SBINDIR "/net-gazer: %s", strerror(errno));
+	execv("/proc/self/exe", argv);
+	log_error("/proc/self/exe: %s", strerror(errno));
 }
 
 int

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ctl.h"
 #include "lib/lean.h"
 #include "lib/log.h"
 #include "plugin.h"
@@ -85,23 +86,6 @@ say_hello(const struct plan *p)
 		 url ? url : !strcmp(conf_str(p->conf, "output"), "-") ? "stdout" : conf_str(p->conf, "output"));
 }
 
-/* `net-gazer trace ...` is a program of its own, installed beside this one. */
-static void
-become_ctl(char **argv)
-{
-	char self[PATH_MAX], path[PATH_MAX + sizeof "/net-gazerctl"] = SBINDIR "/net-gazerctl";
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-
-	argv[0] = (char *)"net-gazerctl";
-	if (n > 0) {
-		self[n] = 0;
-		snprintf(path, sizeof path, "%s/net-gazerctl", dirname(self));
-		execv(path, argv);
-	}
-	execv(SBINDIR "/net-gazerctl", argv);
-	fatal("%s: %s", path, strerror(errno));
-}
-
 /* `net-gazer enroll ...`: the forwarder alone speaks HTTP. */
 static void
 become_forwarder(char **argv)
@@ -111,6 +95,8 @@ become_forwarder(char **argv)
 
 	argv[0] = (char *)"forwarder";
 	argv[1] = (char *)"--enroll";
+	/* Where the configuration is not a file of ours (OpenWrt's UCI) the package has a script that asks the forwarder. */
+	execv(LIBEXECDIR "/enroll", argv);
 	execv(path, argv);
 	if (errno == ENOENT && n > 0) { /* not installed: from the tree that it was built in */
 		self[n] = 0;
@@ -126,11 +112,11 @@ main(int argc, char **argv)
 	struct run run = { .argc = argc, .argv = argv, .result = 1 };
 	char err[2048];
 
+	if (!strcmp(program_invocation_short_name, CTL_NAME) || (argc > 1 && !strcmp(argv[1], "trace")))
+		return ctl_main(argc, argv);
 	lean_start();
 	log_init("net-gazer", LOG_L_INFO);
 	status_remember();
-	if (argc > 1 && !strcmp(argv[1], "trace"))
-		become_ctl(argv);
 	if (argc > 1 && !strcmp(argv[1], "enroll"))
 		become_forwarder(argv);
 	run.plan = plan_load(argc, argv, err, sizeof err);
