@@ -56,6 +56,8 @@ open_file(const struct plan *p, const char *option, int secret, int *fd, char *e
 	*fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (*fd < 0 || fstat(*fd, &st)) {
 		snprintf(err, size, "%s %s: %s", option, path, strerror(errno));
+		if (errno == EACCES)
+			snprintf(err + strlen(err), size - strlen(err), "; run: chown %u %s", geteuid(), path);
 		return -1;
 	}
 	if (!S_ISREG(st.st_mode)) {

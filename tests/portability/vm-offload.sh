@@ -85,4 +85,5 @@ wait $sensor
 check "it ends well" [ $? = 0 ]
 check "and takes its rules along" not ip netns exec rtr nft list table inet net_gazer
 cat /root/ng/log
-echo "ok end"
+for ns in lan rtr srv; do ip netns del $ns; done
+systemctl start net-gazer net-gazer-collector
