@@ -7,5 +7,5 @@ all:
 	git ls-files -z | xargs -0 cp -P --parents -t $(src)
 	cp -R etc/debian $(src)/debian && rm $(src)/debian/build.mk
 	@# node may be another one than Debian's: .ci/deps has looked after the rest.
-	cd $(src) && dpkg-buildpackage -us -uc -b -d >$(O)/deb/build.log 2>&1 || { tail -50 $(O)/deb/build.log; exit 1; }
+	cd $(src) && dpkg-buildpackage -us -uc -b -d -jauto >$(O)/deb/build.log 2>&1 || { tail -50 $(O)/deb/build.log; exit 1; }
 	@cd $(O)/deb && ls -l *.deb

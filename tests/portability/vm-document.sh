@@ -40,11 +40,11 @@ admin() {
 }
 # In the background, until the page came through it.
 desk() {
-	ip netns exec desk runuser -l admin -c "exec $(cat /root/command)" >/root/said 2>&1 </dev/null &
+	ip netns exec desk runuser -l admin -c "exec $(cat /root/command)" >/root/said.desk 2>&1 </dev/null &
 	local tunnel=$! status=0
 	soon sh -c 'ip netns exec desk curl -sf http://127.0.0.1:8080/ | grep -q app.js' || status=1
 	kill $tunnel
-	cat /root/said
+	cat /root/said.desk
 	return $status
 }
 # On this machine, whatever the collector's name.
