@@ -145,10 +145,17 @@ $O/unit/%: tests/unit/%.c $(lib)
 		-Wno-conversion -O1 -g $(san) -MMD -MP -o $@ $< $(filter-out $(omit_$*),$(wildcard $(extra_$*))) \
 		$(filter-out $(patsubst src/lib/%.c,$O/obj/lib/%.o,$(omit_$*)),$(call objs,lib)) -lcmocka $(libs_$*) \
 		$(call pc,libs,libconfuse libseccomp libmnl) -ldl
-$O/fuzz/%: tests/fuzz/%.c
+fuzz_flags   = $(CPPFLAGS) $(paths) $(pc_cflags) -std=gnu11 -O1 -g -fsanitize=fuzzer$(1),address,undefined \
+	       -fno-sanitize-recover=all -MMD -MP
+fuzz_lib    := $O/fuzz/lib.a
+$O/fuzz/lib/%.o: src/lib/%.c
 	@mkdir -p $(@D)
-	$(call Q,FUZZ)$(CLANG) $(CPPFLAGS) $(paths) $(pc_cflags) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=all -MMD -MP -o $@ $< $(wildcard $(extra_$*)) $(wildcard src/lib/*.c) \
+	$(call Q,FUZZ)$(CLANG) $(call fuzz_flags,-no-link) -c -o $@ $<
+$(fuzz_lib): $(patsubst src/lib/%.c,$O/fuzz/lib/%.o,$(wildcard src/lib/*.c))
+	$(call Q,AR)rm -f $@ && $(AR) rcs $@ $^
+$O/fuzz/%: tests/fuzz/%.c $(fuzz_lib)
+	@mkdir -p $(@D)
+	$(call Q,FUZZ)$(CLANG) $(fuzz_flags) -o $@ $< $(wildcard $(extra_$*)) $(fuzz_lib) \
 		$(libs_$*) $(call pc,libs,libconfuse libseccomp libmnl) -ldl
 -include tests/unit/units.mk tests/fuzz/fuzz.mk
 
@@ -156,7 +163,7 @@ units: $(units)
 fuzzers: $(fuzzers)
 check: deps                             ## every test (root: namespaces, nft, NFLOG); ends with "N passed, N failed, N skipped"
 	@+$(MAKE) --no-print-directory CI=1 all units fuzzers
-	@O=$(abspath $O) $(PYTHON) -m pytest -q -p no:cacheprovider tests $(PYTEST)
+	@O=$(abspath $O) $(PYTHON) $(if $(PYTEST),-m pytest -q -p no:cacheprovider tests $(PYTEST),tests/run-check)
 check-unit: $(units)                    ## the unit tests alone: seconds, no rights
 	@for t in $(units); do $$t >$O/unit.log 2>&1 && echo "ok    $${t##*/}" || { cat $O/unit.log; echo "FAIL  $${t##*/}"; exit 1; }; done
 T           ?= 30

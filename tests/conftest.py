@@ -9,6 +9,7 @@
 import atexit
 import collections
 import contextlib
+import ctypes
 import os
 import pathlib
 import shutil
@@ -24,9 +25,8 @@ TESTS = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(TESTS))
 sys.dont_write_bytecode = True
 
-# Everything that a test starts inherits this; everything that it writes goes into this folder.
-SESSION = f"{os.getpid()}-{int(time.time())}"
-os.environ["NG_TEST_SESSION"] = SESSION
+ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: see our_processes()
+# Everything that a test writes goes into this folder.
 TEMP = pathlib.Path(tempfile.mkdtemp(prefix=f"ng-tests-{os.getpid()}-"))
 # Registered before pytest's own, so run after it.
 atexit.register(shutil.rmtree, TEMP, ignore_errors=True)
@@ -51,21 +51,14 @@ def lines_of(*argv):
 
 
 def our_processes():
-    """Started by this session (its mark in the environment), or run from our build folder since.
-
-    The mark alone is not enough: the daemon's workers start with an empty environment."""
+    """Everything that this session started and that lives.  Whoever loses its parent becomes our child: nothing escapes,
+    and what another session runs from the same build folder is not counted."""
     found = {}
-    for entry in pathlib.Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            environment = (entry / "environ").read_bytes()
-            exe = os.readlink(entry / "exe")
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-        except OSError:
-            continue
-        if f"NG_TEST_SESSION={SESSION}".encode() in environment or exe.startswith(f"{ng.BUILD}/"):
-            found[int(entry.name)] = command or exe
+    for pid, name in ng.processes(os.getpid()).items():
+        if pid != os.getpid():
+            with contextlib.suppress(OSError):
+                command = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+                found[pid] = command or name
     return found
 
 

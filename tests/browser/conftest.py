@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the tests of the page start with: playwright-core, a collector with a browser."""
+import fcntl
 import shutil
 import subprocess
 
@@ -16,8 +17,11 @@ def modules():
     folder = ng.BUILD / "browser"
     stamp = folder / "node_modules/.stamp"
     lock = (HERE / "package-lock.json").read_text(encoding="utf-8")
-    if not stamp.exists() or stamp.read_text(encoding="utf-8") != lock:
-        folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w", encoding="ascii") as one_session:
+        fcntl.flock(one_session, fcntl.LOCK_EX)
+        if stamp.exists() and stamp.read_text(encoding="utf-8") == lock:
+            return folder
         for name in ("package.json", "package-lock.json", ".npmrc"):
             shutil.copy(HERE / name, folder / name)
         for last in (False, False, True):

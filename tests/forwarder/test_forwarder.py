@@ -107,7 +107,7 @@ MISDEEDS = {
 
 @pytest.mark.parametrize("name", MISDEEDS)
 def test_resent_until_it_works(name):
-    """Twice for the first of three batches, once for the others, then right."""
+    """Twice for the first batch, once for the others, then right."""
     seen = {}
 
     def plan(_, post):
@@ -117,15 +117,18 @@ def test_resent_until_it_works(name):
     with Collector(plan) as c, Forwarder(url(c), batch_lines=100) as f:
         f.feed(lines(300))
         ng.wait_for(f.log, all_stored(c, 300))
-        ng.wait_for(f.log, lambda: len(c.posts) >= 7)
+        ng.wait_for(f.log, lambda: len(c.posts) > 2 * len({p.key for p in c.posts}))
         counters = f.end()
+        # Three, or more when the lines came slowly.
+        batches = {p.key for p in c.posts}
+        first = next(len(p.seqs) for p in c.posts if 1 in p.seqs)
+        assert len(batches) >= 3 and set(c.paths) == {"/v1/reports"} and len(c.posts) == 2 * len(batches) + 1
         # libcurl itself sends again when a kept connection dies before the answer: not a post of ours.
-        assert counters["acknowledged"] == 300 and 5 <= counters["posts"] <= 7 and len(c.posts) == 7
-        assert len({p.key for p in c.posts}) == 3 and set(c.paths) == {"/v1/reports"}
+        assert counters["acknowledged"] == 300 and len(batches) + 2 <= counters["posts"] <= len(c.posts)
         c.assert_honest_keys()
         assert "answers again" in f.log()
         if name == "closed mid-answer":
-            assert c.duplicates == 400
+            assert c.duplicates == 300 + first
 
 
 def test_retry_after_is_obeyed():

@@ -6,6 +6,7 @@ machine that runs the tests may be loaded.
 """
 import contextlib
 import errno
+import itertools
 import os
 import pathlib
 import shutil
@@ -18,6 +19,7 @@ import time
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("O", TOP / "build")).resolve()
 DEADLINE_S = 30
+_ports = itertools.count(os.getpid() * 61)
 
 
 def program(name):
@@ -73,9 +75,12 @@ def for_everybody():
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Of 127.0.0.1, and below those that the kernel gives to connections: it is still free when it is used, even if that
+    is late.  Sessions of the same moment begin elsewhere."""
+    for n in _ports:
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port := 12000 + n % 20000))
+            return port
 
 
 def processes(pid):
