@@ -124,7 +124,8 @@ client_send(unsigned n, const void *bytes, size_t len)
 		return;
 	if (n != CLIENT_FIRST)
 		c->gave_up = 1;
-	else if (log_allowed(&lost_limit, loop_now_us(loop), 60000000, &more))
+	/* EPIPE: it has ended, and our parent knows. */
+	else if (errno != EPIPE && log_allowed(&lost_limit, loop_now_us(loop), 60000000, &more))
 		log_warn("a result for the analyzer is lost (%s), %u more since the last message", strerror(errno), more);
 }
 
