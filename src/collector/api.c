@@ -99,8 +99,17 @@ get_summary(struct api *a, const struct api_request *q, struct api_answer *r)
 static int
 get_storage(struct api *a, const struct api_request *q, struct api_answer *r)
 {
+	int e;
+
 	(void)q;
-	return query_storage(a->store, &r->json);
+	json_map(&r->json, NULL);
+	e = query_storage(a->store, &r->json);
+	json_map(&r->json, "geo");
+	geolink_put(a->geo, &r->json);
+	json_close(&r->json);
+	projection_put(a->graph, store_db(a->store), &r->json);
+	json_close(&r->json);
+	return e;
 }
 
 static int
@@ -180,7 +189,7 @@ get_health(struct api *a, const struct api_request *q, struct api_answer *r)
 	json_int(j, "last_id", sizes.last_id);
 	json_uint(j, "connections", a->connections);
 	json_uint(j, "streams", a->streams);
-	projection_put(a->graph, j);
+	projection_put(a->graph, store_db(a->store), j);
 	json_close(j);
 	return 0;
 }
@@ -193,9 +202,11 @@ get_metrics(struct api *a, const struct api_request *q, struct api_answer *r)
 	struct metrics m = { .up_s = (clock_mono_us() - a->started_us) / 1000000,
 			     .accepted = counts.accepted, .duplicate = counts.duplicate, .rejected = counts.rejected,
 			     .rows = sizes.rows, .bytes = sizes.bytes, .last_id = sizes.last_id,
-			     .connections = a->connections, .streams = a->streams };
+			     .connections = a->connections, .streams = a->streams,
+			     .geo = geolink_counts(a->geo) };
 
 	(void)q;
+	m.has_graph = projection_counts(a->graph, store_db(a->store), &m.graph);
 	r->type = METRICS_TYPE;
 	r->json.len = metrics_write(&m, r->json.buf);
 	return 0;

@@ -675,25 +675,42 @@ put_bases(struct geolink *g, struct json *j)
 	json_close(j);
 }
 
-void
-geolink_status(struct geolink *g, struct json *j)
+struct geolink_counts
+geolink_counts(struct geolink *g)
 {
 	struct addrinfo_table *t = store_addrs(g->store);
 	const struct side *p = &g->side[PLACES], *n = &g->side[NAMES];
-	int64_t cached = 0;
+	struct geolink_counts c = {
+		.lookups = p->answered, .evicted = t->evicted, .waiting = p->n + p->ask.n, .cached_max = t->max,
+		.dns_on = n->generation != 0, .dns_lookups = n->answered, .dns_waiting = n->n + n->ask.n,
+	};
 
-	put_bases(g, j);
-	(void)addrinfo_count(t, &cached);
-	json_uint(j, "lookups", p->answered);
-	json_int(j, "cached", cached);
-	json_int(j, "cached_max", t->max);
-	json_uint(j, "evicted", t->evicted);
-	json_uint(j, "waiting", p->n + p->ask.n);
+	(void)addrinfo_count(t, &c.cached);
+	return c;
+}
+
+void
+geolink_put(struct geolink *g, struct json *j)
+{
+	struct geolink_counts c = geolink_counts(g);
+
+	json_uint(j, "lookups", c.lookups);
+	json_int(j, "cached", c.cached);
+	json_int(j, "cached_max", c.cached_max);
+	json_uint(j, "evicted", c.evicted);
+	json_uint(j, "waiting", c.waiting);
 	json_map(j, "dns");
-	json_bool(j, "on", n->generation != 0);
-	json_uint(j, "lookups", n->answered);
-	json_uint(j, "waiting", n->n + n->ask.n);
+	json_bool(j, "on", c.dns_on);
+	json_uint(j, "lookups", c.dns_lookups);
+	json_uint(j, "waiting", c.dns_waiting);
 	json_close(j);
+}
+
+void
+geolink_status(struct geolink *g, struct json *j)
+{
+	put_bases(g, j);
+	geolink_put(g, j);
 }
 
 /* ---- start and end ---- */

@@ -25,7 +25,17 @@ void geolink_free(struct geolink *);
 /* A report that was stored.  Takes no longer than a hash of its addresses. */
 void geolink_see(struct geolink *, const struct report *);
 
-/* The members of /api/geo into the open map. */
+/* Lookups since the start; addresses that are known, and waiting. */
+struct geolink_counts {
+	uint64_t lookups, evicted, waiting, dns_lookups, dns_waiting;
+	int64_t cached, cached_max;
+	int dns_on;
+};
+
+struct geolink_counts geolink_counts(struct geolink *);
+/* Them into the open map. */
+void geolink_put(struct geolink *, struct json *);
+/* The members of /api/geo into the open map: them, and the files. */
 void geolink_status(struct geolink *, struct json *);
 /* A list of {text, url} of what is in use. */
 void geolink_attribution(struct geolink *, struct json *, const char *name);

@@ -19,9 +19,11 @@
 
 #define TEXTS_MAX 16384 /* different ones in the rows of one answer */
 
+/* A hop is there as long as it, or a link that it is an end of: which of the two is evicted first depends. */
 static const char *const sql[GRAPHDB_STMTS] = {
 	[GRAPHDB_NODE] = "SELECT min(first_us), max(last_us), (SELECT json_extract(name, '$') FROM hop WHERE ip = ?1 "
-			 "AND name NOT NULL ORDER BY last_us DESC, id DESC LIMIT 1) FROM hop WHERE ip = ?1 HAVING count(*)",
+			 "AND name NOT NULL ORDER BY last_us DESC, id DESC LIMIT 1) FROM hop WHERE ip = ?1 HAVING count(*) "
+			 "OR EXISTS (SELECT 1 FROM link WHERE a = ?1) OR EXISTS (SELECT 1 FROM link WHERE b = ?1)",
 	[GRAPHDB_OUT] = "SELECT DISTINCT 0, b FROM link WHERE a = ?1",
 	[GRAPHDB_OUT_SENSOR] = "SELECT DISTINCT 0, b FROM link WHERE sensor = ?1 AND ttl = 0 AND a = ''",
 	[GRAPHDB_IN] = "SELECT DISTINCT a = '', iif(a = '', sensor, a) FROM link WHERE b = ?1",
@@ -29,7 +31,8 @@ static const char *const sql[GRAPHDB_STMTS] = {
 			 "FROM link WHERE a = ?1 AND b = ?2 HAVING count(*)",
 	[GRAPHDB_EDGE_SENSOR] = "SELECT min(rtt_min), max(rtt_max), rtt_sum(hist), sum(traces), min(gap), min(first_us), "
 				"max(last_us) FROM link WHERE sensor = ?1 AND ttl = 0 AND a = '' AND b = ?2 HAVING count(*)",
-	[GRAPHDB_HOPS] = "SELECT DISTINCT ip FROM hop WHERE ip > ?1 ORDER BY ip LIMIT 500",
+	[GRAPHDB_HOPS] = "SELECT ip FROM hop WHERE ip > ?1 UNION SELECT a FROM link WHERE a > ?1 UNION SELECT b FROM link "
+			 "WHERE b > ?1 ORDER BY 1 LIMIT 500",
 	[GRAPHDB_SENSORS] = "SELECT DISTINCT sensor FROM link WHERE ttl = 0",
 };
 

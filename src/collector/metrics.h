@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * metrics.h - the collector's numbers in Prometheus' text format: a fixed and small set, no labels but the
- * version.
+ * version.  Those of the graph are there when one is fed.
  */
 #ifndef METRICS_H
 #define METRICS_H
@@ -9,7 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define METRICS_MAX 4096
+#include "geolink.h"
+#include "projection.h"
+
+#define METRICS_MAX 8192
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 struct metrics {
@@ -22,6 +25,9 @@ struct metrics {
 	int64_t last_id;
 	unsigned connections;
 	unsigned streams;
+	struct geolink_counts geo;
+	int has_graph;
+	struct projection_counts graph;
 };
 
 /* The length of the text; out has room for METRICS_MAX. */

@@ -19,6 +19,9 @@
 #include "column.h"
 #include "lib/hash.h"
 
+/* Of the hops and links that there may be, so many evictions are remembered. */
+#define GONE_SHARE 4
+
 #define OWN "sensor TEXT NOT NULL, "
 #define TIMES "first_us INTEGER NOT NULL, last_us INTEGER NOT NULL, "
 #define RTT "rtt_min INTEGER, rtt_max INTEGER, hist BLOB, " /* hist: rtt_pack() */
@@ -49,7 +52,8 @@ const char paths_schema[] =
 	"CREATE INDEX change_last ON change (last_us);";
 
 /* For questions that begin at an address, and the order in which links changed (graphdb.h); made when a database is
- * opened that lacks them.  Links from before follow in the order of their numbers. */
+ * opened that lacks them.  Links from before follow in the order of their numbers.  graph_gone: what was evicted last, for a
+ * copy of the graph (projection.c) that is to evict it too: a link's ends, or, a being NULL, a hop's address. */
 static const char more_schema[] =
 	"CREATE INDEX IF NOT EXISTS hop_ip ON hop (ip);"
 	"CREATE INDEX IF NOT EXISTS link_a ON link (a, b);"
@@ -58,6 +62,11 @@ static const char more_schema[] =
 	"CREATE INDEX IF NOT EXISTS link_rev_rev ON link_rev (rev);"
 	"CREATE TRIGGER IF NOT EXISTS link_gone AFTER DELETE ON link BEGIN"
 	"  DELETE FROM link_rev WHERE link = old.id; END;"
+	"CREATE TABLE IF NOT EXISTS graph_gone (id INTEGER PRIMARY KEY AUTOINCREMENT, is_sensor INTEGER NOT NULL, a TEXT, b TEXT NOT NULL);"
+	"CREATE TRIGGER IF NOT EXISTS link_gone_note AFTER DELETE ON link BEGIN"
+	"  INSERT INTO graph_gone (is_sensor, a, b) VALUES (old.a = '', iif(old.a = '', old.sensor, old.a), old.b); END;"
+	"CREATE TRIGGER IF NOT EXISTS hop_gone_note AFTER DELETE ON hop BEGIN"
+	"  INSERT INTO graph_gone (is_sensor, a, b) VALUES (0, NULL, old.ip); END;"
 	"INSERT OR IGNORE INTO meta VALUES ('graph_id', abs(random()));"
 	"INSERT OR IGNORE INTO link_rev SELECT id, id FROM link WHERE NOT EXISTS (SELECT 1 FROM link_rev);";
 
@@ -111,6 +120,7 @@ static const char *const sql[PATHS_STMTS] = {
 			   " hops = iif(" NEWER ", excluded.hops, hops), traces = traces + 1, " TIMES,
 	[PATHS_CHANGE_PUT] = "INSERT INTO change (sensor, dst_ip, last_us, old, new) VALUES (?1, ?2, ?3, ?4, ?5)",
 	[PATHS_EVICTED_PUT] = "INSERT OR REPLACE INTO meta VALUES (?1, ?2)",
+	[PATHS_GONE_TRIM] = "DELETE FROM graph_gone WHERE id <= (SELECT max(id) FROM graph_gone) - ?1",
 	[PATHS_EVICT + PATHS_HOP] = EVICT("hop"),
 	[PATHS_EVICT + PATHS_LINK] = EVICT("link"),
 	[PATHS_EVICT + PATHS_TARGET] = EVICT("target"),
@@ -444,7 +454,7 @@ int
 paths_flush(struct paths *p)
 {
 	sqlite3_stmt *put = p->stmt[PATHS_EVICTED_PUT];
-	int r = 0;
+	int r = 0, gone = 0;
 
 	for (int t = 0; t < PATHS_TABLES && !r; t++) {
 		if (p->now.evicted[t] == p->committed.evicted[t])
@@ -452,6 +462,11 @@ paths_flush(struct paths *p)
 		column_bind_text(put, 1, tables[t].evicted);
 		sqlite3_bind_int64(put, 2, p->now.evicted[t]);
 		r = step(p, PATHS_EVICTED_PUT, NULL);
+		gone |= t == PATHS_HOP || t == PATHS_LINK;
+	}
+	if (!r && gone) {
+		sqlite3_bind_int64(p->stmt[PATHS_GONE_TRIM], 1, (p->max[PATHS_HOP] + p->max[PATHS_LINK]) / GONE_SHARE);
+		r = step(p, PATHS_GONE_TRIM, NULL);
 	}
 	return r;
 }

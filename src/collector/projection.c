@@ -34,7 +34,7 @@
 #define TURN_US 1000000
 #define WAIT_MIN_S 1
 #define WAIT_MAX_S 60
-#define TIDY_US 60000000
+#define LOOK_US 5000000 /* whether the server still has the graph */
 #define PASSWORD_MAX 512
 
 enum state { S_STARTING, S_AWAY, S_REFUSED, S_BEHIND, S_CURRENT };
@@ -43,8 +43,8 @@ static const char *const states[] = { "starting", "away", "refused", "behind", "
 /* Written by the process, read by the collector. */
 struct shared {
 	int state;
-	int64_t cursor, newest;
-	uint64_t edges, failures, starts;
+	int64_t cursor, gone;
+	uint64_t edges, batches, failures, starts;
 };
 
 struct projection {
@@ -141,7 +141,8 @@ struct batch {
 	uint8_t secret[16];
 	struct text text;
 	int64_t last;   /* rev */
-	int rows;
+	int64_t last_gone;
+	int rows, gone; /* links that changed, evictions */
 };
 
 static int
@@ -187,6 +188,35 @@ collect(struct projection_work *w, struct batch *b)
 	return r == SQLITE_DONE ? 0 : failed_db(w);
 }
 
+/* Of what was evicted, only the keys: what there is of them now is asked of the database. */
+static int
+collect_gone(struct projection_work *w, struct batch *b)
+{
+	sqlite3_stmt *stmt = NULL;
+	int r = sqlite3_prepare_v2(w->db, "SELECT id, is_sensor, a, b FROM graph_gone WHERE id > ?1 ORDER BY id LIMIT ?2", -1, &stmt, NULL);
+
+	if (!r) {
+		sqlite3_bind_int64(stmt, 1, w->gone);
+		sqlite3_bind_int64(stmt, 2, PROJECTION_BATCH);
+		while ((r = sqlite3_step(stmt)) == SQLITE_ROW) {
+			int link = sqlite3_column_type(stmt, 2) != SQLITE_NULL;
+			struct pair p;
+
+			b->last_gone = sqlite3_column_int64(stmt, 0);
+			b->gone++;
+			copy_key(&p.a, sqlite3_column_int(stmt, 1), sqlite3_column_text(stmt, 2));
+			copy_key(&p.b, 0, sqlite3_column_text(stmt, 3));
+			if (set_put(&b->nodes, b->secret, &p.b) < 0 ||
+			    (link && (set_put(&b->pairs, b->secret, &p) < 0 || set_put(&b->nodes, b->secret, &p.a) < 0))) {
+				r = SQLITE_NOMEM;
+				break;
+			}
+		}
+	}
+	sqlite3_finalize(stmt);
+	return r == SQLITE_DONE ? 0 : failed_db(w);
+}
+
 static int
 put_nodes(struct projection_work *w, struct batch *b, int sensors)
 {
@@ -213,8 +243,11 @@ put_nodes(struct projection_work *w, struct batch *b, int sensors)
 	}
 	if (!n)
 		return 0;
-	return do_rows(w, &b->text, sensors ? "MERGE (s:sensor {name: r[0]})"
-					    : "MERGE (h:hop {ip: r[0]}) SET h.name = r[1], h.first_seen = r[2], h.last_seen = r[3]");
+#define NODE " SET h.name = r[1], h.first_seen = r[2], h.last_seen = r[3]"
+	/* One that something of is gone may be gone itself. */
+	if (b->gone)
+		return do_rows(w, &b->text, "MATCH (h:hop {ip: r[0]})" NODE);
+	return do_rows(w, &b->text, sensors ? "MERGE (s:sensor {name: r[0]})" : "MERGE (h:hop {ip: r[0]})" NODE);
 }
 
 static int
@@ -256,30 +289,56 @@ put_mark(struct projection_work *w)
 {
 	char text[60];
 
-	snprintf(text, sizeof text, "%lld/%lld", (long long)w->id, (long long)w->cursor);
+	snprintf(text, sizeof text, "%lld/%lld/%lld", (long long)w->id, (long long)w->cursor, (long long)w->gone);
 	return falkor_set_mark(w->falkor, text, w->err, sizeof w->err);
 }
 
-/* What the database evicted: it goes by the time of the last use, and so do we. */
+/* Relations that no link is left of. */
 static int
-tidy(struct projection_work *w)
+remove_edges(struct projection_work *w, struct batch *b, int sensors)
 {
-	char time[JSON_TIME_LEN + 1], query[200];
-	int64_t oldest_us;
+	int n = 0;
 
-	if (dbfile_int(w->db, "SELECT min(last_us) FROM link", &oldest_us))
-		return failed_db(w);
-	if (!oldest_us || oldest_us <= w->oldest_us)
+	begin_rows(&b->text);
+	for (size_t i = 0; i < b->pairs.n; i++) {
+		const struct pair *p = (const void *)(b->pairs.items + i * b->pairs.width);
+		struct graphdb_edge e;
+
+		if (!!p->a.is_sensor != sensors || graphdb_edge(&b->g, &p->a, &p->b, &e))
+			continue;
+		add(&b->text, n++ ? ",[" : "[");
+		add_text(&b->text, p->a.name);
+		add(&b->text, ",");
+		add_text(&b->text, p->b.name);
+		add(&b->text, "]");
+	}
+	if (!n || b->g.code) /* an answer that failed is no link that is gone */
 		return 0;
-	json_time_text(time, oldest_us);
-	snprintf(query, sizeof query, "CYPHER t=\"%s\" MATCH ()-[e:next]->() WHERE e.last_seen < $t DELETE e", time);
-	if (falkor_query(w->falkor, query, w->err, sizeof w->err))
-		return -1;
-	snprintf(query, sizeof query, "CYPHER t=\"%s\" MATCH (h:hop) WHERE h.last_seen < $t AND NOT (h)--() DELETE h", time);
-	if (falkor_query(w->falkor, query, w->err, sizeof w->err))
-		return -1;
-	w->oldest_us = oldest_us;
-	return 0;
+	return do_rows(w, &b->text, sensors ? "MATCH (:sensor {name: r[0]})-[e:next]->(:hop {ip: r[1]}) DELETE e"
+					    : "MATCH (:hop {ip: r[0]})-[e:next]->(:hop {ip: r[1]}) DELETE e");
+}
+
+/* Nodes that nothing is left of; relations first. */
+static int
+remove_nodes(struct projection_work *w, struct batch *b, int sensors)
+{
+	int n = 0;
+
+	begin_rows(&b->text);
+	for (size_t i = 0; i < b->nodes.n; i++) {
+		const struct graphdb_key *key = (const void *)(b->nodes.items + i * b->nodes.width);
+		struct graphdb_node facts;
+
+		if (!!key->is_sensor != sensors || (!sensors && graphdb_node(&b->g, key, &facts)))
+			continue;
+		add(&b->text, n++ ? ",[" : "[");
+		add_text(&b->text, key->name);
+		add(&b->text, "]");
+	}
+	if (!n || b->g.code)
+		return 0;
+	return do_rows(w, &b->text, sensors ? "MATCH (s:sensor {name: r[0]}) WHERE NOT (s)--() DELETE s"
+					    : "MATCH (h:hop {ip: r[0]}) WHERE NOT (h)--() DELETE h");
 }
 
 int
@@ -295,62 +354,132 @@ projection_open_db(sqlite3 **db, const char *path, char *err, size_t size)
 	return -1;
 }
 
+/* Where the graph is that the server has; 0: nowhere, or where nobody knows what was evicted since. */
+static int
+go_on(struct projection_work *w, const char *mark)
+{
+	int64_t oldest;
+	char *end;
+
+	if (strtoll(mark, &end, 10) != w->id || *end != '/')
+		return 0;
+	w->cursor = strtoll(end + 1, &end, 10);
+	if (!w->cursor || *end != '/')
+		return 0;
+	w->gone = strtoll(end + 1, NULL, 10);
+	if (dbfile_int(w->db, "SELECT min(id) FROM graph_gone", &oldest))
+		return failed_db(w);
+	return oldest <= w->gone + 1;
+}
+
 int
 projection_begin(struct projection_work *w)
 {
-	char text[60] = "", *end;
-	int there = falkor_mark(w->falkor, text, sizeof text, w->err, sizeof w->err);
+	char text[100] = "";
+	int r = falkor_mark(w->falkor, text, sizeof text, w->err, sizeof w->err);
 
-	if (there < 0)
+	if (r < 0)
 		return -1;
 	if (dbfile_int(w->db, "SELECT value FROM meta WHERE key = 'graph_id'", &w->id))
 		return failed_db(w);
+	r = r ? go_on(w, text) : 0;
+	if (r)
+		return r < 0 ? r : 0;
 	w->cursor = 0;
-	w->oldest_us = 0;
-	if (there && strtoll(text, &end, 10) == w->id && *end == '/')
-		w->cursor = strtoll(end + 1, NULL, 10);
-	if (w->cursor)
-		return 0;
+	/* What goes from now on may have been copied before. */
+	if (dbfile_int(w->db, "SELECT max(id) FROM graph_gone", &w->gone))
+		return failed_db(w);
 	/* An index that is there already is an error, and no harm. */
 	if (falkor_drop(w->falkor, w->err, sizeof w->err))
 		return -1;
 	if (falkor_query(w->falkor, "CREATE INDEX FOR (h:hop) ON (h.ip)", w->err, sizeof w->err) ||
 	    falkor_query(w->falkor, "CREATE INDEX FOR (s:sensor) ON (s.name)", w->err, sizeof w->err))
 		return -1;
-	return 0;
+	return put_mark(w); /* that it is there, be it empty */
+}
+
+/* Nodes, then relations between them. */
+static int
+write_changed(struct projection_work *w, struct batch *b)
+{
+	int r = put_nodes(w, b, 0);
+
+	for (int i = 0; i < 3 && !r; i++)
+		r = i == 0 ? put_nodes(w, b, 1) : put_edges(w, b, i - 1);
+	return r;
+}
+
+/* What is left of what something was evicted of, and then what nothing is left of. */
+static int
+write_gone(struct projection_work *w, struct batch *b)
+{
+	int r = put_nodes(w, b, 0);
+
+	for (int sensors = 0; sensors < 2 && !r; sensors++) {
+		r = put_edges(w, b, sensors);
+		if (!r)
+			r = remove_edges(w, b, sensors);
+	}
+	for (int sensors = 0; sensors < 2 && !r; sensors++)
+		r = remove_nodes(w, b, sensors);
+	return r;
+}
+
+/* One batch of one of the two.  How many rows, or -1. */
+static int
+do_batch(struct projection_work *w, int gone)
+{
+	struct batch b = { .pairs = { .width = sizeof(struct pair) }, .nodes = { .width = sizeof(struct graphdb_key) } };
+	int r;
+
+	hash_random(b.secret, sizeof b.secret);
+	graphdb_open(&b.g, w->db);
+	r = gone ? collect_gone(w, &b) : collect(w, &b);
+	if (!r && b.rows)
+		r = write_changed(w, &b);
+	if (!r && b.gone)
+		r = write_gone(w, &b);
+	if (graphdb_close(&b.g) && !r)
+		r = failed_db(w);
+	if (!r && b.rows + b.gone) {
+		w->cursor = gone ? w->cursor : b.last;
+		w->gone = gone ? b.last_gone : w->gone;
+		w->batches++;
+		r = put_mark(w);
+	}
+	free(b.text.s);
+	set_free(&b.pairs);
+	set_free(&b.nodes);
+	return r ? -1 : b.rows + b.gone;
+}
+
+/* Was something evicted that is not remembered any more, all is to be copied again. */
+static int
+check_gone(struct projection_work *w)
+{
+	int64_t oldest;
+
+	if (dbfile_int(w->db, "SELECT min(id) FROM graph_gone", &oldest))
+		return failed_db(w);
+	if (oldest <= w->gone + 1)
+		return 0;
+	snprintf(w->err, sizeof w->err, "more was evicted than is remembered; the graph is made again");
+	return -1;
 }
 
 int
 projection_step(struct projection_work *w)
 {
-	struct batch b = { .pairs = { .width = sizeof(struct pair) }, .nodes = { .width = sizeof(struct graphdb_key) } };
-	int r;
+	int changed = -1, gone = -1;
 
 	if (dbfile_int(w->db, "SELECT max(rev) FROM link_rev", &w->newest))
 		return failed_db(w);
-	hash_random(b.secret, sizeof b.secret);
-	graphdb_open(&b.g, w->db);
-	r = collect(w, &b);
-	if (!r && b.rows)
-		r = put_nodes(w, &b, 0);
-	if (!r && b.rows)
-		r = put_nodes(w, &b, 1);
-	if (!r && b.rows)
-		r = put_edges(w, &b, 0);
-	if (!r && b.rows)
-		r = put_edges(w, &b, 1);
-	if (graphdb_close(&b.g) && !r)
-		r = failed_db(w);
-	if (!r && b.rows) {
-		w->cursor = b.last;
-		r = put_mark(w);
-	}
-	if (!r && !b.rows)
-		r = tidy(w);
-	free(b.text.s);
-	set_free(&b.pairs);
-	set_free(&b.nodes);
-	return r ? r : b.rows == PROJECTION_BATCH;
+	if (!check_gone(w))
+		changed = do_batch(w, 0);
+	/* A link that is there and gone again is written first. */
+	if (changed >= 0)
+		gone = do_batch(w, 1);
+	return gone < 0 ? -1 : changed == PROJECTION_BATCH || gone == PROJECTION_BATCH;
 }
 
 /* ---- the process ---- */
@@ -391,27 +520,28 @@ wait_s(int64_t s)
 static void
 serve(volatile struct shared *shared, struct projection_work *w)
 {
-	int64_t tidy_us = 0;
+	int64_t look_us = 0;
 	int r = projection_begin(w);
 
 	while (!r) {
 		r = projection_step(w);
 		shared->cursor = w->cursor;
-		shared->newest = w->newest;
+		shared->gone = w->gone;
 		shared->edges = w->edges;
+		shared->batches = w->batches;
 		if (r < 0)
 			return;
 		shared->state = r ? S_BEHIND : S_CURRENT;
 		if (!r)
 			wait_s(TURN_US / 1000000);
-		if (!r && clock_mono_us() > tidy_us) { /* somebody may have emptied the server */
+		if (!r && clock_mono_us() > look_us) { /* somebody may have emptied the server */
 			char text[60];
 
 			r = falkor_mark(w->falkor, text, sizeof text, w->err, sizeof w->err);
 			if (!r)
 				snprintf(w->err, sizeof w->err, "the graph is gone; it is made again");
 			r = r == 1 ? 0 : -1;
-			tidy_us = clock_mono_us() + TIDY_US / 12;
+			look_us = clock_mono_us() + LOOK_US;
 		}
 		r = r < 0 ? r : 0;
 	}
@@ -548,22 +678,47 @@ projection_stop(struct projection *p)
 	free(p);
 }
 
-void
-projection_put(const struct projection *p, struct json *j)
+int
+projection_counts(const struct projection *p, sqlite3 *db, struct projection_counts *c)
 {
+	int64_t gone;
 	int state;
 
 	if (!p)
-		return;
+		return 0;
 	state = p->shared->state;
 	if (state < 0 || state > S_CURRENT) /* it is another process's */
 		state = S_STARTING;
+	*c = (struct projection_counts){
+		.connected = state >= S_BEHIND, .state = states[state], .cursor = p->shared->cursor,
+		.edges = p->shared->edges, .batches = p->shared->batches, .failures = p->shared->failures,
+		.starts = p->shared->starts,
+	};
+	/* Ours: the process does not look while the server is away. */
+	if (dbfile_int(db, "SELECT max(rev) FROM link_rev", &c->newest) || c->newest < c->cursor)
+		c->newest = c->cursor;
+	c->lag = c->newest - c->cursor;
+	if (!dbfile_int(db, "SELECT max(id) FROM graph_gone", &gone) && gone > p->shared->gone)
+		c->lag += gone - p->shared->gone;
+	return 1;
+}
+
+void
+projection_put(const struct projection *p, sqlite3 *db, struct json *j)
+{
+	struct projection_counts c;
+
+	if (!projection_counts(p, db, &c))
+		return;
 	json_map(j, "graph");
-	json_raw_str(j, "state", states[state], strlen(states[state]));
-	json_int(j, "cursor", p->shared->cursor);
-	json_int(j, "newest", p->shared->newest);
-	json_uint(j, "edges", p->shared->edges);
-	json_uint(j, "failures", p->shared->failures);
-	json_uint(j, "starts", p->shared->starts);
+	json_raw_str(j, "state", c.state, strlen(c.state));
+	json_bool(j, "connected", c.connected);
+	json_int(j, "cursor", c.cursor);
+	json_int(j, "newest", c.newest);
+	json_int(j, "lag", c.lag);
+	json_uint(j, "batches", c.batches);
+	json_uint(j, "edges", c.edges);
+	json_uint(j, "failures", c.failures);
+	json_uint(j, "starts", c.starts);
 	json_close(j);
 }

@@ -3,9 +3,10 @@
  * projection.h - the graph of graphdb.h in a FalkorDB, kept up to date by a process of its own that reads the
  * database and cannot write it.  Whatever becomes of the server, or of that process, the collector goes on.
  *
- * How far it is stands beside the graph, in the server (GRAPH:cursor, "ID/REV"): ID is this database's, REV the
- * number of the last link (paths.c, link_rev) that is in it.  A server that lost the graph has lost that as well,
- * and gets all of it again; so does one that has another database's.
+ * How far it is stands beside the graph, in the server (GRAPH:cursor, "ID/REV/GONE"): ID is this database's, REV the
+ * number of the last link (paths.c, link_rev) that is in it, GONE of the last eviction (graph_gone) that was evicted there
+ * too.  A server that lost the graph has lost that as well, and gets all of it again; so does one that has another
+ * database's, and one that was away for longer than evictions are remembered.
  */
 #ifndef PROJECTION_H
 #define PROJECTION_H
@@ -25,8 +26,20 @@ struct projection;
  * be started, which is said. */
 struct projection *projection_start(const struct conf *);
 void projection_stop(struct projection *);
-/* "graph": {...} into an open map; nothing for NULL. */
-void projection_put(const struct projection *, struct json *);
+
+/* Of the process; since it was started, where they add up. */
+struct projection_counts {
+	int connected;         /* the server answers, and takes what it is given */
+	const char *state;     /* a word */
+	int64_t cursor, newest; /* of changes of links */
+	int64_t lag;            /* changes and evictions that the graph lacks */
+	uint64_t batches, edges, failures, starts;
+};
+
+/* `db`: the collector's own.  0: no graph is fed, nothing is filled in. */
+int projection_counts(const struct projection *, sqlite3 *db, struct projection_counts *);
+/* "graph": {...} of them into an open map, or nothing. */
+void projection_put(const struct projection *, sqlite3 *db, struct json *);
 
 /* The first line of graph-password-file; "" when there is none.  0, or -1, which is said. */
 int projection_password(const struct conf *, char *out, size_t size);
@@ -35,10 +48,9 @@ int projection_password(const struct conf *, char *out, size_t size);
 struct projection_work {
 	sqlite3 *db;
 	struct falkor *falkor;
-	int64_t id, cursor;      /* of the database; as above */
+	int64_t id, cursor, gone; /* of the database; as above */
 	int64_t newest;          /* link that there is */
-	uint64_t edges;          /* written */
-	int64_t oldest_us;       /* what was seen before is gone from the database, and from the graph */
+	uint64_t edges, batches; /* written */
 	char err[200];
 };
 

@@ -456,7 +456,6 @@ query_storage(struct store *s, struct json *j)
 	const struct days *d = store_days(s);
 	double fit = days_that_fit(s, &sizes, &limits);
 
-	json_map(j, NULL);
 	json_int(j, "rows", sizes.rows);
 	json_int(j, "max_rows", limits.max_rows);
 	json_int(j, "bytes", sizes.bytes);
@@ -476,7 +475,6 @@ query_storage(struct store *s, struct json *j)
 		json_int(j, "bytes", days_at(d, i)->bytes);
 		json_close(j);
 	}
-	json_close(j);
 	json_close(j);
 	return 0;
 }

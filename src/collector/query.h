@@ -23,6 +23,6 @@ int query_summary(struct store *, struct json *, const struct ask *);
 /* "sensors", a list, into an open map. */
 int query_sensors(struct store *, struct json *, int64_t now_us);
 /* Limits, sizes, files, and how many days fit. */
-int query_storage(struct store *, struct json *);
+int query_storage(struct store *, struct json *); /* into an open map */
 
 #endif

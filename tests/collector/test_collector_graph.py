@@ -4,6 +4,7 @@ the graph, dies, or wants a password; the graph of a moment.
 
     collector ──reads, read only── graph (process) ──unix socket── valkey-server + falkordb.so
 """
+import collections
 import contextlib
 import json
 import os
@@ -11,12 +12,13 @@ import platform
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 
 import pytest
 
 import collector_rig as rig
-from lib import geofiles, ng
+from lib import geofiles, ng, prometheus
 from lib.collector import Collector
 
 FOLDER = ng.TOP / "tests/falkordb"
@@ -101,7 +103,7 @@ def text(v):
 
 def current(c, edges=1):
     g = c.get("/health")["graph"]
-    return g["state"] == "current" and g["cursor"] == g["newest"] and g["newest"] > 0 and g["edges"] >= edges
+    return g["state"] == "current" and g["lag"] == 0 and g["cursor"] == g["newest"] and g["newest"] > 0 and g["edges"] >= edges
 
 
 QUERIES = [q.replace("$IP", ip) for ip in HOPS[:4] for q in (
@@ -134,10 +136,14 @@ def test_engines(tmp_path, module):
             ng.wait_for("the next trace", lambda: current(c, before + 1))
             assert c.get("/health")["graph"]["edges"] - before <= 7
             same(c, url)
+            said = told(c)
+            assert said["connected"] is True and said["lag"] == 0 and said["batches"] >= 2 and said["cursor"] == said["newest"], said
             # The server dies, with all that it had; reports go on meanwhile, and it gets everything again.
             s.kill()
             rig.stored(c, traces(rng, 20, 2000))
             ng.wait_for("that it is missed", lambda: c.get("/health")["graph"]["state"] == "away")
+            said = told(c)
+            assert said["connected"] is False and said["lag"] > 0 and said["failures"] > 0, said
             assert cypher(c, QUERIES[0])["engine"] == "sqlite"
             s.start()
             ng.wait_for("the graph again", lambda: current(c) and s.cli("EXISTS", "net-gazer") == b"1\n")
@@ -154,6 +160,120 @@ def test_engines(tmp_path, module):
                                    "--database", c.data / "net-gazer.db"], capture_output=True, text=True, timeout=60, check=False)
             assert done.returncode == 0 and "relations in" in done.stderr, done.stderr
             same(c, url)
+
+
+def told(c):
+    """The projection's numbers: the same in /health, /api/storage and /metrics."""
+    graph = c.get("/health")["graph"]
+    assert set(c.get("/api/storage")["graph"]) == set(graph)
+    status, text_ = c.request("GET", "/metrics")
+    assert status == 200
+    found = prometheus.check(text_.decode("ascii") if isinstance(text_, bytes) else text_)
+    for name, field in (("connected", "connected"), ("cursor", "cursor"), ("lag", "lag"), ("batches_total", "batches"), ("edges_total", "edges"),
+                        ("failures_total", "failures"), ("starts_total", "starts")):
+        assert found[f"net_gazer_collector_graph_{name}",] >= graph[field] if name.endswith("_total") else found[f"net_gazer_collector_graph_{name}",] == graph[field], name
+    documented = (ng.TOP / "docs/API.md").read_text(encoding="utf-8")
+    assert all(f"`{name.removeprefix('net_gazer_collector')}`" in documented for name, *_ in found if "_graph_" in name)
+    return graph
+
+
+def evicted(c, table):
+    with contextlib.closing(sqlite3.connect(c.data / "net-gazer.db")) as db:
+        return (db.execute("SELECT value FROM meta WHERE key = ?", (f"evicted_{table}",)).fetchone() or [0])[0]
+
+
+def test_eviction(tmp_path, module):
+    """What SQLite evicted goes from FalkorDB too, whole relations and the parts of those that several sensors saw: the same
+    questions give the same sets, whoever is asked, with the server there all the time, away for a while, and away for too long."""
+    rng, seq = random.Random(9), iter(range(10000, 20000))
+
+    def others(n):
+        return [rig.other("trace", i, sensor="flood", boot="0badc0de", dst_ip="192.0.2.9",
+                          hops=[{"ttl": t, "ip": f"10.{2 + i // 250 % 200}.{i % 250}.{t}", "sent": 1, "rtt_us": [t * 500]} for t in range(1, 31)])
+                for i in (next(seq) for _ in range(n))]
+
+    def until(c, enough):
+        for _ in range(200):
+            if enough():
+                return
+            rig.stored(c, others(3))
+        raise AssertionError("nothing was evicted")
+
+    with server(tmp_path, module) as s:
+        url = f"unix://{s.socket}"
+        # 2501 links, 1251 hops; 938 evictions are remembered.
+        with Collector(tmp_path, arguments=("--graph-url", url, "--max-bytes", str(16 << 20))) as c:
+            rig.stored(c, traces(rng, 300))
+            ng.wait_for("the graph", lambda: current(c))
+            links = cypher(c, "MATCH (a:hop{ip:'10.1.1.1'})-[e:next]->(b) RETURN b.ip, e.count LIMIT 10000")["rows"]
+            until(c, lambda: evicted(c, "link") > 40)
+            ng.wait_for("some of it gone", lambda: current(c))
+            assert evicted(c, "hop") > 0
+            left = cypher(c, "MATCH (a:hop{ip:'10.1.1.1'})-[e:next]->(b) RETURN b.ip, e.count LIMIT 10000")["rows"]
+            assert left != links and left, "some of what is asked for, and not all"
+            same(c, url)
+            # Away meanwhile.
+            starts, failures = c.get("/health")["graph"]["starts"], c.get("/health")["graph"]["failures"]
+            worker = worker_of(c.process.pid)
+            os.kill(worker, signal.SIGSTOP)
+            until(c, lambda: evicted(c, "link") > 150)
+            assert c.get("/health")["graph"]["lag"] > 0
+            os.kill(worker, signal.SIGCONT)
+            ng.wait_for("more of it gone", lambda: current(c))
+            assert c.get("/health")["graph"]["failures"] == failures, "it went on from where it was"
+            same(c, url)
+            # All of the first traces, and more than is remembered: it is made again.
+            os.kill(worker, signal.SIGSTOP)
+            until(c, lambda: evicted(c, "link") > 2000)
+            rig.stored(c, traces(rng, 20, 5000))
+            os.kill(worker, signal.SIGCONT)
+            ng.wait_for("all of it again", lambda: current(c))
+            assert c.get("/health")["graph"]["starts"] == starts and c.get("/health")["graph"]["failures"] == failures + 1
+            same(c, url)
+
+
+EDGES = [("gw", "A"), ("A", "B"), ("B", "A"), ("A", "C"), ("C", "D"), ("D", "C"), ("C", "E"), ("gw", "D"), ("D", "A"), ("gw", "B"), ("B", "B"), ("B", "E")]
+
+
+def walks(start, least, most, way, may_go_on):
+    """Ends of all ways of so many relations from a node, how often each: `way` 1 along them, -1 against them, 0 both."""
+    ends, todo = collections.Counter(), [(start, ())]
+    while todo:
+        at, used = todo.pop()
+        if len(used) >= least:
+            ends[at] += 1
+        if len(used) == most:
+            continue
+        for i, (a, b) in enumerate(EDGES):
+            for x, y, ok in ((a, b, way >= 0), (b, a, way <= 0 and (a != b or way))):
+                if ok and x == at and may_go_on(at, used, i):
+                    todo.append((y, (*used, i)))
+    return ends
+
+
+def test_cycles(tmp_path, module):
+    """A graph that leads back to where it was, and to itself.  SQLite: ways that use no relation twice, as openCypher has it, each a
+    row.  FalkorDB: the same nodes for *1..n, in fewer rows; for *n..n, ways that may use one twice.  As docs/API.md says."""
+    ip = {name: f"10.9.0.{i}" for i, name in enumerate("ABCDE", 1)}
+    with server(tmp_path, module) as s:
+        url = f"unix://{s.socket}"
+        with Collector(tmp_path, arguments=("--graph-url", url)) as c:
+            rig.stored(c, [rig.other("trace", i, sensor="gw", dst_ip="192.0.2.9", hops=[{"ttl": t, "ip": ip[h], "sent": 1, "rtt_us": [t * 500]}
+                                                                                       for t, h in enumerate(hops, 1)])
+                           for i, hops in enumerate(("ABACDCE", "DA", "BBE"), 1)])
+            ng.wait_for("the graph", lambda: current(c))
+            for start in "AC":
+                for least, most in ((1, 1), (1, 2), (1, 3), (1, 5), (2, 2), (3, 3), (2, 5)):
+                    for way, arrow in ((1, "-[:next*{}..{}]->"), (-1, "<-[:next*{}..{}]-"), (0, "-[:next*{}..{}]-")):
+                        q = f"MATCH (a:hop{{ip:'{ip[start]}'}}){arrow.format(least, most)}(b) RETURN "
+                        once = walks(start, least, most, way, lambda _, used, i: i not in used)
+                        rows = cypher(c, q + "b.ip, count(*) LIMIT 100")["rows"]
+                        assert {b: n for b, n in rows} == {ip.get(b): n for b, n in once.items()}, (start, least, most, way)
+                        if least == 1:
+                            assert falkor(c, url, q + "DISTINCT b.ip") == {(ip.get(b, "null"),) for b in once}, (start, most, way)
+            twice = walks("A", 3, 3, 1, lambda *_: True)
+            q = f"MATCH (a:hop{{ip:'{ip['A']}'}})-[:next*3..3]->(b) RETURN DISTINCT b.ip"
+            assert falkor(c, url, q) == {(ip[b],) for b in twice} != {tuple(row) for row in cypher(c, q)["rows"]}
 
 
 def worker_of(pid):

@@ -74,6 +74,11 @@ def test_metrics(collector):
     for name, field in (("reports_accepted_total", "accepted"), ("reports_duplicate_total", "duplicate"), ("rows", "rows"),
                         ("reports_rejected_total", "rejected"), ("last_id", "last_id"), ("streams", "streams")):
         assert found[f"net_gazer_collector_{name}",] == health[field], name
+    geo = collector.get("/api/geo")
+    for name, value in (("geo_lookups_total", geo["lookups"]), ("geo_cached", geo["cached"]), ("geo_evicted_total", geo["evicted"]),
+                        ("geo_waiting", geo["waiting"]), ("dns_lookups_total", geo["dns"]["lookups"]), ("dns_waiting", geo["dns"]["waiting"])):
+        assert found[f"net_gazer_collector_{name}",] == value, name
+    assert not any("graph" in name for name, *_ in found), "none is fed"
     text = (ng.TOP / "docs/API.md").read_text(encoding="utf-8")
     assert all(f"`{name.removeprefix('net_gazer_collector')}`" in text or f"`{name}`" in text for name, *_ in found)
     assert rig.request(collector, "GET", "/metrics?x")[0] == 400
