@@ -63,9 +63,10 @@ write_all(const char *buf, size_t n)
 void
 writer_main(void *unused)
 {
+	/* munmap: musl's free() of what the list itself was made of */
 	static const char calls[] =
 		"read write poll ppoll nanosleep clock_nanosleep clock_nanosleep_time64 ppoll_time64 "
-		"restart_syscall rt_sigreturn sigreturn exit_group exit getpid";
+		"restart_syscall rt_sigreturn sigreturn exit_group exit getpid munmap";
 	const struct sigaction act = { .sa_handler = on_term }; /* no SA_RESTART: read() shall end */
 	char buf[65536], last = '\n';
 	int r;
