@@ -5,7 +5,8 @@
  *
  * ndjson is what `import` takes.  csv has a column for each field that most reports of a type have.  The others
  * are what other programs read: Suricata's EVE, Zeek's conn.log as JSON, Elastic's ECS 8, OCSF 1.3's class
- * Network Activity; they have connections only.
+ * Network Activity.  They have what they have a place for: a flow is one port, so an attempt is one for each port that
+ * was knocked at, and one that was let in is a connection already; events may be of many ports, and of a path.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -90,14 +91,147 @@ static const char ocsf[] =
 	"   'community_uid', " F("community_id") ", 'flag_history', " F("history") "),"
 	" 'device', json_object('type_id', 12, 'uid', sensor), 'unmapped', " OWN "))";
 
+/* ---- attempts: verdict 0 accepted, 1 dropped, 2 rejected, else unknown ---- */
+
+/* A row for each port of an attempt that did not get in, `nth` from 0, `alone` when it is the only one. */
+#define PORTS \
+	"(SELECT a.id, a.sensor, a.seq, a.at_us, a.rx_us, a.src_ip, a.dst_ip, a.verdict, a.count, a.json AS json, p.value AS port, p.key AS nth," \
+	"   coalesce(a.dst_ports_n, 0) <= 1 AND json_array_length(coalesce(a.json -> '$.dst_ports', '[]')) <= 1 AS alone" \
+	" FROM attempt a, json_each(coalesce(a.json -> '$.dst_ports', json_array(a.json -> '$.dst_port'))) p" \
+	" WHERE a.dst_ip IS NOT NULL AND p.value IS NOT NULL AND a.verdict IS NOT 0)"
+#define ATTEMPT_PROTO "coalesce(" F("proto") ", 'tcp')"
+/* Microseconds from the first to the last. */
+#define LASTED_US \
+	"((unixepoch(substr(" F("last_ts") ", 1, 19)) - " TS_S ") * 1000000 + CAST(substr(" F("last_ts") ", 21, 6) AS INTEGER) - " \
+	"CAST(substr(" F("ts") ", 21, 6) AS INTEGER))"
+#define OWN_ATTEMPT \
+	"json_object('sensor', sensor, 'verdict', " F("verdict") ", 'kind', " F("kind") ", 'count', count, 'dst_ports', json(json -> '$.dst_ports')," \
+	" 'dst_ports_n', " F("dst_ports_n") ", 'dst_ips_n', " F("dst_ips_n") ")"
+#define KEPT_OUT "verdict IN (1, 2)"
+/* The port, when there is one alone. */
+#define ONLY_PORT \
+	"coalesce(" F("dst_port") ", CASE json_array_length(coalesce(json -> '$.dst_ports', '[]')) WHEN 1 THEN json ->> '$.dst_ports[0]' END)"
+
+static const char eve_attempt[] =
+	"json_patch('{}', json_object('timestamp', substr(" F("ts") ", 1, 26) || '+0000', 'flow_id', id + (nth << 45), 'event_type', 'flow',"
+	" 'src_ip', src_ip, 'src_port', " F("src_port") ", 'dest_ip', dst_ip, 'dest_port', port, 'proto', upper(" ATTEMPT_PROTO "),"
+	" 'in_iface', " F("iif") ", 'community_id', " F("community_id") ", 'host', sensor,"
+	" 'flow', json_object('pkts_toserver', iif(alone, count, NULL), 'pkts_toclient', iif(alone AND verdict IS 1, 0, NULL),"
+	"   'start', substr(" F("ts") ", 1, 26) || '+0000', 'end', substr(" F("last_ts") ", 1, 26) || '+0000', 'age', " LASTED_US " / 1000000,"
+	"   'state', iif(verdict IS 2, 'closed', 'new'), 'reason', iif(verdict IS 2, NULL, 'timeout'),"
+	"   'action', iif(" KEPT_OUT ", 'drop', NULL)),"
+	" 'netgazer', " OWN_ATTEMPT "))";
+
+static const char zeek_attempt[] =
+	"json_patch('{}', json_object('ts', json(" TS_S " || '.' || substr(" F("ts") ", 21, 6)), 'uid', " ID " || '/' || nth,"
+	" 'id.orig_h', src_ip, 'id.orig_p', coalesce(" F("src_port") ", 0), 'id.resp_h', dst_ip, 'id.resp_p', port, 'proto', " ATTEMPT_PROTO ","
+	" 'conn_state', iif(verdict IS 2, 'REJ', 'S0'), 'history', iif(verdict IS 2, 'Sr', 'S'), 'duration', " LASTED_US " / 1000000.0,"
+	" 'orig_pkts', iif(alone, count, NULL), 'resp_pkts', iif(alone AND verdict IS 1, 0, NULL),"
+	" 'local_orig', json(CASE " F("dir") " WHEN 'inbound' THEN 'false' WHEN 'external' THEN 'false' WHEN 'unknown' THEN 'null' ELSE 'true' END),"
+	" 'local_resp', json(CASE " F("dir") " WHEN 'outbound' THEN 'false' WHEN 'external' THEN 'false' WHEN 'unknown' THEN 'null' ELSE 'true' END),"
+	" 'community_id', " F("community_id") ", '_system_name', sensor))";
+
+static const char ecs_attempt[] =
+	"json_patch('{}', json_object('@timestamp', " F("ts") ", 'ecs', json_object('version', '8.11.0'),"
+	" 'event', json_object('kind', 'event', 'category', json_array('network'), 'type',"
+	"   CASE verdict WHEN 0 THEN json_array('connection', 'allowed') WHEN 1 THEN json_array('connection', 'denied')"
+	"     WHEN 2 THEN json_array('connection', 'denied') ELSE json_array('connection') END,"
+	"   'action', 'attempt', 'module', 'netgazer', 'outcome',"
+	"   CASE WHEN verdict = 0 THEN 'success' WHEN " KEPT_OUT " THEN 'failure' ELSE 'unknown' END,"
+	"   'id', " ID ", 'sequence', seq, 'start', " F("ts") ", 'end', " F("last_ts") ", 'duration', " LASTED_US " * 1000,"
+	"   'ingested', strftime('%Y-%m-%dT%H:%M:%SZ', rx_us / 1000000, 'unixepoch')),"
+	" 'source', json_object('ip', src_ip, 'port', " F("src_port") ", 'packets', count),"
+	" 'destination', CASE WHEN coalesce(dst_ip, " ONLY_PORT ") NOT NULL THEN json_object('ip', dst_ip, 'port', " ONLY_PORT ") END, 'rule', CASE WHEN " F("rule") " NOT NULL THEN json_object('name', " F("rule") ") END,"
+	" 'network', json_object('transport', CASE " ATTEMPT_PROTO " WHEN 'icmp6' THEN 'ipv6-icmp' ELSE " ATTEMPT_PROTO " END,"
+	"   'type', iif(" V6 ", 'ipv6', 'ipv4'), 'direction', CASE " F("dir") " WHEN 'local' THEN 'internal' ELSE " F("dir") " END,"
+	"   'community_id', " F("community_id") "),"
+	" 'observer', json_object('name', sensor, 'product', 'net-gazer',"
+	"   'ingress', json_object('interface', json_object('name', " F("iif") "))),"
+	" 'netgazer', " OWN_ATTEMPT "))";
+
+/* The firewall's word is of the profile security_control: action 1 allowed, 2 denied; disposition 1 allowed, 2 blocked, 6
+ * dropped. */
+#define ATTEMPT_ACTIVITY "CASE verdict WHEN 0 THEN 1 WHEN 1 THEN 4 WHEN 2 THEN 5 ELSE 6 END"
+static const char ocsf_attempt[] =
+	"json_patch('{}', json_object('category_uid', 4, 'class_uid', 4001, 'activity_id', " ATTEMPT_ACTIVITY ","
+	" 'type_uid', 400100 + " ATTEMPT_ACTIVITY ", 'severity_id', 1,"
+	" 'status_id', CASE WHEN verdict = 0 THEN 1 WHEN " KEPT_OUT " THEN 2 ELSE 0 END,"
+	" 'action_id', CASE WHEN verdict = 0 THEN 1 WHEN " KEPT_OUT " THEN 2 ELSE 0 END,"
+	" 'disposition_id', CASE verdict WHEN 0 THEN 1 WHEN 1 THEN 6 WHEN 2 THEN 2 ELSE 0 END,"
+	" 'count', count, 'time', " TS_S " * 1000 + CAST(substr(" F("ts") ", 21, 3) AS INTEGER),"
+	" 'start_time', " TS_S " * 1000 + CAST(substr(" F("ts") ", 21, 3) AS INTEGER),"
+	" 'end_time', unixepoch(substr(" F("last_ts") ", 1, 19)) * 1000 + CAST(substr(" F("last_ts") ", 21, 3) AS INTEGER),"
+	" 'duration', " LASTED_US " / 1000,"
+	" 'metadata', json_object('version', '1.3.0', 'uid', " ID ", 'sequence', seq, 'logged_time', rx_us / 1000,"
+	"   'profiles', json_array('security_control'), 'product', json_object('name', 'net-gazer', 'vendor_name', 'net-gazer')),"
+	" 'src_endpoint', json_object('ip', src_ip, 'port', " F("src_port") "),"
+	/* Several addresses: those behind the sensor. */
+	" 'dst_endpoint', json_object('ip', dst_ip, 'port', " ONLY_PORT ", 'name', iif(dst_ip IS NULL, sensor, NULL)),"
+	" 'connection_info', json_object('protocol_name', " ATTEMPT_PROTO ", 'protocol_ver_id', iif(" V6 ", 6, 4),"
+	"   'direction_id', CASE " F("dir") " WHEN 'inbound' THEN 1 WHEN 'outbound' THEN 2 WHEN 'internal' THEN 3 WHEN 'local' THEN 4"
+	"     WHEN 'external' THEN 99 ELSE 0 END, 'community_uid', " F("community_id") "),"
+	" 'device', json_object('type_id', 12, 'uid', sensor), 'unmapped', " OWN_ATTEMPT "))";
+
+/* ---- paths ---- */
+
+#define TRACE_PROTO "CASE " F("method") " WHEN 'udp' THEN 'udp' WHEN 'icmp' THEN 'icmp' ELSE 'tcp' END"
+#define TO_V6 "instr(" F("dst_ip") ", ':') > 0"
+/* Who answered, the nearest first. */
+#define HOP_IPS \
+	"json((SELECT json_group_array(h.value ->> '$.ip') FROM json_each(r.json, '$.hops') h WHERE h.value ->> '$.ip' NOT NULL" \
+	" AND h.value ->> '$.ip' IS NOT r.json ->> '$.dst_ip'))"
+#define OWN_TRACE \
+	"json_object('sensor', sensor, 'method', " F("method") ", 'trigger', " F("trigger") ", 'reached', json(json -> '$.reached')," \
+	" 'path_hash', " F("path_hash") ", 'prev_path_hash', " F("prev_path_hash") ", 'hops', json(json -> '$.hops'))"
+
+static const char ecs_trace[] =
+	"json_patch('{}', json_object('@timestamp', " F("ts") ", 'ecs', json_object('version', '8.11.0'),"
+	" 'event', json_object('kind', 'event', 'category', json_array('network'), 'type', json_array('info'),"
+	"   'action', 'trace', 'module', 'netgazer', 'outcome', iif(" F("reached") ", 'success', 'failure'),"
+	"   'id', " ID ", 'sequence', seq, 'start', " F("ts") ", 'duration', " F("dur_us") " * 1000,"
+	"   'ingested', strftime('%Y-%m-%dT%H:%M:%SZ', rx_us / 1000000, 'unixepoch')),"
+	" 'source', CASE WHEN " F("src_ip") " NOT NULL THEN json_object('ip', " F("src_ip") ") END,"
+	" 'destination', json_object('ip', " F("dst_ip") ", 'port', " F("dst_port") ", 'domain', " F("dst_name") "),"
+	" 'network', json_object('transport', iif(" F("method") " = 'icmp' AND " TO_V6 ", 'ipv6-icmp', " TRACE_PROTO "),"
+	"   'type', iif(" TO_V6 ", 'ipv6', 'ipv4')),"
+	" 'related', json_object('ip', " HOP_IPS "),"
+	" 'observer', json_object('name', sensor, 'product', 'net-gazer'), 'netgazer', " OWN_TRACE "))";
+
+static const char ocsf_trace[] =
+	"json_patch('{}', json_object('category_uid', 4, 'class_uid', 4001, 'activity_id', 6, 'type_uid', 400106, 'severity_id', 1,"
+	" 'status_id', iif(" F("reached") ", 1, 2), 'time', " TS_S " * 1000 + CAST(substr(" F("ts") ", 21, 3) AS INTEGER),"
+	" 'duration', " F("dur_us") " / 1000,"
+	" 'metadata', json_object('version', '1.3.0', 'uid', " ID ", 'sequence', seq, 'logged_time', rx_us / 1000,"
+	"   'product', json_object('name', 'net-gazer', 'vendor_name', 'net-gazer')),"
+	" 'src_endpoint', json_object('ip', " F("src_ip") ", 'name', sensor),"
+	" 'dst_endpoint', json_object('ip', " F("dst_ip") ", 'port', " F("dst_port") ", 'hostname', " F("dst_name") ", 'intermediate_ips', " HOP_IPS "),"
+	" 'connection_info', json_object('protocol_name', " TRACE_PROTO ", 'protocol_ver_id', iif(" TO_V6 ", 6, 4), 'direction_id', 0),"
+	" 'device', json_object('type_id', 12, 'uid', sensor), 'unmapped', " OWN_TRACE "))";
+
+/* What a row of a type becomes.  NULL: the format has no place for it; of csv: a column for each of its fields. */
 static const struct {
 	const char *name;
-	const char *line; /* SQL; NULL: csv */
-	int conns_only;
+	int any; /* all types */
+	const char *conn, *attempt, *trace;
+	const char *attempts; /* the table, unless it is the plain one */
 } formats[] = {
-	{ "ndjson", ndjson, 0 }, { "csv", NULL, 0 }, { "eve", eve, 1 }, { "zeek", zeek, 1 }, { "ecs", ecs, 1 },
-	{ "ocsf", ocsf, 1 },
+	{ "ndjson", 1, ndjson, ndjson, ndjson, NULL }, { "csv", 1, NULL, NULL, NULL, NULL },
+	{ "eve", 0, eve, eve_attempt, NULL, PORTS }, { "zeek", 0, zeek, zeek_attempt, NULL, PORTS },
+	{ "ecs", 0, ecs, ecs_attempt, ecs_trace, NULL }, { "ocsf", 0, ocsf, ocsf_attempt, ocsf_trace, NULL },
 };
+
+static const char *
+line_of(int format, int type)
+{
+	return type == REPORT_ATTEMPT ? formats[format].attempt : type == REPORT_TRACE ? formats[format].trace
+	     : type == REPORT_CONN || formats[format].any ? formats[format].conn : NULL;
+}
+
+static int
+has_type(int format, int type)
+{
+	return formats[format].any || line_of(format, type);
+}
 
 /* Columns of csv: fields of the schema.  First the ones that all types have. */
 #define CSV_OWN "ts,sensor,boot,seq"
@@ -162,8 +296,8 @@ make_columns(const struct export *x, int type)
 	const char *p;
 	char *all = NULL;
 
-	if (formats[x->format].line)
-		return sqlite3_mprintf("%s", formats[x->format].line);
+	if (line_of(x->format, type))
+		return sqlite3_mprintf("%s", line_of(x->format, type));
 	for (p = csv_fields[type]; *p;) {
 		int n = (int)strcspn(p, ",");
 		char *more = sqlite3_mprintf("%z%sjson ->> '$.%.*s'", all, all ? ", " : "", n, p);
@@ -188,7 +322,8 @@ export_type(const struct export *x, sqlite3 *db, int type)
 {
 	static const char *const tables[REPORT_TYPES] = { [REPORT_CONN] = "conn", [REPORT_ATTEMPT] = "attempt",
 							  [REPORT_STAT] = "stat" };
-	const char *table = type == REPORT_TYPES ? everything : tables[type] ? tables[type] : "other";
+	const char *table = type == REPORT_TYPES ? everything : type == REPORT_ATTEMPT && formats[x->format].attempts
+				? formats[x->format].attempts : tables[type] ? tables[type] : "other";
 	int of_other = type < REPORT_TYPES && !tables[type];
 	char *columns = make_columns(x, type), *sql = NULL;
 	sqlite3_stmt *stmt = NULL;
@@ -197,7 +332,7 @@ export_type(const struct export *x, sqlite3 *db, int type)
 	int r = SQLITE_NOMEM;
 
 	if (columns)
-		sql = sqlite3_mprintf("SELECT %s FROM %s WHERE at_us >= ?1 AND at_us < ?2 %s ORDER BY id", columns, table,
+		sql = sqlite3_mprintf("SELECT %s FROM %s AS r WHERE at_us >= ?1 AND at_us < ?2 %s ORDER BY id", columns, table,
 				      of_other ? "AND type = ?3" : "");
 	if (sql)
 		r = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
@@ -293,7 +428,7 @@ read_options(struct export *x)
 	}
 	for (int t = 0; t < REPORT_TYPES; t++) {
 		if (!n)
-			x->wanted[t] = !formats[x->format].conns_only || t == REPORT_CONN;
+			x->wanted[t] = has_type(x->format, t);
 		if (x->wanted[t])
 			only = t;
 		types += x->wanted[t];
@@ -303,11 +438,17 @@ read_options(struct export *x)
 		text_when(conf_str(conf, "from"), &x->from_us);
 	if (conf_str(conf, "to"))
 		text_when(conf_str(conf, "to"), &x->to_us);
-	if (formats[x->format].conns_only && (types != 1 || only != REPORT_CONN)) {
-		log_error("--format %s has connections only: leave --type out", conf_str(conf, "format"));
+	for (int t = 0; t < REPORT_TYPES; t++) {
+		size_t len = 0;
+		const char *word = report_word(REPORT_WORDS_TYPE, t, &len);
+
+		if (!x->wanted[t] || has_type(x->format, t))
+			continue;
+		log_error("--format %s has no place for %.*s: it has %s", conf_str(conf, "format"), (int)len, word,
+			  formats[x->format].trace ? "conn, attempt and trace" : "conn and attempt");
 		return -1;
 	}
-	if (!formats[x->format].line) {
+	if (!line_of(x->format, REPORT_CONN)) {
 		if (types != 1) {
 			log_error("--format csv is a table of one type: name it with --type, such as --type conn");
 			return -1;

@@ -142,7 +142,10 @@ def test_bad_arguments(tmp_path, argv, says):
 
 def test_types_that_do_not_fit(some):
     database, _ = some
-    assert "connections only" in run("export", "-c", "/dev/null", "--database", database, "--format", "eve", "--type", "stat", code=2).stderr
+    for name, has, kind in (("eve", "conn and attempt", "stat"), ("zeek", "conn and attempt", "trace"), ("ecs", "conn, attempt and trace", "plugin"),
+                            ("ocsf", "conn, attempt and trace", "rollup")):
+        said = run("export", "-c", "/dev/null", "--database", database, "--format", name, "--type", f"conn,{kind}", code=2).stderr
+        assert f"--format {name} has no place for {kind}: it has {has}" in said
     assert "table of one type" in run("export", "-c", "/dev/null", "--database", database, "--format", "csv", code=2).stderr
 
 
@@ -209,6 +212,86 @@ def test_bad_tables(tmp_path, table, says):
     assert says in run("import", "-c", "/dev/null", "--database", tmp_path / "x.db", "--format", "csv", "-", code=2, input=table).stderr
 
 
+@pytest.fixture(name="knocks", scope="module")
+def attempts_and_paths(tmp_path_factory):
+    """One attempt of each verdict and with several ports, one whose target is not told, two paths."""
+    folder, now = tmp_path_factory.mktemp("knocks"), rig.now_us() - 60000000
+    later = {"last_ts": rig.stamp(now + 2500000), "dir": "inbound", "src_ip": "203.0.113.7", "proto": "tcp", "iif": "wan"}
+    at = {"ts_us": now, "dst_ip": "198.51.100.1", **later}
+    hops = [{"ttl": 1, "ip": "192.168.1.1", "sent": 1, "rtt_us": [500]}, {"ttl": 2, "sent": 1}, {"ttl": 3, "ip": "198.51.100.9", "sent": 1, "rtt_us": [900]}]
+    sent = [rig.other("attempt", 1, **at, count=7, dst_ports=[22], verdict="dropped", rule="wan-drop") | {"kind": "single"},
+            rig.other("attempt", 2, **at, count=9, dst_ports=[80, 443, 8080], verdict="rejected") | {"kind": "vertical_scan"},
+            rig.other("attempt", 3, **at, count=2, dst_ports=[443], verdict="accepted") | {"kind": "single"},
+            rig.other("attempt", 4, **at, count=3, dst_port=25),
+            rig.other("attempt", 5, ts_us=now, **later, count=40, dst_ports=[23], dst_ips_n=40, verdict="dropped") | {"kind": "horizontal_scan"},
+            rig.other("trace", 6, ts_us=now, dst_ip="192.0.2.34", dst_port=443, dst_name="a.example", method="tcp-syn", trigger="conn", reached=True, dur_us=12000,
+                      path_hash="00000000000000aa", hops=[*hops, {"ttl": 4, "ip": "192.0.2.34", "sent": 1, "rtt_us": [950]}]),
+            rig.other("trace", 7, ts_us=now, dst_ip="2001:db8::34", method="icmp", reached=False, path_hash="00000000000000bb", hops=hops)]
+    lines = folder / "in.ndjson"
+    lines.write_bytes(rig.ndjson(sent))
+    run("import", "-c", "/dev/null", "--database", folder / "x.db", lines)
+    return folder / "x.db", sent
+
+
+def test_attempts_as_flows(knocks):
+    """A flow for each port, with packets where one port alone had them; what was let in is a connection, and told as one."""
+    database, sent = knocks
+    flows = export(database, "--format", "eve")
+    assert [(e["netgazer"]["verdict"] if "verdict" in e["netgazer"] else None, e["dest_port"]) for e in flows] == \
+        [("dropped", 22), ("rejected", 80), ("rejected", 443), ("rejected", 8080), (None, 25)]
+    assert len({e["flow_id"] for e in flows}) == 5 and all(isinstance(e["flow_id"], int) and e["flow_id"] < 2**53 for e in flows)
+    for e in flows:
+        assert (e["event_type"], e["proto"], e["src_ip"], e["dest_ip"], e["in_iface"]) == ("flow", "TCP", "203.0.113.7", "198.51.100.1", "wan")
+        assert e["flow"]["start"] == e["timestamp"] == sent[0]["ts"][:26] + "+0000" and e["flow"]["end"] == sent[0]["last_ts"][:26] + "+0000"
+        assert e["flow"]["age"] == 2
+    assert {k: flows[0]["flow"].get(k) for k in ("state", "reason", "action", "pkts_toserver", "pkts_toclient")} == \
+        {"state": "new", "reason": "timeout", "action": "drop", "pkts_toserver": 7, "pkts_toclient": 0}
+    assert {k: flows[1]["flow"].get(k) for k in ("state", "reason", "action", "pkts_toserver")} == \
+        {"state": "closed", "reason": None, "action": "drop", "pkts_toserver": None}
+    assert "action" not in flows[4]["flow"] and flows[4]["flow"]["pkts_toserver"] == 3
+    got = export(database, "--format", "zeek")
+    assert [(e["id.resp_p"], e["conn_state"], e["history"], e.get("orig_pkts"), e.get("resp_pkts")) for e in got] == \
+        [(22, "S0", "S", 7, 0), (80, "REJ", "Sr", None, None), (443, "REJ", "Sr", None, None), (8080, "REJ", "Sr", None, None), (25, "S0", "S", 3, None)]
+    assert len({e["uid"] for e in got}) == 5
+    for e in got:
+        assert round(e["ts"] * 1000000) == rig.micros(sent[0]["ts"]) and e["duration"] == 2.5 and e["proto"] == "tcp"
+        assert (e["id.orig_h"], e["id.orig_p"], e["id.resp_h"], e["local_orig"], e["local_resp"]) == ("203.0.113.7", 0, "198.51.100.1", False, True)
+
+
+def test_attempts_and_paths_as_events(knocks):
+    database, sent = knocks
+    got = {e["event"]["sequence"]: e for e in export(database, "--format", "ecs")}
+    assert list(got) == [r["seq"] for r in sent]
+    for seq, kinds, outcome, port in ((1, ["connection", "denied"], "failure", 22), (2, ["connection", "denied"], "failure", None),
+                                      (3, ["connection", "allowed"], "success", 443), (4, ["connection"], "unknown", 25), (5, ["connection", "denied"], "failure", 23)):
+        e = got[seq]
+        assert (e["event"]["action"], e["event"]["category"], e["event"]["type"], e["event"]["outcome"]) == ("attempt", ["network"], kinds, outcome)
+        assert e["destination"].get("port") == port and e["destination"].get("ip") == sent[seq - 1].get("dst_ip")
+        assert e["source"] == {"ip": "203.0.113.7", "packets": sent[seq - 1]["count"]} and e["event"]["duration"] == 2500000000
+        assert (e["event"]["start"], e["event"]["end"]) == (sent[0]["ts"], sent[0]["last_ts"])
+        assert e["netgazer"].get("dst_ports") == sent[seq - 1].get("dst_ports") and e["network"]["direction"] == "inbound"
+    assert got[1]["rule"] == {"name": "wan-drop"} and "rule" not in got[2]
+    for seq, outcome, transport, kind in ((6, "success", "tcp", "ipv4"), (7, "failure", "ipv6-icmp", "ipv6")):
+        e = got[seq]
+        assert (e["event"]["action"], e["event"]["type"], e["event"]["outcome"]) == ("trace", ["info"], outcome)
+        assert (e["network"]["transport"], e["network"]["type"]) == (transport, kind) and e["related"]["ip"] == ["192.168.1.1", "198.51.100.9"]
+        assert e["netgazer"]["hops"] == sent[seq - 1]["hops"] and e["netgazer"]["reached"] is (seq == 6) and "source" not in e
+    assert got[6]["destination"] == {"ip": "192.0.2.34", "port": 443, "domain": "a.example"} and got[6]["event"]["duration"] == 12000000
+    got = {e["metadata"]["sequence"]: e for e in export(database, "--format", "ocsf")}
+    for seq, activity, status, action, disposition in ((1, 4, 2, 2, 6), (2, 5, 2, 2, 2), (3, 1, 1, 1, 1), (4, 6, 0, 0, 0), (5, 4, 2, 2, 6), (6, 6, 1, None, None), (7, 6, 2, None, None)):
+        e = got[seq]
+        assert (e["category_uid"], e["class_uid"], e["type_uid"], e["severity_id"], e["status_id"]) == (4, 4001, 400100 + activity, 1, status) and e["activity_id"] == activity
+        assert (e.get("action_id"), e.get("disposition_id")) == (action, disposition)
+        assert e["metadata"].get("profiles") == (["security_control"] if seq < 6 else None), "attributes of a profile name it"
+        assert e["time"] == rig.micros(sent[0]["ts"]) // 1000 and e["metadata"]["uid"] == f"r1/00000001/{seq}"
+        if seq < 6:
+            assert (e["count"], e["duration"], e["end_time"] - e["start_time"]) == (sent[seq - 1]["count"], 2500, 2500)
+    assert got[1]["dst_endpoint"] == {"ip": "198.51.100.1", "port": 22} and got[2]["dst_endpoint"] == {"ip": "198.51.100.1"}
+    assert got[5]["dst_endpoint"] == {"port": 23, "name": "r1"} and got[5]["unmapped"]["dst_ips_n"] == 40
+    assert got[6]["dst_endpoint"] == {"ip": "192.0.2.34", "port": 443, "hostname": "a.example", "intermediate_ips": ["192.168.1.1", "198.51.100.9"]}
+    assert got[6]["src_endpoint"] == {"name": "r1"} and got[6]["duration"] == 12
+
+
 def test_eve(some):
     database, sent = some
     for e, r in zip(export(database, "--format", "eve"), sent, strict=False):
@@ -237,7 +320,7 @@ def test_zeek(some):
 def test_ecs(some):
     database, sent = some
     allowed = {"access", "allowed", "connection", "denied", "end", "info", "protocol", "start"}
-    for e, r in zip(export(database, "--format", "ecs"), sent, strict=False):
+    for e, r in zip(export(database, "--format", "ecs", "--type", "conn"), sent, strict=False):
         assert e["@timestamp"] == r["ts"] and re.fullmatch(r"8\.\d+\.\d+", e["ecs"]["version"])
         assert (e["event"]["kind"], e["event"]["category"]) == ("event", ["network"]) and set(e["event"]["type"]) <= allowed
         assert e["event"]["outcome"] == ("success" if r["state"] in STATES[:2] else "unknown" if r["state"] == "orphan" else "failure")
@@ -251,7 +334,7 @@ def test_ecs(some):
 
 def test_ocsf(some):
     database, sent = some
-    for e, r in zip(export(database, "--format", "ocsf"), sent, strict=False):
+    for e, r in zip(export(database, "--format", "ocsf", "--type", "conn"), sent, strict=False):
         # What the class requires.
         assert (e["category_uid"], e["class_uid"], e["severity_id"]) == (4, 4001, 1)
         assert e["type_uid"] == 400100 + e["activity_id"] and e["activity_id"] in (0, 1, 4, 5)
