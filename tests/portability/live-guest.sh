@@ -104,9 +104,9 @@ in_ns lan live-peer serve 22 >/tmp/lan &
 check "servers" soon grep -qs serving /tmp/far
 check "a server in the lan" soon grep -qs serving /tmp/lan
 
-# connect NS ADDRESS PORT TIMES: written down.
-connect() {
-	check "connect $phase $1 $(echo "$2" | tr : .) $3" sh -c "/sbin/ip netns exec $1 live-peer connect $2 $3 $4 >>$out/$phase/done"
+# peer connect|knock NS ADDRESS PORT TIMES: written down.
+peer() {
+	check "$1 $phase $2 $(echo "$3" | tr : .) $4" sh -c "/sbin/ip netns exec $2 live-peer $1 $3 $4 $5 >>$out/$phase/done"
 }
 traces() {
 	where=$1
@@ -164,16 +164,16 @@ finish() {
 traces lan --own --libexec-dir /ng
 begin own
 for a in 20.0.0.1 2a01:4f8:2::1; do
-	connect lan $a 80 20
-	connect lan $a 443 5
-	connect lan $a 9 5
-	connect lan $a 5 1
+	peer connect lan $a 80 20
+	peer connect lan $a 443 5
+	peer connect lan $a 9 5
+	peer knock lan $a 5 1
 done
-connect far 198.51.100.1 8022 1
-connect far fd00:77:1::2 22 1
+peer connect far 198.51.100.1 8022 1
+peer connect far fd00:77:1::2 22 1
 for p in 23 1001 1002 1003 1004 1005; do
-	connect wan 198.51.100.1 $p 1
-	connect wan fd00:77:1::2 $p 1
+	peer knock wan 198.51.100.1 $p 1
+	peer knock wan fd00:77:1::2 $p 1
 done
 # 20 + 5 + 5 + 1 in both families, and what came in; knocks: those, and two that were let in.
 check "connections own" soon told conn 64
@@ -185,13 +185,13 @@ check "no rule is left own" not in_ns rtr nft list table inet net_gazer
 
 check "rules of the administrator" in_ns rtr nft -f /ng/net-gazer.nft
 begin include
-connect lan 20.0.0.1 80 10
-connect lan 2a01:4f8:2::1 80 10
+peer connect lan 20.0.0.1 80 10
+peer connect lan 2a01:4f8:2::1 80 10
 check "connections before the reload" soon told conn 20
 check "paths include" soon told trace 2
 kill -HUP $sensor
 check "it reloads" soon grep -q 'configuration reloaded' $out/include/log
-connect lan 20.0.0.1 443 5
+peer connect lan 20.0.0.1 443 5
 check "connections include" soon told conn 25
 finish
 check "the rules stay" in_ns rtr nft list table inet net_gazer

@@ -3,8 +3,8 @@
  * live-peer.c - people and servers of a machine that has nothing but busybox (live-guest.sh).
  *
  *	live-peer serve PORT...                 listens on any address, takes connections until it is killed
- *	live-peer connect ADDRESS PORT TIMES    tells each: "SOURCE SPORT ADDRESS PORT ok|refused|timeout"; timeout
- *	                                        after one SYN, before the kernel sends another
+ *	live-peer connect ADDRESS PORT TIMES    tells each: "SOURCE SPORT ADDRESS PORT ok|refused|timeout"
+ *	live-peer knock ADDRESS PORT TIMES      the same, with one SYN
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,7 +16,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define WAIT_MS 600     /* Linux sends the second SYN after a second */
+#define WAIT_MS 30000
+#define KNOCK_MS 100    /* Linux sends the second SYN after a second */
 
 static int
 fail(const char *what)
@@ -54,7 +55,7 @@ serve(int n, char **ports)
 }
 
 static int
-connect_once(const char *address, uint16_t port)
+connect_once(const char *address, uint16_t port, int wait_ms)
 {
 	union {
 		struct sockaddr sa;
@@ -80,7 +81,7 @@ connect_once(const char *address, uint16_t port)
 		return fail("connect");
 	if (getsockname(fd, &from.sa, &size))
 		return fail("getsockname");
-	if (poll(&p, 1, WAIT_MS) == 1) {
+	if (poll(&p, 1, wait_ms) == 1) {
 		getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
 		came = !error ? "ok" : error == ECONNREFUSED ? "refused" : strerror(error);
 	}
@@ -95,13 +96,13 @@ main(int argc, char **argv)
 {
 	if (argc > 2 && argc < 18 && !strcmp(argv[1], "serve"))
 		return serve(argc - 2, argv + 2);
-	if (argc == 5 && !strcmp(argv[1], "connect")) {
+	if (argc == 5 && (!strcmp(argv[1], "connect") || !strcmp(argv[1], "knock"))) {
 		for (int i = 0; i < atoi(argv[4]); i++) {
-			if (connect_once(argv[2], (uint16_t)atoi(argv[3])))
+			if (connect_once(argv[2], (uint16_t)atoi(argv[3]), argv[1][0] == 'k' ? KNOCK_MS : WAIT_MS))
 				return 1;
 		}
 		return 0;
 	}
-	fprintf(stderr, "usage: live-peer serve PORT... | live-peer connect ADDRESS PORT TIMES\n");
+	fprintf(stderr, "usage: live-peer serve PORT... | live-peer connect|knock ADDRESS PORT TIMES\n");
 	return 2;
 }
