@@ -49,4 +49,8 @@ desk() {
 }
 # On this machine, whatever the collector's name.
 collector() { curl -sf --cacert /etc/net-gazer/collector.pem --resolve collector.lan:8443:127.0.0.1 "https://collector.lan:8443$1"; }
-reported_as() { collector /api/conns?limit=50 | grep -q "\"sensor\":\"$1\""; }
+# A connection from the desk is reported under that name.
+reported_as() {
+	ip netns exec desk curl -sk -o /dev/null --max-time 20 https://192.0.2.9:8443/
+	collector '/api/conns?limit=50' | grep '"dst_ip":"192.0.2.9","dst_port":8443' | grep -q "\"sensor\":\"$1\""
+}

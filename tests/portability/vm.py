@@ -102,6 +102,11 @@ class Root:
         to.write_text(text, encoding="utf-8")
         to.chmod(mode)
 
+    def with_devices(self, *argv):
+        """A command for which /proc and what programs need of /dev are there."""
+        return ("unshare", "-m", "sh", "-ec", f"cd {self.path}; mount -t proc proc proc; mount -t tmpfs -o mode=755 tmpfs dev; "
+                'for d in null zero random urandom; do touch dev/$d; mount --bind /dev/$d dev/$d; done; cd /; exec "$@"', "sh", *argv)
+
     def install(self, debs):
         """As an administrator would, but that nothing is started."""
         folder = self.path / "root/install"
@@ -109,9 +114,7 @@ class Root:
         for deb in debs:
             shutil.copy(deb, folder)
         self.write("#!/bin/sh\nexit 101\n", "usr/sbin/policy-rc.d", 0o755)
-        run("unshare", "-m", "sh", "-ec", f"mount -t proc proc {self.path}/proc; mount -t tmpfs tmpfs {self.path}/dev; "
-            f"for d in null zero random urandom; do touch {self.path}/dev/$d; mount --bind /dev/$d {self.path}/dev/$d; done; "
-            f"chroot {self.path} sh -c 'apt-get install -y -qq --no-install-recommends /root/install/*.deb'",
+        run(*self.with_devices("chroot", self.path, "sh", "-c", "apt-get install -y -qq --no-install-recommends /root/install/*.deb"),
             env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
         shutil.rmtree(folder)
         (self.path / "usr/sbin/policy-rc.d").unlink()
@@ -150,9 +153,9 @@ class Root:
         serial = self.path.parent / f"{self.path.name}.serial"
         serial.touch()
         machine = subprocess.Popen(
-            ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", str(memory_mib), "-display", "none",
+            ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "Nehalem", "-smp", "2", "-m", str(memory_mib), "-display", "none",
              "-monitor", "none", "-serial", f"file:{serial}", "-no-reboot", "-nic", "none", "-kernel", str(image), "-initrd", str(disk),
-             "-append", "console=ttyS0 rdinit=/lib/systemd/systemd systemd.show_status=0 quiet panic=-1 mitigations=off audit=0"],
+             "-append", "console=ttyS0 rdinit=/lib/systemd/systemd systemd.show_status=0 quiet panic=-1 mitigations=off audit=0 tsc=reliable rcupdate.rcu_expedited=1"],
             stdin=subprocess.DEVNULL)
         end = time.monotonic() + RUN_S
         try:
