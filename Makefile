@@ -26,7 +26,10 @@ endif
 # When this was made: no clock is right that shows less.  The same sources give the same programs.
 build_epoch := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),\
 	       $(shell date -u -r docs/CHANGES.md +%s))
-CFLAGS      ?= -O2 -g
+# yes: as small as it gets, with the same hardening, for a router's flash.
+SMALL       ?= no
+small        = $(if $(filter yes,$(SMALL)),$(1),$(2))
+CFLAGS      ?= $(call small,-Os,-O2 -g)
 O           ?= build
 
 CPPFLAGS    += -Isrc -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVERSION='"$(VERSION)"' $(if $(filter yes,$(WITH_ZSTD)),-DWITH_ZSTD)
@@ -39,7 +42,7 @@ endif
 # facts/reliability.md 4.6.  What this compiler does not know is left out.
 machine     := $(shell $(CC) -dumpmachine 2>/dev/null)
 hardening   := -fstack-protector-strong -fno-strict-aliasing -fno-delete-null-pointer-checks \
-	       -fstack-clash-protection \
+	       $(if $(findstring -mips16,$(CC) $(CFLAGS)),,-fstack-clash-protection) \
 	       $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),,-ftrivial-auto-var-init=zero \
 	       -fzero-call-used-regs=used-gpr) \
 	       $(if $(filter x86_64% i%86%,$(machine)),-fcf-protection=full) \
@@ -51,8 +54,13 @@ hardening   += $(if $(filter -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE
 else
 hardening   += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
-# Small: a router's flash pays for every byte.  (And a plugin of 5 kB need not be three pages longer.)
 sections    := -ffunction-sections -fdata-sections
+# Nothing unwinds; every call is resolved at start, so that no stub need be there to do it later.
+unwinding    = $(call small,-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-plt)
+# Code and what is only read as one segment: else each file is up to two pages longer, most of them empty.  On mips and arm the
+# linker leaves holes for pages of 64 KiB, which hardly a router's kernel has (where it has, it does not start such a program).
+MAX_PAGE    ?= 4096
+pages        = $(call small,noseparate-code$(if $(filter mips% arm% aarch64%,$(machine)),$(comma)-z$(comma)max-page-size=$(MAX_PAGE)),separate-code)
 # A packet crosses ten small files: inlining across them is worth an eighth of the analyzer's time.
 ifeq ($(sanitized)$(findstring clang,$(shell $(CC) --version 2>/dev/null)),)
 LTO         ?= -flto=auto -ffat-lto-objects
@@ -61,8 +69,8 @@ endif
 comma       := ,
 clearing    := $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),,$(if $(filter x86_64%,$(machine)),\
 	       -mmemset-strategy=unrolled_loop:256:noalign$(comma)libcall:-1:noalign))
-cflags       = -std=gnu11 $(warnings) $(hardening) $(clearing) $(sections) $(LTO) -fvisibility=hidden $(CFLAGS)
-ldflags      = -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--as-needed,--gc-sections $(LDFLAGS) \
+cflags       = -std=gnu11 $(warnings) $(hardening) $(clearing) $(sections) $(unwinding) $(LTO) -fvisibility=hidden $(CFLAGS)
+ldflags      = -Wl,-z,relro,-z,now,-z,noexecstack,-z,$(pages),--as-needed,--gc-sections $(LDFLAGS) \
 	       $(if $(sanitized),-fsanitize=address -fsanitize=undefined)
 Q            = $(if $(V),,@printf '  %-7s %s\n' $(1) $(@:$(O)/%=%);)
 
@@ -112,9 +120,11 @@ $(filter-out %/net-gazerctl,$(sensor)) $(collector): $(lib)
 $O/obj/%.o: src/%.c
 	@mkdir -p $(@D)
 	$(call Q,CC)$(CC) $(CPPFLAGS) $(paths) $(pc_cflags) $(cflags) -fPIE -MMD -MP -c -o $@ $<
+# Small: ours have no constructors or destructors, nor exit handlers.
 $O/plugins/%.so: plugins/%.c
 	@mkdir -p $(@D)
-	$(call Q,PLUGIN)$(CC) $(CPPFLAGS) $(cflags) -fPIC -shared $(ldflags) -Wl,-z,noseparate-code -MMD -MP -o $@ $<
+	$(call Q,PLUGIN)$(CC) $(CPPFLAGS) $(cflags) -fPIC -shared $(ldflags) -Wl,-z,noseparate-code \
+		$(call small,-nostartfiles) -MMD -MP -o $@ $<
 
 # The page: bundled by esbuild from the lock file, then put into the program.
 ui_src      := $(wildcard src/collector/ui/*.js src/collector/ui/*.css src/collector/ui/*.html src/collector/ui/*.svg \

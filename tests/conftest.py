@@ -44,6 +44,7 @@ PHASE_S = int(os.environ.get("NG_TEST_PHASE_S", "300"))
 
 outcomes = {}
 leftovers = []
+shown = []  # figures that a test gives to record_property("shown", ...): a run prints them, also when all is well
 
 
 def lines_of(*argv):
@@ -147,6 +148,8 @@ def pytest_runtest_logreport(report):
         outcomes[report.nodeid] = "skipped"
     elif report.when == "call" and report.passed:
         outcomes[report.nodeid] = "passed"
+    if report.when == "call":
+        shown.extend(text for name, text in report.user_properties if name == "shown")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -182,5 +185,7 @@ def pytest_unconfigure(config):
         outcomes["left behind"] = "failed"
     count = collections.Counter(outcomes.values())
     terminal.ensure_newline()
+    for line in shown:
+        terminal.write_line(f"| {line}")
     terminal.write_line(f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped")
     terminal.flush()

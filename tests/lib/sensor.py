@@ -48,6 +48,8 @@ class Sensor:
     expect_exit: what the end of it must give.  quiet: nothing is lost or under way at the end, so
     the tail must be 0 (a test that floods says otherwise)."""
 
+    PROGRAMS = ("analyzer", "forwarder")  # what the build folder must have beside net-gazer
+
     def __init__(self, ns, folder, arguments=(), plugin_dir=None, start=True, **options):
         self.ns, self.folder, self.arguments, self.start_now = ns, folder, arguments, start
         self.plugin_dir = plugin_dir or ng.BUILD / "plugins"
@@ -74,7 +76,7 @@ class Sensor:
         return self
 
     def start(self):
-        for name in ("analyzer", "forwarder"):
+        for name in self.PROGRAMS:
             ng.program(name)
         with open(self.out_path, "ab") as out, open(self.err_path, "ab") as err:
             self.process = self.ns.popen(self.argv(), stdin=subprocess.DEVNULL, stdout=out, stderr=err)
