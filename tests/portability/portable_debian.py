@@ -155,7 +155,7 @@ def test_autopkgtest(debs, tmp_path):
     tests = {re.search(r"^Tests: (.*)$", part, re.M)[1]: "isolation-machine" in part for part in control.split("\n\n")}
     assert tests["handshake"] and sum(tests.values()) == 1, "who runs the others that need a machine?"
     packages = [d for d in debs.glob("net-gazer*.deb") if "dbgsym" not in d.name]
-    root = vm.Root(tmp_path / "root", vm.base(packages, ("gcc", "libc6-dev")))
+    root = vm.Root(tmp_path / "root", vm.base(packages, ("apt-utils", "gcc", "libc6-dev")))
     source = tmp_path / "source"
     shutil.copytree(debs / f"net-gazer-{version()}/debian", source / "debian", ignore=shutil.ignore_patterns("tmp", "net-gazer*"))
     results = tmp_path / "results"
