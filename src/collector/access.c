@@ -178,6 +178,20 @@ room(struct access *a, const char *count, int64_t most)
 	return n < most ? 0 : -ENOSPC;
 }
 
+/* Into a row: whose, the hash of what only they have, who gave it, a time.  As run(). */
+static int
+put_secret(struct access *a, const char *sql, const char *sensor, const unsigned char hash[HASH_BYTES], const char *by,
+	   int64_t us)
+{
+	sqlite3_stmt *s = prepare(a, sql);
+
+	bind_text(s, 1, sensor);
+	sqlite3_bind_blob(s, 2, hash, HASH_BYTES, SQLITE_TRANSIENT);
+	bind_text(s, 3, by);
+	sqlite3_bind_int64(s, 4, us);
+	return run(a, s);
+}
+
 /* ---- sensors ---- */
 
 int
@@ -200,14 +214,8 @@ access_code_new(struct access *a, const char *sensor, const char *by, int64_t no
 	r = run(a, s);
 	if (r >= 0)
 		r = room(a, "SELECT count(*) FROM code", ACCESS_CODES_MAX);
-	if (r >= 0) {
-		s = prepare(a, "INSERT INTO code VALUES(?1, ?2, ?3, ?4)");
-		bind_text(s, 1, sensor);
-		sqlite3_bind_blob(s, 2, hash, sizeof hash, SQLITE_TRANSIENT);
-		bind_text(s, 3, by);
-		sqlite3_bind_int64(s, 4, expires_us);
-		r = run(a, s);
-	}
+	if (r >= 0)
+		r = put_secret(a, "INSERT INTO code VALUES(?1, ?2, ?3, ?4)", sensor, hash, by, expires_us);
 	r = end(a, r);
 	return r < 0 ? r : 0;
 }
@@ -240,7 +248,6 @@ access_enrol(struct access *a, const char *code, int64_t now_us, char sensor[ACC
 {
 	unsigned char hash[HASH_BYTES], token_hash[HASH_BYTES];
 	char by[BY_MAX];
-	sqlite3_stmt *s;
 	int r;
 
 	access_random(token, ACCESS_TOKEN_LEN);
@@ -254,14 +261,8 @@ access_enrol(struct access *a, const char *code, int64_t now_us, char sensor[ACC
 	r = take_code(a, hash, now_us, sensor, by);
 	if (!r)
 		r = room(a, "SELECT count(*) FROM sensor", ACCESS_SENSORS_MAX);
-	if (!r) {
-		s = prepare(a, "REPLACE INTO sensor VALUES(?1, ?2, ?3, ?4, 0)");
-		bind_text(s, 1, sensor);
-		sqlite3_bind_blob(s, 2, token_hash, sizeof token_hash, SQLITE_TRANSIENT);
-		bind_text(s, 3, by);
-		sqlite3_bind_int64(s, 4, now_us);
-		r = run(a, s);
-	}
+	if (!r)
+		r = put_secret(a, "REPLACE INTO sensor VALUES(?1, ?2, ?3, ?4, 0)", sensor, token_hash, by, now_us);
 	r = end(a, r);
 	return r < 0 ? r : 0;
 }
@@ -328,11 +329,8 @@ access_revoke(struct access *a, const char *sensor, int64_t now_us, int certific
 		/* A hash that no token has. */
 		if (getrandom(hash, sizeof hash, 0) != (ssize_t)sizeof hash)
 			r = -EIO;
-		s = prepare(a, "INSERT OR IGNORE INTO sensor VALUES(?1, ?2, 'certificate', ?3, ?3)");
-		bind_text(s, 1, sensor);
-		sqlite3_bind_blob(s, 2, hash, sizeof hash, SQLITE_TRANSIENT);
-		sqlite3_bind_int64(s, 3, now_us);
-		r = r < 0 ? (sqlite3_finalize(s), r) : run(a, s);
+		else
+			r = put_secret(a, "INSERT OR IGNORE INTO sensor VALUES(?1, ?2, ?3, ?4, ?4)", sensor, hash, "certificate", now_us);
 		changed += r > 0;
 	}
 	r = end(a, r);

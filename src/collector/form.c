@@ -8,6 +8,8 @@
 #include <string.h>
 #include <yajl/yajl_parse.h>
 
+#include "lib/anyother.h"
+
 struct form {
 	struct form_field *fields, *field; /* whose value comes */
 	size_t n;
@@ -114,25 +116,12 @@ on_other(void *arg)
 	return wrong(f, f->field ? "must be a text or a whole number" : "must be an object");
 }
 
-static int
-on_bool(void *arg, int v)
-{
-	(void)v;
-	return on_other(arg);
-}
-
-static int
-on_double(void *arg, double v)
-{
-	(void)v;
-	return on_other(arg);
-}
+ANY_OTHER(on_other)
 
 int
 form_read(const char *body, size_t n, struct form_field *fields, size_t fields_n, char *why, size_t why_size)
 {
-	static const yajl_callbacks callbacks = { .yajl_null = on_other, .yajl_boolean = on_bool,
-						  .yajl_integer = on_integer, .yajl_double = on_double,
+	static const yajl_callbacks callbacks = { ANY_OTHER_CALLBACKS(on_other), .yajl_integer = on_integer,
 						  .yajl_string = on_text, .yajl_start_map = on_open,
 						  .yajl_map_key = on_key, .yajl_end_map = on_close,
 						  .yajl_start_array = on_list };

@@ -373,11 +373,11 @@ main(int argc, char **argv)
 		fatal("%s", err);
 	if (flags.validate)
 		r = validate_stdin();
-	else if (flags.help)
+	else if (flags.usual.help)
 		r = (settings_print_help(), 0);
-	else if (flags.version)
+	else if (flags.usual.version)
 		r = printf("net-gazer-collector %s\n", VERSION) < 0;
-	else if (flags.list)
+	else if (flags.usual.list)
 		r = (settings_print_table(), 0);
 	else
 		r = run_command(&p, flags.command, argc - flags.first, argv + flags.first);
@@ -389,7 +389,7 @@ main(int argc, char **argv)
 	    tls_load(&p.tls, conf_str(p.conf, "tls-cert"), conf_str(p.conf, "tls-key"), conf_str(p.conf, "client-ca"), err,
 		     sizeof err))
 		fatal("%s", err);
-	if (flags.check) {
+	if (flags.usual.check) {
 		printf("configuration OK: %s\n", p.path ? p.path : "no file, all defaults");
 		token_free(p.tokens);
 		tls_free(&p.tls);

@@ -233,25 +233,7 @@ on_flag(void *arg, int letter)
 {
 	struct settings_flags *f = arg;
 
-	switch (letter) {
-	case 'n':
-		f->check = 1;
-		break;
-	case 'h':
-		f->help = 1;
-		break;
-	case 'V':
-		f->version = 1;
-		break;
-	case 'O':
-		f->list = 1;
-		break;
-	case 'v':
-		f->verbose++;
-		break;
-	default:
-		break;
-	}
+	conf_flag(&f->usual, letter);
 }
 
 struct conf *
@@ -279,14 +261,14 @@ settings_load(int argc, char **argv, struct settings_flags *flags, const char **
 	if (conf_command_line(c, argc - !!command, argv + !!command, "nhVvO", on_flag, flags, &first, err, size))
 		goto fail;
 	flags->first = first + !!command;
-	if (flags->help || flags->version || flags->list)
+	if (flags->usual.help || flags->usual.version || flags->usual.list)
 		return c;
 	if (!command && first < argc) {
 		snprintf(err, size, "%s: net-gazer-collector takes no arguments, only options; see --help",
 			 argv[first]);
 		goto fail;
 	}
-	if (flags->verbose && conf_set(c, "verbose", "3", "command line -v", err, size))
+	if (flags->usual.verbose && conf_set(c, "verbose", "3", "command line -v", err, size))
 		goto fail;
 	if (conf_environment(c, err, size))
 		goto fail;

@@ -15,8 +15,8 @@
 struct command;
 
 struct settings_flags {
-	int check, help, version, list, validate;
-	unsigned verbose;
+	struct conf_flags usual;
+	int validate;
 	const struct command *command; /* NULL: the collector itself */
 	int first;           /* place in argv of what the command is given */
 };

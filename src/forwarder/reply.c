@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/anyother.h"
+
 enum { KEY_OTHER, KEY_ACCEPTED, KEY_DUPLICATE, KEY_REJECTED, KEY_SEQ, KEY_WHY, KEY_CLASH };
 
 static int
@@ -53,19 +55,7 @@ on_other(void *arg)
 	return 1;
 }
 
-static int
-on_boolean(void *arg, int v)
-{
-	(void)v;
-	return on_other(arg);
-}
-
-static int
-on_double(void *arg, double v)
-{
-	(void)v;
-	return on_other(arg);
-}
+ANY_OTHER(on_other)
 
 static int
 is(const unsigned char *s, size_t n, const char *name)
@@ -157,8 +147,7 @@ int
 reply_begin(struct reply *r, uint64_t seq_first, uint64_t seq_last, uint32_t n)
 {
 	static const yajl_callbacks callbacks = {
-		.yajl_null = on_other, .yajl_boolean = on_boolean, .yajl_integer = on_integer,
-		.yajl_double = on_double, .yajl_string = on_string, .yajl_start_map = on_start_map,
+		ANY_OTHER_CALLBACKS(on_other), .yajl_integer = on_integer, .yajl_string = on_string, .yajl_start_map = on_start_map,
 		.yajl_map_key = on_map_key, .yajl_end_map = on_end_map,
 		.yajl_start_array = on_start_array, .yajl_end_array = on_end_array,
 	};

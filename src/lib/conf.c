@@ -839,6 +839,30 @@ conf_help(const struct conf_option *options, size_t n)
 	}
 }
 
+void
+conf_flag(struct conf_flags *f, int letter)
+{
+	switch (letter) {
+	case 'n':
+		f->check = 1;
+		break;
+	case 'h':
+		f->help = 1;
+		break;
+	case 'V':
+		f->version = 1;
+		break;
+	case 'O':
+		f->list = 1;
+		break;
+	case 'v':
+		f->verbose++;
+		break;
+	default:
+		break;
+	}
+}
+
 const char *
 conf_find(const char *const *paths)
 {

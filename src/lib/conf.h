@@ -66,6 +66,18 @@ int conf_command_line(struct conf *, int argc, char **argv, const char *extra,
 		      void (*fn)(void *arg, int letter), void *arg, int *optind_out,
 		      char *err, size_t err_size);
 
+/* Letters that each program has; `extra` of them is "nhVvO". */
+struct conf_flags {
+	int check;   /* -n */
+	int help;    /* -h */
+	int version; /* -V */
+	int list;    /* --options */
+	int verbose; /* how many -v */
+};
+
+/* Notes one; others are none of it. */
+void conf_flag(struct conf_flags *, int letter);
+
 /* The word of the command line that getopt_long() has just answered '?' or ':' for.  Where a value is missing musl
  * takes the end of argv for it, and may have moved that. */
 const char *conf_wrong_word(char **argv);

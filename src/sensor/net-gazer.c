@@ -122,18 +122,18 @@ main(int argc, char **argv)
 	run.plan = plan_load(argc, argv, err, sizeof err);
 	if (!run.plan)
 		fatal("%s", err);
-	if (run.plan->flags.help)
+	if (run.plan->flags.usual.help)
 		options_print_help();
-	else if (run.plan->flags.version)
+	else if (run.plan->flags.usual.version)
 		printf("net-gazer %s (report schema 1, plugin ABI %d.%d)\n", VERSION, NG_PLUGIN_ABI_MAJOR,
 		       NG_PLUGIN_ABI_MINOR);
-	else if (run.plan->flags.list)
+	else if (run.plan->flags.usual.list)
 		options_print_table();
-	if (run.plan->flags.help || run.plan->flags.version || run.plan->flags.list)
+	if (run.plan->flags.usual.help || run.plan->flags.usual.version || run.plan->flags.usual.list)
 		return fflush(stdout) ? 1 : 0;
 	if (run.plan->flags.rules)
 		return print_rules(run.plan);
-	if (run.plan->flags.check)
+	if (run.plan->flags.usual.check)
 		return checked(run.plan);
 	if (run.plan->capture_fd >= 0)
 		return replay(run.plan);

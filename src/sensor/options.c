@@ -254,28 +254,8 @@ on_flag(void *arg, int letter)
 {
 	struct options_flags *f = arg;
 
-	switch (letter) {
-	case 'n':
-		f->check = 1;
-		break;
-	case 'R':
-		f->rules = f->check = 1;
-		break;
-	case 'h':
-		f->help = 1;
-		break;
-	case 'V':
-		f->version = 1;
-		break;
-	case 'O':
-		f->list = 1;
-		break;
-	case 'v':
-		f->verbose++;
-		break;
-	default:
-		break;
-	}
+	f->rules |= letter == 'R';
+	conf_flag(&f->usual, letter == 'R' ? 'n' : letter);
 }
 
 static int
@@ -340,14 +320,14 @@ options_load(int argc, char **argv, const struct conf_section *sections, size_t 
 	}
 	if (conf_command_line(c, argc, argv, "nhVvOR", on_flag, flags, &first, err, size))
 		goto fail;
-	if (flags->help || flags->version || flags->list)
+	if (flags->usual.help || flags->usual.version || flags->usual.list)
 		return c;
 	if (first < argc) {
 		snprintf(err, size, "%s: net-gazer takes no arguments, only options; see --help", argv[first]);
 		goto fail;
 	}
-	if (flags->verbose) {
-		level[0] = flags->verbose > 1 ? '3' : (char)('2' + flags->verbose);
+	if (flags->usual.verbose) {
+		level[0] = flags->usual.verbose > 1 ? '3' : (char)('2' + flags->usual.verbose);
 		if (conf_set(c, "verbose", level, "command line -v", err, size))
 			goto fail;
 	}

@@ -19,12 +19,8 @@ extern const size_t options_n;
 
 /* What the command line says beside the options. */
 struct options_flags {
-	int check;   /* -n */
-	int help;    /* -h */
-	int version; /* -V */
-	int list;    /* --options */
-	int rules;   /* --print-rules; then check, too */
-	int verbose; /* how many -v */
+	struct conf_flags usual;
+	int rules; /* --print-rules; then check, too */
 };
 
 /* Command line, environment, file; with `lenient`, what is not known in the file is passed over.

@@ -77,7 +77,7 @@ open_output(struct plan *p, char *err, size_t size)
 	const char *path = conf_str(p->conf, "output");
 
 	/* -n leaves no file behind. */
-	if (p->flags.check)
+	if (p->flags.usual.check)
 		return 0;
 	p->output_fd = !strcmp(path, "-") ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3) :
 		       open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
@@ -250,7 +250,7 @@ plan_load(int argc, char **argv, char *err, size_t size)
 	p->conf = options_load(argc, argv, NULL, 0, 1, &p->flags, &path, err, size);
 	if (!p->conf)
 		goto fail;
-	if (p->flags.help || p->flags.version || p->flags.list)
+	if (p->flags.usual.help || p->flags.usual.version || p->flags.usual.list)
 		return p;
 	log_set_level((enum log_level)conf_int(p->conf, "verbose"));
 	if (path)

@@ -196,7 +196,7 @@ test_load(void **state)
 	snprintf(line, sizeof line, "-c %s -i cli -nv", file);
 	c = load(line);
 	assert_non_null(c);
-	assert_int_equal(flags.check, 1);
+	assert_int_equal(flags.usual.check, 1);
 	assert_string_equal(conf_list(c, "iface", 0), "cli");
 	conf_free(c);
 	snprintf(line, sizeof line, "-c %s stray", file);
@@ -205,7 +205,7 @@ test_load(void **state)
 	/* Help is given even where the rest is wrong. */
 	c = load("-h");
 	assert_non_null(c);
-	assert_int_equal(flags.help, 1);
+	assert_int_equal(flags.usual.help, 1);
 	conf_free(c);
 	unsetenv("NG_CONFIG");
 	unsetenv("NG_IFACE");
