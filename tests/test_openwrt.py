@@ -426,6 +426,10 @@ def test_document(tree, tmp_path, manager):
                 continue
             starts = box.history().count("start") if box.file("/tmp/procd/net-gazer.history").exists() else 0
             if "enroll" in line:
+                # Without --write it says what it would do.
+                would = box.run(up.line().replace(" --write", ""))
+                assert f"uci set net-gazer.main.collector_url='http://127.0.0.1:{up.port}'\nuci set net-gazer.main.collector_token_file" in would
+                assert "collector" not in box.run("uci show net-gazer")
                 line, documented = up.line(), line
                 assert re.sub(r" http://\S+ \S+ ", " https://collector.lan:8443 CODE ", line) == documented, "the collector prints another line"
             upgrade, removal = line.startswith(f"{manager} upgrade"), line.startswith((f"{manager} remove", f"{manager} del"))
