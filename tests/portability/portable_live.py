@@ -49,15 +49,17 @@ STORIES = ("test_handshake", "test_attempts", "test_odd_packets", "test_watch", 
 
 
 @pytest.mark.parametrize("make", [live.musl, live.i386], ids=lambda f: f.__name__)
-def test_stories(make, tmp_path):
+def test_stories(make):
     """The suite's own, with another build in the place of the one of the build folder."""
     with make() as build:
         # Not of this build; the harness wants to see them, and those stories do not use them.
         for name in ("forwarder", "replay"):
             shutil.copy(ng.program(name), build.folder / name)
-        done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path}/stories",
+        # Its folders directly below /tmp: the path of a socket is short.
+        environment = {name: value for name, value in os.environ.items() if name != "TMPDIR"}
+        done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
                                *(ng.TOP / f"tests/stories/{name}.py" for name in STORIES)], cwd=ng.TOP, capture_output=True, text=True,
-                              check=False, env={**os.environ, "O": str(build.folder)})
+                              check=False, env={**environment, "O": str(build.folder)})
         assert done.returncode == 0, done.stdout[-12000:] + done.stderr[-2000:]
         print(build.name, done.stdout.splitlines()[-1])
 
@@ -66,8 +68,8 @@ def test_stories(make, tmp_path):
 
 PACKAGES = ("libc6-dev", "libgcc-12-dev", "libmnl-dev", "libnetfilter-log-dev", "libnftnl-dev", "libyajl-dev", "libconfuse-dev",
             "libseccomp-dev", "nftables", "iproute2", "busybox-static", "linux-image-s390x")
-MODULES = ("crc32c_generic", "nf_tables", "nft_log", "nfnetlink_log", "nft_limit", "nft_objref", "nft_ct", "nft_masq", "nft_nat", "nft_chain_nat",
-           "veth", "nf_conntrack_netlink")
+MODULES = ("crc32c_generic", "nf_tables", "nft_log", "nfnetlink_log", "nft_limit", "nft_objref", "nft_ct", "nft_masq", "nft_nat",
+           "nft_chain_nat", "veth", "nf_conntrack_netlink")
 BOOT_S = 600
 
 
@@ -188,7 +190,8 @@ def test_s390x(tmp_path):
     assert "END" in lines, "the machine did not get to its end:\n" + "\n".join(lines[-60:])
     files, checks = sent_home(lines), [line for line in lines if line.startswith(("ok ", "FAIL "))]
     failed = [line for line in checks if line.startswith("FAIL ")]
-    assert "RESULT=PASS" in lines and not failed and len(checks) > 70, (len(checks), failed, files.get("own/log"), files.get("include/log"))
+    assert "RESULT=PASS" in lines and not failed and len(checks) > 70, (
+        len(checks), failed, files.get("own/log"), files.get("include/log"))
     check_traces(files["trace-lan"], ([RTR4, WAN4], [RTR6, WAN6]))
     check_traces(files["trace-rtr"], ([WAN4], [WAN6]))
     for phase in ("own", "include"):
@@ -203,8 +206,8 @@ def test_s390x(tmp_path):
         # Its clock is ours: the kernel's stamps were read the right way round.
         assert all(abs(datetime.datetime.fromisoformat(r["ts"]).timestamp() - time.time()) < 3600 for r in found)
         print(f"s390x, rules {phase}: {want.conns.total()} connections, {want.knocks.total()} knocks, {len(want.paths)} paths: as done")
-    for (phase, when), rows in report.by([dict(zip(("phase", "when", "name", "kib"), row.split())) for row in files["pss"].splitlines()],
-                                         "phase", "when").items():
+    weighed = [dict(zip(("phase", "when", "name", "kib"), row.split())) for row in files["pss"].splitlines()]
+    for (phase, when), rows in report.by(weighed, "phase", "when").items():
         print(f"s390x, rules {phase}, {when}: {sum(int(r['kib']) for r in rows)} KiB PSS: "
               + ", ".join(f"{r['name']} {r['kib']}" for r in rows))
     print(f"s390x: {len(checks)} checks in the machine; built in {built - started:.1f} s, ran {time.monotonic() - built:.1f} s")
