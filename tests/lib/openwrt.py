@@ -44,7 +44,7 @@ class Root:
     def __init__(self, folder, ns, jail):
         self.path, self.ns = folder / "root", ns
         shutil.copytree(STAND_IN / "rootfs", self.path)
-        for d in ("proc", "dev", "root", "usr/lib", "usr/sbin", "usr/libexec", "etc/rc.d", "etc/net-gazer", "tmp/run", "lib64", f"lib/{ARCH}",
+        for d in ("proc", "dev", "root", "usr/lib", "usr/sbin", "usr/libexec", "etc/config", "etc/rc.d", "etc/net-gazer", "tmp/run", "lib64", f"lib/{ARCH}",
                   f"usr/lib/{ARCH}", *(os.path.dirname(d) for d in DEFAULTS.values()), "etc/uci-defaults"):
             (self.path / d).mkdir(parents=True, exist_ok=True)
         (self.path / "etc/net-gazer").rmdir()
