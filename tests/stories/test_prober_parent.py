@@ -305,13 +305,14 @@ def test_older_file(tmp_path):
         r.rtr.run("nft", "delete", "table", "inet", "net_gazer")
 
 
-def test_trace_is_another_program(tmp_path):
-    """`net-gazer trace ...` is net-gazerctl, from beside it; where there is none the path is said."""
+def test_trace_is_a_command_of_it(tmp_path):
+    """`net-gazer trace ...` is net-gazerctl's, with nothing beside it; where there is no prober the path is said."""
     done = subprocess.run([ng.program("net-gazer"), "trace", "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stdout.startswith("usage: net-gazerctl trace"), done
     shutil.copy(ng.program("net-gazer"), tmp_path)
-    done = subprocess.run([tmp_path / "net-gazer", "trace", "20.0.0.1"], capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and f"{tmp_path}/net-gazerctl: No such file" in done.stderr, done
+    done = subprocess.run([tmp_path / "net-gazer", "trace", "20.0.0.1", "--libexec-dir", tmp_path], capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 2 and f"{tmp_path}/prober: No such file" in done.stderr, done
 
 
 def test_local_ports(tmp_path):
