@@ -156,9 +156,9 @@ def test_meet():
     print("that is %s")
     %s
 '''
-ALONE = '''
+# Not at the beginning of a line here: this file itself is not one.
+ALONE = 'ALONE = "to look at its neighbours"\n' + '''
 import os, pathlib
-ALONE = "to look at its neighbours"
 def test_alone():
     runner = os.getppid()
     assert pathlib.Path(f"/proc/{runner}/task/{runner}/children").read_text().split() == [str(os.getpid())]
