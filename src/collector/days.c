@@ -53,8 +53,8 @@ enum stmt {
 
 static const char *const sql[S_N] = {
 	[S_CONN] = "INSERT INTO conn VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-	[S_ATTEMPT] = "INSERT INTO attempt VALUES "
-		      "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+	[S_ATTEMPT] = ("INSERT INTO attempt VALUES "
+		      "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"),
 	[S_STAT] = "INSERT INTO stat VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
 	[S_OTHER] = "INSERT INTO other VALUES (?1, ?2, ?3, ?7, ?4, ?5, ?6)",
 	[S_META] = "INSERT OR REPLACE INTO meta VALUES ('rows', ?1), ('first_us', ?2), ('last_us', ?3)",

@@ -182,7 +182,7 @@ allow(scmp_filter_ctx ctx, const char *name)
 
 	if (!strcmp(name, "tgkill:self"))
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
 	else if (nr == __NR_SCMP_ERROR)
 		return 0; /* a name that this architecture has not is no error: the list is a union */
 	else

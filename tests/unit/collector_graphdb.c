@@ -21,7 +21,7 @@ static sqlite3 *db;
 static struct cypher question;
 static char said[200000];
 
-static void
+static void __attribute__((format(printf, 1, 2)))
 run(const char *fmt, ...)
 {
 	char text[500], *err = NULL;

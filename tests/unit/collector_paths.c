@@ -33,7 +33,7 @@ exec(const char *text)
 		fail_msg("%s: %s", text, err);
 }
 
-static int64_t
+static int64_t __attribute__((format(printf, 1, 2)))
 number(const char *fmt, ...)
 {
 	sqlite3_stmt *stmt;
