@@ -160,7 +160,8 @@ def test_autopkgtest(debs, tmp_path):
     shutil.copytree(debs / f"net-gazer-{version()}/debian", source / "debian", ignore=shutil.ignore_patterns("tmp", "net-gazer*"))
     results = tmp_path / "results"
     done = subprocess.run(root.with_devices("autopkgtest", "--no-built-binaries", f"--output-dir={results}", *packages, f"{source}/", "--", "chroot",
-                                            root.path), capture_output=True, text=True, check=False)
+                                            root.path), capture_output=True, text=True, check=False,
+                          env={**os.environ, "TMPDIR": "/tmp"})  # of the chroot too
     summary = (results / "summary").read_text(encoding="utf-8") if (results / "summary").exists() else ""
     print(summary)
     got = dict(re.findall(r"^(\S+)\s+(PASS|FAIL|SKIP)", summary, re.M))
