@@ -4,7 +4,6 @@
  * net-gazer(8) with the descriptors of src/worker.h; holds no privilege.
  */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,6 +44,8 @@
 #define FLOOD_BYTES_PER_US 273
 
 #define HEARTBEAT_US 500000
+/* At the end the reader of reports gets this: SUPERVISE_STOP_US is twice that. */
+#define LAST_US 4000000
 
 /* Many times what the first-party plugins take, and a flow's slot. */
 #define DATA_BYTES (64 << 20)
@@ -293,20 +294,6 @@ drain(void)
 	engine_expire();
 }
 
-/* The last reports, when the pipe is full: the reader gets two seconds. */
-static void
-flush_last(void)
-{
-	int64_t until_us = clock_mono_us() + 2000000;
-
-	while (report_flush() == -EAGAIN && clock_mono_us() < until_us) {
-		struct pollfd p = { WORKER_FD_REPORTS, POLLOUT, 0 };
-
-		poll(&p, 1, 100);
-		page->heartbeat++;
-	}
-}
-
 int
 main(int argc, char **argv)
 {
@@ -365,9 +352,10 @@ main(int argc, char **argv)
 
 	loop_run(loop);
 
+	report_last(clock_mono_us() + LAST_US);
 	drain();
 	engine_stop(posture, &open);
-	flush_last();
+	report_flush();
 	if (open)
 		log_debug("%u handshakes had neither answer nor timeout yet", open);
 	return 0;

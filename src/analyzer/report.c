@@ -5,11 +5,13 @@
 #include "report.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/loop.h"
 #include "worker.h"
 
 #define BUFFER (64 * 1024)
@@ -17,6 +19,7 @@
 static struct {
 	struct report_conf conf;
 	int64_t boot_offset_us;
+	int64_t until_us; /* clock_mono_us(): so long the pipe's reader is waited for */
 	char *buf;      /* BUFFER, then room for one line */
 	size_t head;    /* first byte not written yet */
 	size_t len;
@@ -30,6 +33,7 @@ report_start(const struct report_conf *conf)
 {
 	out.conf = *conf;
 	out.boot_offset_us = INT64_MIN;
+	out.until_us = INT64_MIN;
 	out.buf = malloc(BUFFER + WORKER_REPORT_MAX);
 	if (!out.buf)
 		fatal("out of memory");
@@ -50,13 +54,32 @@ report_set_boot_offset(int64_t offset_us)
 	out.boot_offset_us = offset_us;
 }
 
+void
+report_last(int64_t until_us)
+{
+	out.until_us = until_us;
+}
+
+/* The reader has its time, once the reports are the last ones.  Being alive we say meanwhile. */
+static int
+wait_for_reader(void)
+{
+	struct pollfd p = { out.conf.fd, POLLOUT, 0 };
+
+	if (clock_mono_us() >= out.until_us)
+		return 0;
+	poll(&p, 1, 100);
+	out.conf.page->heartbeat++;
+	return 1;
+}
+
 int
 report_flush(void)
 {
 	while (out.head < out.len) {
 		ssize_t n = write(out.conf.fd, out.buf + out.head, out.len - out.head);
 
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && (errno == EINTR || (errno == EAGAIN && wait_for_reader())))
 			continue;
 		if (n < 0)
 			return -errno;

@@ -2,8 +2,8 @@
  *
  * report.h - report lines: the envelope, one line at a time, and the pipe they leave by.
  *
- * Never blocks: what finds neither room in the pipe nor in our 64 KiB is dropped and counted; its
- * seq is used up, so that the collector sees the gap too.
+ * Never blocks before report_last(): what finds neither room in the pipe nor in our 64 KiB is dropped
+ * and counted; its seq is used up, so that the collector sees the gap too.
  */
 #ifndef REPORT_H
 #define REPORT_H
@@ -38,5 +38,9 @@ void report_cancel(void);
 /* Hands the pipe what it takes.  Call at the end of a turn.  0, or -EAGAIN when something is left
  * (wait for POLLOUT), or another -errno: the reader is gone. */
 int report_flush(void);
+
+/* From here on a full pipe is waited for, until then (clock_mono_us()) and no longer: after the last
+ * turn nobody comes again. */
+void report_last(int64_t until_us);
 
 #endif

@@ -25,7 +25,7 @@
 #define SUPERVISE_NUMBER_MAX ((1ULL << 53) - 1) /* in a report: schema rule */
 #define SUPERVISE_BEATS_MISSED 5      /* counted, not timed: the parent may have been stopped itself */
 #define SUPERVISE_READY_US 30000000
-#define SUPERVISE_STOP_US 8000000     /* it gives the pipe's reader two seconds of these */
+#define SUPERVISE_STOP_US 8000000     /* it gives the pipe's reader four seconds of these */
 #define PAGE_BYTES (WORKER_TOP_OFFSET + sizeof(struct worker_top))
 #define SUPERVISE_HOPELESS 3          /* starts that it ended by itself before it was ever ready */
 

@@ -12,6 +12,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 #include "../../src/analyzer/report.c"
 
@@ -243,6 +244,46 @@ test_slow_reader(void **state)
 	check_lines(page.reports - page.reports_dropped);
 }
 
+/* The last reports are for a reader that comes late; when its time is up, nobody is waited for. */
+static void
+test_last(void **state)
+{
+	struct pollfd p = { fds[0], POLLIN, 0 };
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (!pid) {
+		report_last(clock_mono_us() + 300000000);
+		for (int i = 0; i < 3000; i++)
+			make(100);
+		_exit(report_flush() || page.reports_dropped);
+	}
+	assert_true(pid > 0);
+	close(fds[1]);
+	fds[1] = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	poll(NULL, 0, 200);
+	do {
+		poll(&p, 1, 1000);
+		take(1 << 20);
+	} while (!(p.revents & POLLHUP));
+	take(1 << 20);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	check_lines(3000);
+}
+
+static void
+test_last_is_over(void **state)
+{
+	(void)state;
+	report_last(clock_mono_us());
+	for (int i = 0; i < 3000; i++)
+		assert_int_equal(make(100), 0);
+	assert_int_equal(report_flush(), -EAGAIN);
+	assert_true(page.reports_dropped > 1000);
+}
+
 static void
 test_reader_is_gone(void **state)
 {
@@ -266,7 +307,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_PIPE(test_envelope),	WITH_PIPE(test_one_at_a_time), WITH_PIPE(test_open_level),
 		WITH_PIPE(test_longest_line),	WITH_PIPE(test_full_pipe),     WITH_PIPE(test_slow_reader),
-		WITH_PIPE(test_reader_is_gone),
+		WITH_PIPE(test_last),		WITH_PIPE(test_last_is_over),  WITH_PIPE(test_reader_is_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
