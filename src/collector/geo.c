@@ -24,6 +24,8 @@
 
 #define FILES_MAX 16
 #define PATIENCE_S 40
+/* Of a file's name, below the folder. */
+#define NAME_ROOM 32
 
 static const char *const kinds[GEO_KINDS] = GEO_WORDS_KIND;
 
@@ -78,7 +80,7 @@ maker_of(const char *path)
 static int
 write_attribution(const char *folder, const char *kind, const char *said, const struct stat *like)
 {
-	char path[GEO_PATH_MAX], temp[GEO_PATH_MAX];
+	char path[GEO_PATH_MAX + NAME_ROOM], temp[GEO_PATH_MAX + NAME_ROOM];
 	FILE *f;
 
 	snprintf(path, sizeof path, "%s/%s.txt", folder, kind);
@@ -101,7 +103,7 @@ write_attribution(const char *folder, const char *kind, const char *said, const 
 static int
 put_in_place(const char *folder, const char *temp, int fd, const char *kind, const char *suffix, const struct stat *like)
 {
-	char path[GEO_PATH_MAX];
+	char path[GEO_PATH_MAX + NAME_ROOM];
 	int r = 0, dir;
 
 	if (fsync(fd))
@@ -154,13 +156,13 @@ static int
 import(const struct conf *conf, char *const *files, int n)
 {
 	const char *attribution = conf_str(conf, "attribution");
-	char folder[GEO_PATH_MAX], temp[GEO_PATH_MAX], kind[8], suffix[8], about[501];
+	char folder[GEO_PATH_MAX], temp[GEO_PATH_MAX + NAME_ROOM], kind[8], suffix[8], about[501];
 	int in[FILES_MAX], out = -1, opened = 0, said, r = 2;
 	struct stat like;
 	pid_t pid;
 
 	geostart_folder(conf, folder);
-	if (!folder[0] || strlen(folder) + 32 > sizeof temp || n > FILES_MAX) {
+	if (!folder[0] || strlen(folder) + NAME_ROOM > sizeof folder || n > FILES_MAX) {
 		log_error(n > FILES_MAX ? "at most 16 files at a time" : "database: a file of a shorter name is needed");
 		return 2;
 	}

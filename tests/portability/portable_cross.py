@@ -9,6 +9,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 
 import portable_live
@@ -44,13 +45,13 @@ def timed(what):
     print(f"{what}: {time.monotonic() - start:.0f} s")
 
 
-def run_units(programs, before, folder, **environment):
+def run_units(programs, before, **environment):
     """{name: what it said} of those that fail; `before`: what runs them."""
     failed, passed = {}, 0
     for program in programs:
         try:
             done = subprocess.run([*before, str(program)], cwd=ng.TOP, capture_output=True, text=True, errors="replace", check=False,
-                                  timeout=900, env={**os.environ, "TMPDIR": str(folder), **environment})
+                                  timeout=900, env={**os.environ, **environment})
         except subprocess.TimeoutExpired:
             failed[program.name] = "hung"
             continue
@@ -93,7 +94,7 @@ def builds(tmp_path_factory):
 
 
 @pytest.mark.parametrize("arch", ["s390x", "mipsel", "i386"])
-def test_units(arch, built, tmp_path):
+def test_units(arch, built):
     """All of them, but those that need a kernel of that machine."""
     folder = built(arch)
     names = UNITS if arch == "i386" else [n for n in UNITS if n not in KERNEL]
@@ -104,19 +105,41 @@ def test_units(arch, built, tmp_path):
         before = ["unshare", "-m", "sh", "-ec", 'mount --bind "$0" "$(readlink -f /bin/sh)"; exec "$@"', str(shell), *before]
     with timed(f"{arch}: units"):
         # Plugins are compiled by one of them.
-        complain(run_units([folder / "unit" / n for n in names], before, tmp_path, CC=sysroot.make_vars(arch)["CC"]))
+        complain(run_units([folder / "unit" / n for n in names], before, CC=sysroot.make_vars(arch)["CC"]))
+
+
+@contextlib.contextmanager
+def reachable(root, programs):
+    """A folder with the sysroot and the programs where workers, who are nobody, find them: the tree, and pytest's folders, are
+    root's."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="nobody-"))
+    folder.chmod(0o755)
+    (folder / "root").mkdir()
+    for program in programs:
+        shutil.copy(program, folder)
+    vm.run("mount", "--bind", root, folder / "root")
+    try:
+        yield folder
+    finally:
+        vm.run("umount", folder / "root")
+        shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("arch", ["s390x", "mipsel", "i386"])
 def test_replay(arch, built, tmp_path):
     """Captures of tests/replay give the reports that they give at home, byte order and all."""
-    folder = tmp_path / "programs"
+    programs = [built(arch) / name for name in ("net-gazer", "analyzer", "forwarder", "prober", "replay")]
+    with reachable(sysroot.sysroot(arch), programs) as theirs:
+        replay(arch, built(arch) / "plugins", theirs, tmp_path)
+
+
+def replay(arch, plugins, theirs, tmp_path):
+    folder, before = tmp_path / "programs", sysroot.runner(arch, theirs / "root")
     folder.mkdir()
-    before = sysroot.runner(arch)
-    shutil.copytree(built(arch) / "plugins", folder / "plugins")
+    shutil.copytree(plugins, folder / "plugins")
     # The kernel starts them through descriptors, as what they are: programs of this machine that start the other one's.
     for name in ("analyzer", "forwarder", "prober", "replay"):
-        words = ", ".join(json.dumps(w) for w in [*before, str(built(arch) / name)])
+        words = ", ".join(json.dumps(w) for w in [*before, str(theirs / name)])
         (tmp_path / "start.c").write_text(
             "#include <string.h>\n#include <unistd.h>\nint\nmain(int argc, char **argv)\n{\n"
             f"\tchar *words[{len(before) + 20}] = {{ {words} }};\n\tif (argc < 19)\n"
@@ -127,7 +150,7 @@ def test_replay(arch, built, tmp_path):
     assert len(cases) > 10
     with timed(f"{arch}: {len(cases)} captures"):
         for path in cases:
-            done = subprocess.run([*before, built(arch) / "net-gazer", "-c", "/dev/null", "--user", "nobody", "--libexec-dir", folder,
+            done = subprocess.run([*before, theirs / "net-gazer", "-c", "/dev/null", "--user", "nobody", "--libexec-dir", folder,
                                    "--plugin-dir", folder / "plugins", "-r", path], capture_output=True, text=True, check=False, timeout=300)
             assert done.returncode == 0, (path.name, done.stderr)
             vary = ("sensor", "boot", "seq", "up_us", "version")
@@ -164,7 +187,7 @@ def test_mips(tmp_path):
             assert MISSING.search(said), f"{name} does not link, and not for want of a library:\n{said[-3000:]}"
     assert built >= NO_LIBRARY, NO_LIBRARY - built
     with timed("mips: units"):
-        complain(run_units([tmp_path / "unit" / n for n in sorted(built - set(KERNEL))], sysroot.runner("mips", pathlib.Path("/")), tmp_path))
+        complain(run_units([tmp_path / "unit" / n for n in sorted(built - set(KERNEL))], sysroot.runner("mips", pathlib.Path("/"))))
 
 
 def test_kernel_of_s390x(built, tmp_path):
@@ -212,4 +235,4 @@ def test_clang(tmp_path):
     with timed("clang: build"):
         make(f"O={tmp_path}", "CC=clang", "WERROR=1", "CFLAGS=-O1 -g", "all", "units")
     with timed("clang: units"):
-        complain(run_units([tmp_path / "unit" / n for n in UNITS], [], tmp_path, CC="clang"))
+        complain(run_units([tmp_path / "unit" / n for n in UNITS], [], CC="clang"))
