@@ -511,7 +511,7 @@ cage(void)
 static void
 wait_s(int64_t s)
 {
-	struct timespec t = { .tv_sec = s };
+	struct timespec t = { .tv_sec = (time_t)s };
 
 	nanosleep(&t, NULL);
 }

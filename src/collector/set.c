@@ -38,7 +38,7 @@ set_grow(struct set *t)
 static uint32_t *
 set_slot(const struct set *t, const uint8_t secret[16], const void *item)
 {
-	size_t i = hash_sip(secret, item, t->width) & (t->n_slots - 1);
+	size_t i = (size_t)hash_sip(secret, item, t->width) & (t->n_slots - 1);
 
 	while (t->slots[i] && memcmp(t->items + (t->slots[i] - 1) * t->width, item, t->width))
 		i = (i + 1) & (t->n_slots - 1);
