@@ -233,7 +233,8 @@ uninstall:                              ## the reverse; configuration stays
 check-portability:                      ## packages, other libraries and machines: minutes, in qemu
 	@.ci/deps portability
 	@+$(MAKE) --no-print-directory CI=1 all
-	@O=$(abspath $O) NG_TEST_PHASE_S=2400 $(PYTHON) -m pytest -q -rP -p no:cacheprovider tests/portability/portable_*.py $(PYTEST)
+	@O=$(abspath $O) NG_TEST_PHASE_S=2400 $(PYTHON) $(if $(PYTEST),-m pytest -q -rP -p no:cacheprovider tests/portability/portable_*.py \
+		$(PYTEST),tests/run-check --say tests/portability/portable_*.py)
 deb:                                    ## Debian packages, into $O/deb
 	@.ci/deps portability
 	@+$(MAKE) --no-print-directory -f etc/debian/build.mk O=$(abspath $O) VERSION=$(VERSION)

@@ -3,12 +3,13 @@
  * live-peer.c - people and servers of a machine that has nothing but busybox (live-guest.sh).
  *
  *	live-peer serve PORT...                 listens on any address, takes connections until it is killed
- *	live-peer connect ADDRESS PORT TIMES    tells each: "SOURCE SPORT ADDRESS PORT ok|refused|timeout"
- *	live-peer knock ADDRESS PORT TIMES      the same, with one SYN
+ *	live-peer connect ADDRESS PORT TIMES    tells each: "SOURCE SPORT ADDRESS PORT ok|refused|timeout SYNS"
+ *	live-peer knock ADDRESS PORT TIMES      the same, with one SYN (on a machine that stands still, with more: so SYNS)
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,7 +64,8 @@ connect_once(const char *address, uint16_t port, int wait_ms)
 		struct sockaddr_in6 v6;
 	} to = { 0 }, from;
 	struct linger reset = { 1, 0 };
-	socklen_t size = sizeof from, len = sizeof(int);
+	struct tcp_info info = { 0 };
+	socklen_t size = sizeof from, len = sizeof(int), info_size = sizeof info;
 	int v6 = strchr(address, ':') != NULL, error = 0, fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	struct pollfd p = { fd, POLLOUT, 0 };
 	char source[INET6_ADDRSTRLEN];
@@ -85,9 +87,12 @@ connect_once(const char *address, uint16_t port, int wait_ms)
 		getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
 		came = !error ? "ok" : error == ECONNREFUSED ? "refused" : strerror(error);
 	}
-	inet_ntop(to.sa.sa_family, v6 ? (void *)&from.v6.sin6_addr : (void *)&from.v4.sin_addr, source, sizeof source);
-	printf("%s %u %s %u %s\n", source, ntohs(v6 ? from.v6.sin6_port : from.v4.sin_port), address, port, came);
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_size))
+		return fail("TCP_INFO");
 	close(fd);
+	inet_ntop(to.sa.sa_family, v6 ? (void *)&from.v6.sin6_addr : (void *)&from.v4.sin_addr, source, sizeof source);
+	printf("%s %u %s %u %s %u\n", source, ntohs(v6 ? from.v6.sin6_port : from.v4.sin_port), address, port, came,
+	       info.tcpi_total_retrans + 1);
 	return 0;
 }
 

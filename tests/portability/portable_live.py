@@ -153,14 +153,14 @@ def wanted(done):
     want = live.Wanted()
     want.paths = {FAR4: (WAN4, FAR4), FAR6: (WAN6, FAR6)}
     for line in done.splitlines():
-        src, sport, dst, dport, came = line.split()
+        src, sport, dst, dport, came, syns = line.split()
         if src in (LAN4, LAN6):
             seen = live.Seen(src, dst, int(dport), "outbound", STATES[came], "forward", "lan0", "wan0")
         elif came == "ok":
             seen = live.Seen(src, LAN6 if ":" in dst else LAN4, 22, "inbound", "answered", "forward", "wan0", "lan0")
-            want.knocks[src, "accepted"] += 1
+            want.knocks[src, "accepted"] += int(syns)
         else:
-            want.knocks[src, "dropped"] += 1
+            want.knocks[src, "dropped"] += int(syns)
             continue
         want.conns[seen] += 1
         want.flows.add((src, int(sport)))
