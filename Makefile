@@ -145,7 +145,11 @@ demo: deps                              ## the same over a LAN, a router and an 
 	@+$(MAKE) --no-print-directory all
 	@tests/run-demo --build $O
 deps:                                   ## install what building and testing needs (Debian, as root)
-	@.ci/deps
+	@.ci/deps $(if $(PORTABILITY),portability)
+check-portability deb: PORTABILITY = yes
+
+# Tests of other machines and of packages: `make check-portability`, or, at the same time as the others, `make check PORTABILITY=yes`.
+portable    = $(if $(PORTABILITY),$(wildcard tests/portability/portable_*.py))
 
 # Unit tests include the .c that they test and run under ASan and UBSan.
 san         := $(if $(filter no,$(SAN)),,-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
@@ -173,7 +177,7 @@ units: $(units)
 fuzzers: $(fuzzers)
 check: deps                             ## every test (root: namespaces, nft, NFLOG); ends with "N passed, N failed, N skipped"
 	@+$(MAKE) --no-print-directory CI=1 all units fuzzers
-	@O=$(abspath $O) $(PYTHON) $(if $(PYTEST),-m pytest -q -p no:cacheprovider tests $(PYTEST),tests/run-check)
+	@O=$(abspath $O) $(PYTHON) $(if $(PYTEST),-m pytest -q -p no:cacheprovider tests $(PYTEST),tests/run-check tests $(portable))
 check-unit: $(units)                    ## the unit tests alone: seconds, no rights
 	@for t in $(units); do $$t >$O/unit.log 2>&1 && echo "ok    $${t##*/}" || { cat $O/unit.log; echo "FAIL  $${t##*/}"; exit 1; }; done
 T           ?= 30
@@ -230,13 +234,10 @@ uninstall:                              ## the reverse; configuration stays
 	rm -f $(addprefix $(DESTDIR)$(PLUGINDIR)/,$(notdir $(plugins)))
 	-rmdir $(DESTDIR)$(PLUGINDIR) $(DESTDIR)$(dir $(PLUGINDIR)) 2>/dev/null
 	for m in $(mans); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
-check-portability:                      ## packages, other libraries and machines: minutes, in qemu
-	@.ci/deps portability
+check-portability: deps                 ## packages, other libraries and machines: minutes, in qemu
 	@+$(MAKE) --no-print-directory CI=1 all
-	@O=$(abspath $O) NG_TEST_PHASE_S=2400 $(PYTHON) $(if $(PYTEST),-m pytest -q -rP -p no:cacheprovider tests/portability/portable_*.py \
-		$(PYTEST),tests/run-check --say tests/portability/portable_*.py)
-deb:                                    ## Debian packages, into $O/deb
-	@.ci/deps portability
+	@O=$(abspath $O) $(PYTHON) $(if $(PYTEST),-m pytest -q -rP -p no:cacheprovider $(portable) $(PYTEST),tests/run-check $(portable))
+deb: deps                               ## Debian packages, into $O/deb
 	@+$(MAKE) --no-print-directory -f etc/debian/build.mk O=$(abspath $O) VERSION=$(VERSION)
 clean:                                  ## remove what was built
 	rm -rf $O

@@ -39,12 +39,12 @@ for variable in ("NG_CONFIG", "NG_IFACE", "NG_SENSOR", "NG_COLLECTOR_URL", "http
 
 from lib import ng  # noqa: E402  (after the environment is set)
 
-# Far above what any test needs on a loaded machine: nothing is measured by it.
+# Far above what any test needs on a loaded machine: nothing is measured by it.  A file may have a PHASE_S of its own.
 PHASE_S = int(os.environ.get("NG_TEST_PHASE_S", "300"))
 
 outcomes = {}
 leftovers = []
-shown = []  # figures that a test gives to record_property("shown", ...): a run prints them, also when all is well
+shown = []  # figures that a test gives to say(): a run prints them, also when all is well
 
 
 def lines_of(*argv):
@@ -90,18 +90,26 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda i: next((n for n, w in enumerate(order) if w in i.nodeid), len(order)))
 
 
+@pytest.fixture(name="say")
+def say_at_the_end(record_property):
+    def say(text):
+        record_property("shown", text)
+        print(text)
+    return say
+
+
 class Hung(BaseException):
     """Not an Exception: a test that catches everything else must not catch this."""
 
 
-def on_alarm(*_):
-    raise Hung(f"hung for {PHASE_S} s")
-
-
 @contextlib.contextmanager
-def bounded():
+def bounded(item):
+    limit = getattr(item.module, "PHASE_S", PHASE_S)
+
+    def on_alarm(*_):
+        raise Hung(f"hung for {limit} s")
     before = signal.signal(signal.SIGALRM, on_alarm)
-    signal.alarm(PHASE_S)
+    signal.alarm(limit)
     try:
         yield
     finally:
@@ -110,20 +118,20 @@ def bounded():
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_setup():
-    with bounded():
+def pytest_runtest_setup(item):
+    with bounded(item):
         yield
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_call():
-    with bounded():
+def pytest_runtest_call(item):
+    with bounded(item):
         yield
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_teardown():
-    with bounded():
+def pytest_runtest_teardown(item):
+    with bounded(item):
         yield
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The sensor as a router gets it (`make SMALL=yes sensor`): its sizes, its memory, and that it works, without what other packages bring.
 
-Figures go into the block that a run prints before its last line."""
+Figures go into the block that a run prints before its last line.  Other machines: tests/portability/portable_sizes.py."""
 import json
 import os
 import re
@@ -28,10 +28,10 @@ def small_build(tmp_path_factory):
     return folder
 
 
-def test_table(small, record_property):
+def test_table(small, say):
     lines, faults = sizes.table(small, "amd64")
     for line in lines:
-        record_property("shown", line)
+        say(line)
     assert not faults
 
 
@@ -58,7 +58,7 @@ def test_hardening(small):
         assert protection(small / name) >= protection(ng.BUILD / name), name
 
 
-def test_alone(small, tmp_path, record_property, monkeypatch):
+def test_alone(small, tmp_path, say, monkeypatch):
     """The files of the package net-gazer, and no other: a handshake is reported.  Memory, at rest and with a full table."""
     program = ng.compile_c(ng.TOP / "tests/lib/synflood.c", tmp_path / "synflood", "-D_GNU_SOURCE")
     package = tmp_path / "package"
@@ -86,6 +86,6 @@ def test_alone(small, tmp_path, record_property, monkeypatch):
         ctl = r.rtr.run(package / "net-gazerctl", "status", "--json", "-c", s.options["runtime-dir"])
         assert ctl.returncode == 0 and json.loads(ctl.stdout)["state"] == "running", ctl
         assert s.stop()[-1]["flows_max"] == FLOWS
-    record_property("shown", f"{'amd64':8} PSS of {', '.join(sorted(pids.values()))}: at rest {rest} KiB, with {FLOWS} handshakes open "
-                             f"{full} KiB, of {PSS_MAX_KIB} at most")
+    say(f"{'amd64':8} PSS of {', '.join(sorted(pids.values()))}: at rest {rest} KiB, with {FLOWS} handshakes open {full} KiB, "
+        f"of {PSS_MAX_KIB} at most")
     assert full <= PSS_MAX_KIB

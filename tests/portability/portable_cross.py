@@ -19,6 +19,7 @@ import vm
 from lib import ng, report
 
 HERE = pathlib.Path(__file__).resolve().parent
+PHASE_S = 2400
 UNITS = sorted(p.stem for p in (ng.TOP / "tests/unit").glob("*.c"))
 # Units of seccomp, Landlock, ptrace, filters of raw sockets and netlink's table: there is none of these under qemu-user.
 KERNEL = ("forwarder_sandbox", "prober_sandbox", "rawsock", "sensor_holder", "sensor_sandbox")
@@ -45,7 +46,7 @@ def timed(what):
     print(f"{what}: {time.monotonic() - start:.0f} s")
 
 
-def run_units(programs, before, **environment):
+def run_units(say, arch, programs, before, **environment):
     """{name: what it said} of those that fail; `before`: what runs them."""
     failed, passed = {}, 0
     for program in programs:
@@ -60,7 +61,7 @@ def run_units(programs, before, **environment):
             passed += n
         else:
             failed[program.name] = f"ended with {done.returncode}\n{said[-3000:]}"
-    print(f"{len(programs)} units, {passed} tests")
+    say(f"{arch:8} {len(programs)} unit test programs, {passed} tests")
     return failed
 
 
@@ -94,7 +95,7 @@ def builds(tmp_path_factory):
 
 
 @pytest.mark.parametrize("arch", ["s390x", "mipsel", "i386"])
-def test_units(arch, built):
+def test_units(arch, built, say):
     """All of them, but those that need a kernel of that machine."""
     folder = built(arch)
     names = UNITS if arch == "i386" else [n for n in UNITS if n not in KERNEL]
@@ -105,7 +106,7 @@ def test_units(arch, built):
         before = ["unshare", "-m", "sh", "-ec", 'mount --bind "$0" "$(readlink -f /bin/sh)"; exec "$@"', str(shell), *before]
     with timed(f"{arch}: units"):
         # Plugins are compiled by one of them.
-        complain(run_units([folder / "unit" / n for n in names], before, CC=sysroot.make_vars(arch)["CC"]))
+        complain(run_units(say, arch, [folder / "unit" / n for n in names], before, CC=sysroot.make_vars(arch)["CC"]))
 
 
 @contextlib.contextmanager
@@ -172,7 +173,7 @@ def test_collector(arch, tmp_path):
     assert done.returncode == 0 and "--database" in done.stdout, done.stderr
 
 
-def test_mips(tmp_path):
+def test_mips(tmp_path, say):
     """32 bits and big-endian.  Debian has the C library alone: every unit that links without any other."""
     shim = tmp_path / "shim"
     shim.mkdir()
@@ -187,7 +188,8 @@ def test_mips(tmp_path):
             assert MISSING.search(said), f"{name} does not link, and not for want of a library:\n{said[-3000:]}"
     assert built >= NO_LIBRARY, NO_LIBRARY - built
     with timed("mips: units"):
-        complain(run_units([tmp_path / "unit" / n for n in sorted(built - set(KERNEL))], sysroot.runner("mips", pathlib.Path("/"))))
+        complain(run_units(say, "mips", [tmp_path / "unit" / n for n in sorted(built - set(KERNEL))],
+                           sysroot.runner("mips", pathlib.Path("/"))))
 
 
 def test_kernel_of_s390x(built, tmp_path):
@@ -229,10 +231,10 @@ def test_kernel_of_s390x(built, tmp_path):
     complain(failed)
 
 
-def test_clang(tmp_path):
+def test_clang(tmp_path, say):
     """Everything but the page, on this machine; the units under clang's sanitizers."""
     vm.run("cp", "-a", ng.BUILD / "ui", tmp_path / "ui")
     with timed("clang: build"):
         make(f"O={tmp_path}", "CC=clang", "WERROR=1", "CFLAGS=-O1 -g", "all", "units")
     with timed("clang: units"):
-        complain(run_units([tmp_path / "unit" / n for n in UNITS], [], CC="clang"))
+        complain(run_units(say, "clang", [tmp_path / "unit" / n for n in UNITS], [], CC="clang"))

@@ -14,6 +14,7 @@ import vm
 from lib import debian, ng
 
 HERE = pathlib.Path(__file__).parent
+PHASE_S = 2400
 SCRIPTS = ("offload", "systemd", "document")
 
 
@@ -109,7 +110,7 @@ def debian_machine(debs, tmp_path_factory):
     shutil.rmtree(folder)
 
 
-def said(machine, script, least):
+def said(machine, script, least, say):
     """The verdicts of one script, all of which must be good."""
     machine.join()
     assert not machine.failed, machine.failed
@@ -121,6 +122,7 @@ def said(machine, script, least):
     assert "end" in found, f"{script} did not get to its end:\n" + "\n".join(own[-60:])
     assert all(ok for ok, _ in found.values()), {name: why for name, (ok, why) in found.items() if not ok}
     assert len(found) >= least
+    say(f"Debian in qemu, {script}: {len(found) - 1} verdicts, all good")
     return found
 
 
@@ -169,22 +171,22 @@ def test_autopkgtest(debs, tmp_path):
     shutil.rmtree(root.path)
 
 
-def test_offload(machine):
+def test_offload(machine, say):
     """With a flow table the kernel's counters go blind, and every handshake is reported; beside nft's queue too."""
-    said(machine, "offload", 10)
+    said(machine, "offload", 10, say)
 
 
-def test_systemd(machine):
+def test_systemd(machine, say):
     """systemd as pid 1: cages, the table of docs/DEBIAN.md, upgrade, remove, purge."""
-    found = said(machine, "systemd", 100)
+    found = said(machine, "systemd", 100, say)
     columns = ("own", "helper", "line")
     rows = debian.rows()
     assert len(rows) == 9 and {f"{c} / {r}" for c in columns for r in rows} == {name for name in found if " / " in name}
 
 
-def test_document(machine):
+def test_document(machine, say):
     """Each command of docs/DEBIAN.md, in its order, by a user who may use sudo, on a machine that has what the packages need but
     not the packages."""
     _, checks = document()
     assert checks > 40
-    said(machine, "document", checks + 1)
+    said(machine, "document", checks + 1, say)

@@ -23,12 +23,13 @@ import vm
 from lib import ng, report
 
 HERE = pathlib.Path(__file__).resolve().parent
+PHASE_S = 2400
 
 # Unit tests whose libraries musl's loader has not (curl, gnutls, sqlite and the like: nothing of them is the sensor's own).
 NOT_FOR_MUSL = ("collector_", "geo_", "forwarder_settings")
 
 
-def test_units_under_musl():
+def test_units_under_musl(say):
     """Built with musl-gcc, without sanitizers."""
     with live.folder_for_everybody("musl") as folder:
         names = sorted(p.stem for p in (ng.TOP / "tests/unit").glob("*.c") if not p.stem.startswith(NOT_FOR_MUSL))
@@ -40,7 +41,7 @@ def test_units_under_musl():
             if done.returncode:
                 failed[name] = done.stdout[-2000:] + done.stderr[-2000:]
         assert not failed, "\n".join(f"{name}:\n{said}" for name, said in failed.items())
-        print(f"{len(names)} unit tests under musl")
+        say(f"musl     {len(names)} unit test programs")
 
 
 # Stories that need nothing beside the sensor: its rules, its start and end, its cages, its paths.
@@ -49,7 +50,7 @@ STORIES = ("test_handshake", "test_attempts", "test_odd_packets", "test_watch", 
 
 
 @pytest.mark.parametrize("make", [live.musl, live.i386], ids=lambda f: f.__name__)
-def test_stories(make):
+def test_stories(make, say):
     """The suite's own, with another build in the place of the one of the build folder."""
     with make() as build:
         # Not of this build; the harness wants to see them, and those stories do not use them.
@@ -61,7 +62,7 @@ def test_stories(make):
                                *(ng.TOP / f"tests/stories/{name}.py" for name in STORIES)], cwd=ng.TOP, capture_output=True, text=True,
                               check=False, env={**environment, "O": str(build.folder)})
         assert done.returncode == 0, done.stdout[-12000:] + done.stderr[-2000:]
-        print(build.name, done.stdout.splitlines()[-1])
+        say(f"{build.name:8} stories: {done.stdout.splitlines()[-1]}")
 
 
 # s390x: Debian's kernel in qemu, a memory disk with busybox, ip, nft and our programs.
@@ -178,7 +179,7 @@ def check_traces(text, before):
         assert all(0 < rtt < 10_000_000 for h in t["hops"] for rtt in h["rtt_us"]), t
 
 
-def test_s390x(tmp_path):
+def test_s390x(tmp_path, say):
     """Big-endian, 64 bits: rules of our own and the administrator's, handshakes, knocks, paths by hand and by themselves, in a
     machine; each report held against what was done there."""
     started = time.monotonic()
@@ -205,9 +206,9 @@ def test_s390x(tmp_path):
                 assert p["sandbox"]["seccomp"] and p["sandbox"]["no_caps"] and p["sandbox"]["no_new_privs"], p
         # Its clock is ours: the kernel's stamps were read the right way round.
         assert all(abs(datetime.datetime.fromisoformat(r["ts"]).timestamp() - time.time()) < 3600 for r in found)
-        print(f"s390x, rules {phase}: {want.conns.total()} connections, {want.knocks.total()} knocks, {len(want.paths)} paths: as done")
+        say(f"s390x, rules {phase}: {want.conns.total()} connections, {want.knocks.total()} knocks, {len(want.paths)} paths: as done")
     weighed = [dict(zip(("phase", "when", "name", "kib"), row.split())) for row in files["pss"].splitlines()]
     for (phase, when), rows in report.by(weighed, "phase", "when").items():
-        print(f"s390x, rules {phase}, {when}: {sum(int(r['kib']) for r in rows)} KiB PSS: "
-              + ", ".join(f"{r['name']} {r['kib']}" for r in rows))
-    print(f"s390x: {len(checks)} checks in the machine; built in {built - started:.1f} s, ran {time.monotonic() - built:.1f} s")
+        say(f"s390x, rules {phase}, {when}: {sum(int(r['kib']) for r in rows)} KiB PSS: "
+            + ", ".join(f"{r['name']} {r['kib']}" for r in rows))
+    say(f"s390x: {len(checks)} checks in the machine; built in {built - started:.1f} s, ran {time.monotonic() - built:.1f} s")

@@ -10,7 +10,7 @@ from lib import ng, sizes
 
 
 @pytest.mark.parametrize("arch", ["i386", "mipsel", "s390x"])
-def test_sizes(tmp_path, arch):
+def test_sizes(tmp_path, arch, say):
     machine = sysroot.MACHINES[arch]
     variables = {**sysroot.make_vars(arch), "CFLAGS": sizes.CFLAGS.get(arch, "-Os"), "AR": f"{machine.compiler}-gcc-ar"}
     arguments = [f"{name}={value}" for name, value in variables.items() if name != "LTO"]
@@ -19,7 +19,8 @@ def test_sizes(tmp_path, arch):
                           env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     lines, faults = sizes.table(tmp_path, arch, f"{machine.compiler}-strip")
-    print(*lines, sep="\n")
+    for line in lines:
+        say(line)
     said = subprocess.run([*sysroot.runner(arch), tmp_path / "net-gazer", "--version"], capture_output=True, text=True, check=False)
     assert said.stdout.startswith("net-gazer "), said
     assert not faults

@@ -18,10 +18,11 @@ five_reloads() {
 stop_and_start() {
 	systemctl stop nftables && "$@" && systemctl start nftables
 }
+not_pid() { not same "$(main_pid)" "$1"; }
 kill_sensor() {
 	local before
 	before=$(main_pid)
-	kill -9 "$before" && "$@" && soon not same "$(main_pid)" "$before" && soon works
+	kill -9 "$before" && "$@" && soon not_pid "$before" && soon works
 }
 restart_sensor() {
 	systemctl stop net-gazer && "$@" && systemctl start net-gazer && soon works
