@@ -186,7 +186,7 @@ fuzz: $(fuzzers)                        ## each fuzz target for T seconds (T=30)
 	  $$f -max_total_time=$(T) -timeout=5 -rss_limit_mb=512 -print_final_stats=1 -artifact_prefix=$O/corpus/$$n- \
 	    $O/corpus/$$n tests/fuzz/corpus/$$n 2>$O/corpus/$$n.log || { tail -40 $O/corpus/$$n.log; exit 1; }; \
 	  grep -E 'number_of_executed|exec_per_sec' $O/corpus/$$n.log; done
-soak: deps                              ## the long forms of some tests, with their figures: ten minutes
+soak: deps                              ## the long forms of some tests, with their figures: a quarter of an hour
 	@+$(MAKE) --no-print-directory CI=1 all
 	@O=$(abspath $O) $(PYTHON) -m pytest -q -rP -p no:cacheprovider tests/soak/soak_*.py $(PYTEST)
 bench: deps                             ## speed and memory beside other programs, as ratios

@@ -1,23 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The sensor under musl, as a 32-bit program and on a big-endian machine with a kernel of its own.  tests/test_portable_live.py has
-the short form of the first two."""
+"""Unit tests under musl; the sensor on a big-endian machine with a kernel of its own.  Under musl and as a 32-bit program it is at
+work in tests/test_portable_live.py, and longer in tests/soak/soak_portable.py."""
 import base64
 import collections
 import contextlib
 import datetime
 import io
 import json
-import os
 import pathlib
 import re
 import shutil
 import subprocess
-import sys
 import tarfile
 import time
 
 import live
-import pytest
 import sysroot
 import vm
 from lib import ng, report
@@ -42,27 +39,6 @@ def test_units_under_musl(say):
                 failed[name] = done.stdout[-2000:] + done.stderr[-2000:]
         assert not failed, "\n".join(f"{name}:\n{said}" for name, said in failed.items())
         say(f"musl     {len(names)} unit test programs")
-
-
-# Stories that need nothing beside the sensor: its rules, its start and end, its cages, its paths.
-STORIES = ("test_handshake", "test_attempts", "test_odd_packets", "test_watch", "test_worker_kills", "test_trace_hand",
-           "test_prober_parent", "test_trace_inband")
-
-
-@pytest.mark.parametrize("make", [live.musl, live.i386], ids=lambda f: f.__name__)
-def test_stories(make, say):
-    """The suite's own, with another build in the place of the one of the build folder."""
-    with make() as build:
-        # Not of this build; the harness wants to see them, and those stories do not use them.
-        for name in ("forwarder", "replay"):
-            shutil.copy(ng.program(name), build.folder / name)
-        # Its folders directly below /tmp: the path of a socket is short.
-        environment = {name: value for name, value in os.environ.items() if name != "TMPDIR"}
-        done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
-                               *(ng.TOP / f"tests/stories/{name}.py" for name in STORIES)], cwd=ng.TOP, capture_output=True, text=True,
-                              check=False, env={**environment, "O": str(build.folder)})
-        assert done.returncode == 0, done.stdout[-12000:] + done.stderr[-2000:]
-        say(f"{build.name:8} stories: {done.stdout.splitlines()[-1]}")
 
 
 # s390x: Debian's kernel in qemu, a memory disk with busybox, ip, nft and our programs.
