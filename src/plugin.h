@@ -36,8 +36,9 @@ extern "C" {
 /* Packet classes: which rules the kernel gets.  Only subscribed classes are installed.
  * Each has its own NFLOG group(s): group base + number in the second column. */
 enum ng_class {
-	NG_CLASS_HANDSHAKE = 1 << 0, /* +0 forward and input, +1 output: TCP SYN, SYN-ACK and
-				      * the RST that answers a SYN, behind the filter */
+	NG_CLASS_HANDSHAKE = 1 << 0, /* +0 forward and input, +1 output: TCP SYN, SYN-ACK, the
+				      * RST that answers a SYN, where conntrack counts packets the ACK
+				      * that ends a forwarded handshake; behind the filter */
 	NG_CLASS_ATTEMPT = 1 << 1,   /* +2 SYN from outside, before the filter */
 	NG_CLASS_SAMPLE = 1 << 2,    /* +3 any packet, a few a second */
 	/* Bits 3 to 7 are kept for close, quality, names, ICMP errors and span. */
@@ -138,7 +139,7 @@ struct ng_packet {
 /* How a handshake ended. */
 enum ng_conn_state {
 	NG_CONN_ESTABLISHED = 0, /* SYN, SYN-ACK and ACK seen */
-	NG_CONN_ANSWERED = 1,    /* SYN and SYN-ACK seen; the ACK is not copied to us */
+	NG_CONN_ANSWERED = 1,    /* SYN and SYN-ACK seen; the ACK was not copied to us, or did not come for 3 s */
 	NG_CONN_REFUSED = 2,     /* RST answered the SYN */
 	NG_CONN_TIMEOUT = 3,     /* no answer */
 	NG_CONN_UNREACHABLE = 4, /* ICMP error: kept, needs the ICMP class */

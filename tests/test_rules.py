@@ -112,6 +112,27 @@ def test_same_rules(tmp_path):
     assert len(rules) == 12 + 6 + 9 + 2 * 2 + 1 + 8
 
 
+def test_same_rules_with_acks(tmp_path):
+    """Where conntrack counts packets: one rule more, the same in the file, in own mode, and as net-gazerctl writes it."""
+    with machine() as box:
+        box.sysctl(netfilter__nf_conntrack_acct=1)
+        path = tmp_path / "acks.nft"
+        path.write_text(re.sub("^#(\t\ttcp flags.* ct original packets)", r"\1", FILE.read_text(encoding="ascii"), flags=re.M), encoding="ascii")
+        load(box, path)
+        included = table(box)
+        with prober_sensor(box, tmp_path) as s:
+            own = table(box)
+            done = box.run(ng.program("net-gazerctl"), "rules", "-c", s.options["runtime-dir"])
+            assert done.returncode == 0, done.stderr
+            s.stop()
+        path.write_text(done.stdout, encoding="ascii")
+        load(box, path)
+        written = table(box)
+    assert own == included == written
+    assert len([r for r in own["rule"] if "packets" in json.dumps(r["expr"]) and "original" in json.dumps(r["expr"])]) == 1
+    assert len(own["rule"]) == 12 + 6 + 9 + 2 * 2 + 1 + 8 + 1
+
+
 def test_same_rules_with_samples(tmp_path):
     with machine() as box:
         load(box, with_samples(tmp_path))

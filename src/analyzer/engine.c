@@ -131,7 +131,8 @@ engine_load(const struct engine_conf *conf)
 				  conf->settings->boot, conf->page };
 	struct flow_conf fc = { .slots = conf->settings->flows,
 				.syn_timeout_us = conf->settings->syn_timeout_us,
-				.wait_for_ack = conf->replay };
+				.acks = conf->replay ? FLOW_ACKS_ALL :
+					conf->settings->acks ? FLOW_ACKS_FORWARDED : FLOW_ACKS_NONE };
 
 	eng.conf = *conf;
 	eng.env = (struct host_env){ conf->settings, conf->page, direction, conf->replay };

@@ -27,6 +27,10 @@
 #define HELD_US 200000
 #define ACK_US 3000000
 #define DONE_US 60000000
+/* So many ACKs that were waited for in vain, one after the other: a flow table takes them (Linux 6.1 leaves them to the
+ * hooks), or conntrack counts no more.  Then one handshake in so many waits, to see whether they come again. */
+#define ACKS_MISSED 16
+#define ACKS_TRIED 64
 
 #define NONE UINT32_MAX
 #define HISTORY_MAX 9
@@ -98,6 +102,7 @@ struct flow_table {
 	uint32_t loss;
 	uint8_t clock;
 	uint32_t done;     /* slots on LIST_DONE */
+	uint32_t acks_missed, not_waited;
 	uint32_t mask;
 	uint32_t *heads;
 	uint32_t first[LISTS];
@@ -540,6 +545,16 @@ on_syn(struct flow_table *t, const struct ng_packet *p, int from_home, int64_t n
 	list_append(t, i, list, now_us + t->conf.syn_timeout_us);
 }
 
+static int
+ack_will_come(struct flow_table *t, const struct flow *f)
+{
+	if (t->conf.acks != FLOW_ACKS_FORWARDED)
+		return t->conf.acks == FLOW_ACKS_ALL;
+	if (f->hook != NG_HOOK_FORWARD || f->syns != 1)
+		return 0;
+	return t->acks_missed < ACKS_MISSED || ++t->not_waited % ACKS_TRIED == 0;
+}
+
 static void
 on_synack(struct flow_table *t, const struct ng_packet *p, int64_t now_us)
 {
@@ -558,7 +573,7 @@ on_synack(struct flow_table *t, const struct ng_packet *p, int64_t now_us)
 			if (!acks(f, p->tcp_ack))
 				return; /* answers another SYN: a challenge, or a forgery */
 			take_answer(f, p);
-			if (t->conf.wait_for_ack)
+			if (ack_will_come(t, f))
 				list_move(t, i, LIST_ACK, now_us + ACK_US);
 			else
 				finish(t, i, NG_CONN_ANSWERED, now_us);
@@ -639,6 +654,7 @@ on_ack(struct flow_table *t, const struct ng_packet *p, int64_t now_us)
 		return;
 	if (!acks(&t->slots[i], p->tcp_seq) || p->tcp_ack != t->slots[i].answer_seq + 1)
 		return;
+	t->acks_missed = 0;
 	add_history(&t->slots[i], 'A');
 	finish_acked(t, i, NG_CONN_ESTABLISHED, p->ts_us, now_us);
 }
@@ -689,7 +705,8 @@ flow_expire(struct flow_table *t, int64_t now_us, unsigned quantum)
 				break;
 			}
 			quantum--;
-			if (ends[k].list == LIST_HELD && t->conf.wait_for_ack)
+			t->acks_missed += ends[k].list == LIST_ACK;
+			if (ends[k].list == LIST_HELD && t->conf.acks == FLOW_ACKS_ALL)
 				list_move(t, i, LIST_ACK, now_us + ACK_US);
 			else
 				finish(t, i, ends[k].state, now_us);

@@ -15,10 +15,17 @@
 
 struct flow_table;
 
+/* Which handshakes are reported after their ACK, or 3 s, because the source has it too. */
+enum flow_acks {
+	FLOW_ACKS_NONE,
+	FLOW_ACKS_FORWARDED, /* of one SYN at the forward hook: what sensor/classes.h calls CLASSES_ACK */
+	FLOW_ACKS_ALL,
+};
+
 struct flow_conf {
 	uint32_t slots;
 	int64_t syn_timeout_us; /* first SYN to "timeout" */
-	int wait_for_ack;       /* the source has the ACKs too: report after it, or 3 s */
+	enum flow_acks acks;
 	uint8_t key[16];
 };
 

@@ -119,6 +119,10 @@ set(struct settings *s, const char *key, char *v)
 		if (number(v, 1, 3600000, &n, &rest) || *rest)
 			return -1;
 		s->syn_timeout_us = n * 1000;
+	} else if (!strcmp(key, "acks")) {
+		if (number(v, 0, 1, &n, &rest) || *rest)
+			return -1;
+		s->acks = (int)n;
 	} else if (!strcmp(key, "home")) {
 		if (s->n_home == SETTINGS_HOME_MAX || addr_prefix_parse(&s->home[s->n_home], v))
 			return -1;

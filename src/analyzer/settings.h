@@ -36,6 +36,7 @@ struct settings {
 	int verbose;
 	uint32_t flows;
 	int64_t syn_timeout_us;
+	int acks; /* those of forwarded handshakes are copied too */
 	struct addr_prefix home[SETTINGS_HOME_MAX];
 	unsigned n_home;
 	const char *ifaces[SETTINGS_IFACES_MAX];

@@ -162,6 +162,18 @@ check_losses(const struct facts *f)
 }
 
 static void
+check_halves(const struct facts *f)
+{
+	if (!f->status)
+		return;
+	if (ask_is(f->status, "acks"))
+		say(OK, "halves", "both halves of forwarded handshakes are measured");
+	else
+		say(OK, "halves", "of handshakes only the half behind this machine is measured; for the client's too: "
+		    "net.netfilter.nf_conntrack_acct = 1, handshake-ack = yes, and a reload (included rules: see net-gazer.nft)");
+}
+
+static void
 check_processes(const struct facts *f)
 {
 	for (size_t i = 0; i < ask_n(f->status, "processes"); i++) {
@@ -357,7 +369,7 @@ check_ports(const struct facts *f)
 }
 
 static void (*const checks[])(const struct facts *) = {
-	check_daemon, check_configuration, check_kernel, check_groups, check_rules, check_traffic, check_losses,
+	check_daemon, check_configuration, check_kernel, check_groups, check_rules, check_traffic, check_losses, check_halves,
 	check_processes, check_plugins, check_sandbox, check_output, check_collector, check_spool,
 	check_prober, check_clock, check_ports,
 };

@@ -24,7 +24,8 @@ const struct classes classes[CLASSES_ROWS] = {
 	{ match, CLASSES_TO_ABROAD4 }, { match, CLASSES_TO_ABROAD6 }
 
 static const struct classes_rule forwarded[] = {
-	SYN_BY_SIDE, ANSWER_BY_SIDE(CLASSES_SYN_ACK), ANSWER_BY_SIDE(CLASSES_RST), { CLASSES_END, CLASSES_BOTH },
+	SYN_BY_SIDE, ANSWER_BY_SIDE(CLASSES_SYN_ACK), ANSWER_BY_SIDE(CLASSES_RST), { CLASSES_ACK, CLASSES_BOTH },
+	{ CLASSES_END, CLASSES_BOTH },
 };
 /* Answers to this machine come to its own addresses only, of which those outside are no home. */
 static const struct classes_rule received[] = {

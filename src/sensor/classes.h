@@ -26,6 +26,7 @@ enum classes_match {
 	CLASSES_SYN,
 	CLASSES_SYN_ACK,
 	CLASSES_RST,     /* answers a SYN: sequence 0, RFC 9293 3.5.2 */
+	CLASSES_ACK,     /* ends a handshake: the client's second packet, as conntrack counts; struct ruleset_spec, acks */
 	/* What can answer a probe of ours: to ports and ICMP identifiers from PROBER_PORT_FIRST on. */
 	CLASSES_UNREACHABLE4,
 	CLASSES_UNREACHABLE6,

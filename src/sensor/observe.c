@@ -63,11 +63,12 @@ struct rules {
 	uint32_t rows;     /* bit for each row that is logged */
 	int n;             /* rules that log */
 	uint32_t mark;     /* of what is not tracked; 0: there is no such rule */
+	int acks;          /* one of handshakes asks how many packets conntrack has counted */
 };
 
 /* By its counter and by its group: another nflog-group is another table's file. */
 static void
-on_log(struct rules *found, uint16_t group, const char *counter)
+on_log(struct rules *found, uint16_t group, const char *counter, int counted)
 {
 	uint32_t row = (uint32_t)group - found->base;
 	char full[48];
@@ -79,6 +80,7 @@ on_log(struct rules *found, uint16_t group, const char *counter)
 		return;
 	found->rows |= 1u << row;
 	found->n++;
+	found->acks |= counted && row == CLASSES_HANDSHAKE;
 }
 
 static int
@@ -88,6 +90,7 @@ on_rule(const struct nlmsghdr *h, void *arg)
 	uint32_t last = 0, size;
 	const uint32_t *data;
 	const char *name, *counter = "";
+	int counted = 0;
 	struct nftnl_rule *rule = nftnl_rule_alloc();
 	struct nftnl_expr_iter *it;
 	struct nftnl_expr *e;
@@ -102,12 +105,14 @@ on_rule(const struct nlmsghdr *h, void *arg)
 			if (!strcmp(name, "cmp")) {
 				data = nftnl_expr_get(e, NFTNL_EXPR_CMP_DATA, &size);
 				last = data && size == sizeof *data ? *data : 0;
+			} else if (!strcmp(name, "ct")) {
+				counted |= nftnl_expr_get_u32(e, NFTNL_EXPR_CT_KEY) == NFT_CT_PKTS;
 			} else if (!strcmp(name, "notrack")) {
 				found->mark = last;
 			} else if (!strcmp(name, "objref") && nftnl_expr_is_set(e, NFTNL_EXPR_OBJREF_IMM_NAME)) {
 				counter = nftnl_expr_get_str(e, NFTNL_EXPR_OBJREF_IMM_NAME);
 			} else if (!strcmp(name, "log") && nftnl_expr_is_set(e, NFTNL_EXPR_LOG_GROUP)) {
-				on_log(found, nftnl_expr_get_u16(e, NFTNL_EXPR_LOG_GROUP), counter);
+				on_log(found, nftnl_expr_get_u16(e, NFTNL_EXPR_LOG_GROUP), counter, counted);
 			}
 		}
 		nftnl_expr_iter_destroy(it);
@@ -143,6 +148,15 @@ observe_count(struct nft *n, const struct ruleset_spec *spec)
 	int e = read_rules(n, spec, &found, err, sizeof err);
 
 	return e ? e : found.n;
+}
+
+int
+observe_acks(struct nft *n, const struct ruleset_spec *spec)
+{
+	struct rules found;
+	char err[200];
+
+	return !read_rules(n, spec, &found, err, sizeof err) && found.acks;
 }
 
 int

@@ -25,6 +25,9 @@ int observe_verify(struct nft *, const struct ruleset_spec *, char *err, size_t 
 /* How many rules log to our groups, or -errno. */
 int observe_count(struct nft *, const struct ruleset_spec *);
 
+/* Whether the ACKs that end handshakes are copied too. */
+int observe_acks(struct nft *, const struct ruleset_spec *);
+
 /* Are answers to probes copied to their group, and probes with our mark not tracked?  0 or -errno with
  * what is missing. */
 int observe_prober(struct nft *, const struct ruleset_spec *, char *err, size_t size);

@@ -45,6 +45,8 @@ const struct conf_option options_table[] = {
 	  "home networks: what is inside, for direction and inbound attempts", check_home },
 	{ "loopback", CONF_BOOL, 0, 0, "no", NULL, NULL, 0, 0,
 	  "watch the loopback interface too (own rules only)", NULL },
+	{ "handshake-ack", CONF_BOOL, 0, 0, "yes", NULL, NULL, 0, 0,
+	  "copy the ACK that ends a forwarded handshake too, for the client's half of its RTT, where nf_conntrack_acct is on", NULL },
 	{ "flows", CONF_INT, 1024, 1048576, "16384", NULL, NULL, 0, 0,
 	  "handshakes tracked at a time", NULL },
 	{ "syn-timeout", CONF_INT, 1, 300, "30", NULL, NULL, 0, 0,

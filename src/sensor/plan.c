@@ -161,6 +161,21 @@ plan_without_prober(struct plan *p)
 	p->rules.classes &= ~CLASSES_TO_PROBER;
 }
 
+/* Whether conntrack counts packets.  Whoever turned that on uses it: a rule that asks it starts nothing new. */
+static int
+conntrack_counts(void)
+{
+	char c = '0';
+	int fd = open("/proc/sys/net/netfilter/nf_conntrack_acct", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return 0;
+	if (read(fd, &c, 1) != 1)
+		c = '0';
+	close(fd);
+	return c != '0';
+}
+
 static void
 set_rules(struct plan *p)
 {
@@ -170,6 +185,8 @@ set_rules(struct plan *p)
 	r->owner = conf_bool(p->conf, "rules-owner");
 	r->group = (uint16_t)conf_int(p->conf, "nflog-group");
 	r->loopback = conf_bool(p->conf, "loopback");
+	r->acks = conf_bool(p->conf, "handshake-ack") && conntrack_counts();
+	p->acks = p->own_rules && r->acks;
 	r->home = p->home;
 	for (size_t i = 0; i < conf_list_n(p->conf, "home"); i++)
 		addr_prefix_parse(&p->home[r->n_home++], conf_list(p->conf, "home", i));
@@ -200,6 +217,8 @@ plan_settings(const struct plan *p, struct settings *s)
 	settings_add(s, "version", "%s", VERSION);
 	settings_add(s, "verbose", "%s", conf_str(p->conf, "verbose"));
 	settings_add(s, "flows", "%s", conf_str(p->conf, "flows"));
+	if (p->acks)
+		settings_add(s, "acks", "1");
 	settings_add(s, "syn-timeout-ms", "%lld", (long long)conf_int(p->conf, "syn-timeout") * 1000);
 	for (size_t i = 0; i < conf_list_n(p->conf, "home"); i++)
 		settings_add(s, "home", "%s", conf_list(p->conf, "home", i));

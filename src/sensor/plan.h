@@ -22,6 +22,7 @@ struct plan {
 	struct plugins plugins;
 	int own_rules;
 	struct ruleset_spec rules;
+	int acks;                 /* the rules there are copy the ACKs of handshakes; included ones: as run_acks() finds */
 	struct addr_prefix home[OPTIONS_HOME_MAX];
 	int prober;               /* one shall run */
 	int inband;               /* it may look up connections, and send as somebody else */

@@ -59,6 +59,7 @@ prepare(struct run *r)
 	}
 	if (!next->own_rules && observe_verify(ruleset_nft(r->ruleset), &next->rules, err, sizeof err))
 		goto fail;
+	run_acks(r, next);
 	run_check_prober(r, next);
 	if (run_bind(r->groups, next, err, sizeof err))
 		goto fail;

@@ -16,6 +16,7 @@
 #include <linux/netfilter.h>
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -191,6 +192,19 @@ add_load(struct nftnl_rule *rule, uint32_t base, uint32_t offset, uint32_t len)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, len);
 }
 
+/* ct KEY, or ct original KEY: conntrack keeps it for each direction */
+static void
+add_ct(struct nftnl_rule *rule, uint32_t key, int original, const void *data, uint32_t size)
+{
+	struct nftnl_expr *e = add(rule, "ct");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, key);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, NFT_REG_1);
+	if (original)
+		nftnl_expr_set_u8(e, NFTNL_EXPR_CT_DIR, IP_CT_DIR_ORIGINAL);
+	add_cmp(rule, NFT_CMP_EQ, data, size);
+}
+
 /* tcp flags & mask == flags */
 static void
 add_tcp_masked(struct nftnl_rule *rule, uint8_t mask, uint8_t flags)
@@ -263,6 +277,8 @@ add_side(struct nftnl_rule *rule, enum classes_side side)
 static void
 add_match(struct nftnl_rule *rule, enum classes_match match)
 {
+	const uint8_t original = IP_CT_DIR_ORIGINAL;
+	const uint64_t second = 2;
 	const uint32_t zero = 0;
 
 	switch (match) {
@@ -276,6 +292,11 @@ add_match(struct nftnl_rule *rule, enum classes_match match)
 		add_tcp_flags(rule, NG_TCP_RST | NG_TCP_ACK);
 		add_load(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 4, 4);
 		add_cmp(rule, NFT_CMP_EQ, &zero, 4);
+		break;
+	case CLASSES_ACK:
+		add_tcp_flags(rule, NG_TCP_ACK);
+		add_ct(rule, NFT_CT_DIRECTION, 0, &original, sizeof original);
+		add_ct(rule, NFT_CT_PKTS, 1, &second, sizeof second);
 		break;
 	case CLASSES_UNREACHABLE4:
 		add_icmp(rule, 4, ICMP_DEST_UNREACH);
@@ -429,8 +450,10 @@ put_all(struct ruleset *r, const struct ruleset_spec *spec)
 		put_chain(r, NFT_MSG_NEWCHAIN, chain);
 		if (!chain->rules)
 			put_notrack(r, spec, chain);
-		for (const struct classes_rule *c = chain->rules; c && c->match; c++)
-			put_rule(r, spec, chain, c);
+		for (const struct classes_rule *c = chain->rules; c && c->match; c++) {
+			if (c->match != CLASSES_ACK || spec->acks)
+				put_rule(r, spec, chain, c);
+		}
 	}
 }
 

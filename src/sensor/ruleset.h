@@ -21,6 +21,7 @@ struct ruleset_spec {
 	int owner;                        /* nobody else may change them */
 	uint16_t group;                   /* base */
 	int loopback;                     /* packets over lo too */
+	int acks;                         /* the ACKs of forwarded handshakes too: conntrack counts packets */
 	uint32_t mark;                    /* of our own probes: never mirrored, not tracked */
 	uint32_t limit[CLASSES_ROWS];     /* packets a second */
 	uint32_t snaplen[CLASSES_ROWS];

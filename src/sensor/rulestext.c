@@ -26,6 +26,8 @@ match_text(enum classes_match match)
 		return FLAGS "syn | ack ";
 	case CLASSES_RST:
 		return FLAGS "rst | ack tcp sequence 0 ";
+	case CLASSES_ACK:
+		return FLAGS "ack ct direction original ct original packets 2 ";
 	case CLASSES_UNREACHABLE4:
 		return "icmp type destination-unreachable ";
 	case CLASSES_UNREACHABLE6:
@@ -124,8 +126,10 @@ put_chain(FILE *f, const struct ruleset_spec *spec, const struct classes_chain *
 		c->priority);
 	if (!c->rules)
 		fprintf(f, "\t\tmeta mark 0x%08x notrack\n", spec->mark);
-	for (const struct classes_rule *r = c->rules; r && r->match; r++)
-		put_rule(f, spec, c, r);
+	for (const struct classes_rule *r = c->rules; r && r->match; r++) {
+		if (r->match != CLASSES_ACK || spec->acks)
+			put_rule(f, spec, c, r);
+	}
 	fputs("\t}\n", f);
 }
 

@@ -116,6 +116,13 @@ run_check_prober(struct run *r, struct plan *p)
 	p->rules.classes &= ~CLASSES_TO_PROBER;
 }
 
+void
+run_acks(struct run *r, struct plan *p)
+{
+	if (!p->own_rules)
+		p->acks = conf_bool(p->conf, "handshake-ack") && observe_acks(ruleset_nft(r->ruleset), &p->rules);
+}
+
 int
 run_open(struct run *r)
 {
@@ -132,6 +139,7 @@ run_open(struct run *r)
 			goto fail;
 		observe_counters(ruleset_nft(r->ruleset), &now);
 	}
+	run_acks(r, r->plan);
 	check_ports();
 	open_sockets(r);
 	run_check_prober(r, r->plan);

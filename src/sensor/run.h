@@ -88,6 +88,9 @@ void run_read_counters(struct run *);
 /* Reads them without a word to the analyzer. */
 void run_look(struct run *);
 
+/* Whether included rules copy the ACKs of handshakes, into the plan. */
+void run_acks(struct run *, struct plan *);
+
 /* Where the plan wants a prober and there can be none: says why, and the plan wants none. */
 void run_check_prober(struct run *, struct plan *);
 

@@ -20,7 +20,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!size)
 		return 0;
-	drive_start(&d, *data & 1 ? 64 : 16, *data >> 1 & 1);
+	drive_start(&d, *data & 1 ? 64 : 16, (enum flow_acks)((*data >> 1) % 3));
 	for (data++, size--; size >= DRIVE_OP; data += DRIVE_OP, size -= DRIVE_OP) {
 		drive_op(&d, data);
 		if (d.ops % 64 == 0)

@@ -173,7 +173,7 @@ def test_autopkgtest(debs, tmp_path):
 
 def test_offload(machine, say):
     """With a flow table the kernel's counters go blind, and every handshake is reported; beside nft's queue too."""
-    said(machine, "offload", 10, say)
+    said(machine, "offload", 14, say)
 
 
 def test_systemd(machine, say):

@@ -35,7 +35,9 @@ server=$!
 mkdir -p /root/ng
 printf 'rules = own\noutput = "/root/ng/reports"\nruntime-dir = "/root/ng"\nsensor = "vm"\n' >/root/ng/conf
 # Of the sensor that runs now.
-reports() { grep -c '"type":"conn".*"dst_port":8000.*"state":"answered"' /root/ng/reports; }
+reports() { grep -Ec '"type":"conn".*"dst_port":8000.*"state":"(answered|established)"' /root/ng/reports; }
+halves() { grep -c '"type":"conn".*"dst_port":8000.*"state":"established".*"rtt_src_us":' /root/ng/reports; }
+both_halves() { [ "$(halves)" = "$1" ]; }
 counted() { [ "$(reports)" = "$1" ]; }
 # counter NAME: its bytes
 bytes() { ip netns exec rtr nft -j list counter inet t "$1" | grep -Eo '"bytes": ?[0-9]+' | grep -Eo '[0-9]+'; }
@@ -80,6 +82,14 @@ fresh queue < <(table "counter queued { }" "tcp dport 8000 tcp flags syn counter
 check "downloads past nft queue" ip netns exec lan python3 /root/net.py get $N
 check "all handshakes beside nft queue" soon counted $N
 check "packets were queued" sh -c "[ $(packets queued) -ge $N ]"
+# Where conntrack counts packets: the ACKs too, which come before a flow table takes the connection.
+ip netns exec rtr sysctl -qw net.netfilter.nf_conntrack_acct=1
+fresh halves < <(table "" "")
+check "downloads where conntrack counts" ip netns exec lan python3 /root/net.py get $N
+check "both halves of all" soon both_halves $N
+fresh halves < <(table "flowtable f { hook ingress priority 0; devices = { r0, r1 }; }" "meta l4proto tcp flow add @f")
+check "downloads where conntrack counts, through the flow table" ip netns exec lan python3 /root/net.py get $N
+check "both halves of all, with a flow table" soon both_halves $N
 kill $server $sensor
 wait $sensor
 check "it ends well" [ $? = 0 ]

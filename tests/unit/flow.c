@@ -37,9 +37,9 @@ on_conn(void *arg, struct ng_conn *c)
 }
 
 static void
-start(uint32_t slots, int wait_for_ack)
+start(uint32_t slots, enum flow_acks acks)
 {
-	struct flow_conf conf = { .slots = slots, .syn_timeout_us = 30 * S, .wait_for_ack = wait_for_ack };
+	struct flow_conf conf = { .slots = slots, .syn_timeout_us = 30 * S, .acks = acks };
 
 	n_got = 0;
 	now_us = 0;
@@ -123,7 +123,7 @@ test_answered(void **state)
 	struct ng_packet p;
 
 	(void)state;
-	start(16, 0);
+	start(16, FLOW_ACKS_NONE);
 	at(5 * MS);
 	p = segment(40000, NG_TCP_SYN | NG_TCP_ECE | NG_TCP_CWR, 0, 1000, 0);
 	p.tos = 0xb8;
@@ -192,7 +192,7 @@ test_ecn_needs_both(void **state)
 		for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 			struct ng_packet a, b;
 
-			start(16, 0);
+			start(16, FLOW_ACKS_NONE);
 			a = segment(1, NG_TCP_SYN | cases[i][0], 0, 1000, 0);
 			b = segment(1, NG_TCP_SYN | NG_TCP_ACK | cases[i][1], 1, 5, 1001);
 			give(early ? &b : &a);
@@ -211,7 +211,7 @@ test_established(void **state)
 	struct ng_packet p;
 
 	(void)state;
-	start(16, 1);
+	start(16, FLOW_ACKS_ALL);
 	syn(1, 0xffffffff); /* the numbers wrap */
 	at(20 * MS);
 	synack(1, 0xffffffff, 0);
@@ -234,11 +234,88 @@ test_established(void **state)
 	finish_test();
 }
 
+/* A rule copies the second packet of who was forwarded, and no other ACK. */
+static void
+test_ack_of_forwarded(void **state)
+{
+	struct ng_packet p;
+
+	(void)state;
+	start(16, FLOW_ACKS_FORWARDED);
+	syn(1, 100);
+	at(20 * MS);
+	synack(1, 900, 101);
+	assert_int_equal(n_got, 0);
+	at(25 * MS);
+	p = segment(1, NG_TCP_ACK, 0, 101, 901);
+	give(&p);
+	expect(1, NG_CONN_ESTABLISHED, "ShA");
+	assert_int_equal(got[0].rtt_src_us, 5 * MS);
+
+	/* The router's own: nothing is waited for. */
+	p = segment(2, NG_TCP_SYN, 0, 100, 0);
+	p.hook = NG_HOOK_OUTPUT;
+	give(&p);
+	p = segment(2, NG_TCP_SYN | NG_TCP_ACK, 1, 900, 101);
+	p.hook = NG_HOOK_INPUT;
+	give(&p);
+	expect(2, NG_CONN_ANSWERED, "Sh");
+
+	/* Of two SYNs the ACK is the third packet. */
+	syn(3, 100);
+	at(1025 * MS);
+	syn(3, 100);
+	synack(3, 900, 101);
+	expect(3, NG_CONN_ANSWERED, "SSh");
+
+	/* It was over the limit. */
+	syn(4, 100);
+	synack(4, 900, 101);
+	flow_expire(t, now_us + 3 * S, 100);
+	expect(4, NG_CONN_ANSWERED, "Sh");
+	finish_test();
+}
+
+/* A flow table takes them: soon nobody waits but one in 64, until one comes. */
+static void
+test_acks_stop(void **state)
+{
+	unsigned waited = 0, n = 0;
+	struct ng_packet p;
+
+	(void)state;
+	start(16, FLOW_ACKS_FORWARDED);
+	for (uint16_t port = 1; port <= ACKS_MISSED + 2 * ACKS_TRIED; port++) {
+		syn(port, 100);
+		synack(port, 900, 101);
+		waited += n_got == n;
+		at(now_us + 3 * S);
+		flow_expire(t, now_us, 100);
+		expect(++n, NG_CONN_ANSWERED, "Sh");
+	}
+	assert_int_equal(waited, ACKS_MISSED + 2);
+	for (uint16_t port = 1000; got[n_got - 1].state != NG_CONN_ESTABLISHED; port++) {
+		assert_true(port < 1000 + ACKS_TRIED);
+		syn(port, 100);
+		synack(port, 900, 101);
+		p = segment(port, NG_TCP_ACK, 0, 101, 901);
+		give(&p);
+	}
+	n = n_got;
+	syn(2000, 100);
+	synack(2000, 900, 101);
+	expect(n, NG_CONN_ESTABLISHED, "ShA");
+	p = segment(2000, NG_TCP_ACK, 0, 101, 901);
+	give(&p);
+	expect(n + 1, NG_CONN_ESTABLISHED, "ShA");
+	finish_test();
+}
+
 static void
 test_ack_does_not_come(void **state)
 {
 	(void)state;
-	start(16, 1);
+	start(16, FLOW_ACKS_ALL);
 	syn(1, 1000);
 	at(20 * MS);
 	synack(1, 5, 1001);
@@ -257,7 +334,7 @@ test_retransmitted_answer(void **state)
 	struct ng_packet p;
 
 	(void)state;
-	start(16, 1);
+	start(16, FLOW_ACKS_ALL);
 	syn(1, 1000);
 	at(20 * MS);
 	synack(1, 5, 1001);
@@ -273,7 +350,7 @@ test_retransmitted_answer(void **state)
 	assert_int_equal(got[0].rtt_src_us, -1); /* of which of the two? */
 	finish_test();
 	/* Without ACKs the second one is only counted. */
-	start(16, 0);
+	start(16, FLOW_ACKS_NONE);
 	syn(1, 1000);
 	synack(1, 5, 1001);
 	at(S);
@@ -287,7 +364,7 @@ static void
 test_karn(void **state)
 {
 	(void)state;
-	start(16, 0);
+	start(16, FLOW_ACKS_NONE);
 	syn(1, 1000);
 	at(1 * S);
 	syn(1, 1000);
@@ -312,7 +389,7 @@ static void
 test_timeout(void **state)
 {
 	(void)state;
-	start(16, 0);
+	start(16, FLOW_ACKS_NONE);
 	syn(1, 1000);
 	at(20 * S);
 	syn(1, 1000);
@@ -338,7 +415,7 @@ static void
 test_timeouts_come_in_order(void **state)
 {
 	(void)state;
-	start(64, 0);
+	start(64, FLOW_ACKS_NONE);
 	for (uint16_t i = 0; i < 50; i++) {
 		at(i * MS);
 		syn((uint16_t)(1000 + i), 1);
@@ -361,7 +438,7 @@ test_refused(void **state)
 	struct ng_packet p;
 
 	(void)state;
-	start(16, 0);
+	start(16, FLOW_ACKS_NONE);
 	syn(1, 1000);
 	at(20 * MS);
 	p = segment(1, NG_TCP_RST, 1, 0, 1001); /* says nothing of what it answers */
@@ -388,7 +465,7 @@ test_aborted(void **state)
 		for (int answered = 0; answered < 2; answered++) {
 			struct ng_packet p;
 
-			start(16, 1);
+			start(16, FLOW_ACKS_ALL);
 			syn(1, 1000);
 			if (answered)
 				synack(1, 5, 1001);
@@ -407,7 +484,7 @@ static void
 test_answer_to_another_syn(void **state)
 {
 	(void)state;
-	start(16, 0);
+	start(16, FLOW_ACKS_NONE);
 	syn(1, 1000);
 	synack(1, 5, 1000);
 	synack(1, 5, 1002);
@@ -428,7 +505,7 @@ test_fast_open(void **state)
 	(void)state;
 	for (int early = 0; early < 2; early++) {
 		for (int wait = 0; wait < 2; wait++) {
-			start(16, wait);
+			start(16, wait ? FLOW_ACKS_ALL : FLOW_ACKS_NONE);
 			p = segment(1, NG_TCP_SYN, 0, 1000, 0);
 			p.tcp_opts = NG_TCPOPT_TFO;
 			if (!early)
@@ -454,7 +531,7 @@ test_fast_open(void **state)
 	}
 	/* Refused with data, and given up. */
 	for (int rst = 0; rst < 2; rst++) {
-		start(16, 0);
+		start(16, FLOW_ACKS_NONE);
 		p = segment(1, NG_TCP_SYN, 0, 1000, 0);
 		p.tcp_opts = NG_TCPOPT_TFO;
 		give(&p);
@@ -464,7 +541,7 @@ test_fast_open(void **state)
 		finish_test();
 	}
 	/* Not without the option, and not from before the SYN. */
-	start(16, 0);
+	start(16, FLOW_ACKS_NONE);
 	syn(1, 1000);
 	synack(1, 5, 2401);
 	p = segment(2, NG_TCP_SYN, 0, 1000, 0);
@@ -479,7 +556,7 @@ static void
 test_port_is_used_again(void **state)
 {
 	(void)state;
-	start(16, 0);
+	start(16, FLOW_ACKS_NONE);
 	syn(1, 1000); /* open */
 	at(S);
 	syn(1, 5000);
@@ -503,7 +580,7 @@ static void
 test_port_is_used_again_while_answered(void **state)
 {
 	(void)state;
-	start(16, 1);
+	start(16, FLOW_ACKS_ALL);
 	syn(1, 1000);
 	synack(1, 5, 1001);
 	at(S);
@@ -512,7 +589,7 @@ test_port_is_used_again_while_answered(void **state)
 	assert_int_equal(got[0].ts_us, WALL);
 	assert_int_equal(flow_stats(t)->live, 1);
 	finish_test();
-	start(16, 0);
+	start(16, FLOW_ACKS_NONE);
 	synack(1, 5, 1001);
 	syn(1, 1000);
 	at(100 * MS);
@@ -528,7 +605,7 @@ static void
 test_orphan(void **state)
 {
 	(void)state;
-	start(16, 0);
+	start(16, FLOW_ACKS_NONE);
 	at(7 * MS);
 	synack(1, 5, 1001);
 	assert_int_equal(flow_stats(t)->live, 1);
@@ -558,7 +635,7 @@ test_early_answer(void **state)
 	struct ng_packet p, q;
 
 	(void)state;
-	start(16, 0);
+	start(16, FLOW_ACKS_NONE);
 	at(100 * MS);
 	q = segment(1, NG_TCP_SYN | NG_TCP_ACK, 1, 5, 1001);
 	q.hook = NG_HOOK_OUTPUT;
@@ -590,7 +667,7 @@ test_held_retransmits(void **state)
 	struct ng_packet p;
 
 	(void)state;
-	start(16, 0);
+	start(16, FLOW_ACKS_NONE);
 	at(5 * S);
 	p = segment(1, NG_TCP_SYN | NG_TCP_ACK, 1, 5, 1001);
 	p.ts_us = WALL + 3020 * MS;
@@ -624,7 +701,7 @@ static void
 test_early_answer_of_another_syn(void **state)
 {
 	(void)state;
-	start(16, 0);
+	start(16, FLOW_ACKS_NONE);
 	synack(1, 5, 1001);
 	syn(1, 2000);
 	expect(1, NG_CONN_ORPHAN, "h");
@@ -639,7 +716,7 @@ static void
 test_early_answer_of_a_port_used_again(void **state)
 {
 	(void)state;
-	start(16, 0);
+	start(16, FLOW_ACKS_NONE);
 	syn(1, 1000);
 	synack(1, 5, 1001);
 	at(S);
@@ -659,7 +736,7 @@ test_held_then_ack(void **state)
 	struct ng_packet p;
 
 	(void)state;
-	start(16, 1);
+	start(16, FLOW_ACKS_ALL);
 	synack(1, 5, 1001);
 	syn(1, 1000);
 	at(200 * MS);
@@ -677,7 +754,7 @@ test_many_answers(void **state)
 {
 	(void)state;
 	for (unsigned n = 1; n < 600; n += n < 20 ? 1 : 97) {
-		start(16, 0);
+		start(16, FLOW_ACKS_NONE);
 		for (uint16_t port = 2; port < 6; port++)
 			syn(port, 1);
 		for (unsigned i = 0; i < n; i++)
@@ -698,7 +775,7 @@ static void
 test_many_syns(void **state)
 {
 	(void)state;
-	start(16, 0);
+	start(16, FLOW_ACKS_NONE);
 	for (int i = 0; i < 1000; i++)
 		syn(1, 1000);
 	synack(1, 5, 1001);
@@ -716,7 +793,7 @@ test_two_hooks(void **state)
 
 	(void)state;
 	/* Loopback: output (no kernel timestamp, delivered at once), then input. */
-	start(16, 0);
+	start(16, FLOW_ACKS_NONE);
 	at(10 * MS);
 	p = segment(1, NG_TCP_SYN, 0, 1000, 0);
 	p.hook = NG_HOOK_OUTPUT;
@@ -737,7 +814,7 @@ test_two_hooks(void **state)
 	assert_int_equal(got[0].rtt_us, 21 * MS);
 	finish_test();
 	/* A later time at the second hook is not that of the sending. */
-	start(16, 0);
+	start(16, FLOW_ACKS_NONE);
 	p = segment(1, NG_TCP_SYN, 0, 1000, 0);
 	p.hook = NG_HOOK_OUTPUT;
 	p.has &= (uint8_t)~NG_HAS_KERNEL_TS;
@@ -756,7 +833,7 @@ static void
 test_clock_step(void **state)
 {
 	(void)state;
-	start(16, 0);
+	start(16, FLOW_ACKS_NONE);
 	syn(1, 1000);
 	flow_clock_step(t);
 	synack(1, 5, 1001);
@@ -781,7 +858,7 @@ test_times_that_cannot_be(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
-		start(16, 0);
+		start(16, FLOW_ACKS_NONE);
 		syn(1, 1000);
 		p = segment(1, NG_TCP_SYN | NG_TCP_ACK, 1, 5, 1001);
 		p.ts_us = WALL + cases[i].answer_us;
@@ -797,7 +874,7 @@ static void
 test_loss(void **state)
 {
 	(void)state;
-	start(16, 0);
+	start(16, FLOW_ACKS_NONE);
 	flow_set_loss(t, 7);
 	syn(1, 1000);
 	synack(1, 5, 1001);
@@ -817,7 +894,7 @@ static void
 test_finish(void **state)
 {
 	(void)state;
-	start(16, 1);
+	start(16, FLOW_ACKS_ALL);
 	syn(1, 1000); /* open */
 	syn(2, 1000);
 	synack(2, 5, 1001); /* waits for its ACK */
@@ -844,7 +921,7 @@ test_eviction_order(void **state)
 
 	(void)state;
 	/* The kinds in the reverse of the order in which they have to go. */
-	start(16, 1);
+	start(16, FLOW_ACKS_ALL);
 	syn(100, 1); /* open, from home */
 	syn(101, 1);
 	synack(102, 5, 2); /* held */
@@ -902,7 +979,7 @@ static void
 test_done_are_few(void **state)
 {
 	(void)state;
-	start(256, 0);
+	start(256, FLOW_ACKS_NONE);
 	for (uint16_t port = 1; port <= 200; port++) {
 		syn(port, 1);
 		synack(port, 5, 2);
@@ -921,7 +998,7 @@ static void
 test_flood(void **state)
 {
 	(void)state;
-	start(256, 0);
+	start(256, FLOW_ACKS_NONE);
 	for (uint16_t port = 1; port <= 100; port++)
 		syn(port, 1);
 	for (uint32_t i = 0; i < 100000; i++) {
@@ -947,7 +1024,7 @@ test_not_ours(void **state)
 	struct ng_packet p;
 
 	(void)state;
-	start(16, 1);
+	start(16, FLOW_ACKS_ALL);
 	for (unsigned flags = 0; flags < 256; flags++) {
 		unsigned kind = flags & (NG_TCP_FIN | NG_TCP_SYN | NG_TCP_RST | NG_TCP_ACK);
 
@@ -966,7 +1043,7 @@ test_families_are_apart(void **state)
 	struct ng_packet p;
 
 	(void)state;
-	start(16, 0);
+	start(16, FLOW_ACKS_NONE);
 	syn(1, 1000);
 	p = segment(1, NG_TCP_SYN | NG_TCP_ACK, 1, 5, 1001);
 	p.ipv = 6;
@@ -994,8 +1071,8 @@ test_random(void **state)
 
 	(void)state;
 	print_message("SEED=%llu\n", (unsigned long long)seed);
-	for (int round = 0; round < 8; round++) {
-		drive_start(&d, round & 2 ? 64 : 16, round & 1);
+	for (int round = 0; round < 12; round++) {
+		drive_start(&d, round & 2 ? 64 : 16, (enum flow_acks)(round % 3));
 		for (int i = 0; i < 10000; i++) {
 			uint8_t b[DRIVE_OP];
 
@@ -1035,6 +1112,8 @@ main(void)
 		cmocka_unit_test(test_answered),
 		cmocka_unit_test(test_ecn_needs_both),
 		cmocka_unit_test(test_established),
+		cmocka_unit_test(test_ack_of_forwarded),
+		cmocka_unit_test(test_acks_stop),
 		cmocka_unit_test(test_ack_does_not_come),
 		cmocka_unit_test(test_retransmitted_answer),
 		cmocka_unit_test(test_karn),

@@ -39,6 +39,7 @@ struct model {
 	struct model_flow f[MODEL_SLOTS_MAX];
 	uint64_t stamps, loss;
 	unsigned clock;
+	unsigned in_vain, passed_over; /* ACKs that did not come; handshakes that were not let wait since */
 	struct flow_stats stats;
 	struct ng_conn reports[MODEL_REPORTS_MAX]; /* of this operation */
 	unsigned n_reports;
@@ -290,6 +291,16 @@ model_syn(struct model *m, const struct ng_packet *p, int from_home, int64_t now
 	model_enter(m, f, from_home ? M_OPEN_HOME : M_OPEN_OTHER, now_us + m->conf.syn_timeout_us);
 }
 
+static int
+model_waits(struct model *m, const struct model_flow *f)
+{
+	if (m->conf.acks == FLOW_ACKS_FORWARDED && (f->syn.hook != NG_HOOK_FORWARD || f->syns > 1))
+		return 0;
+	if (m->conf.acks == FLOW_ACKS_FORWARDED && m->in_vain > 15)
+		return ++m->passed_over % 64 == 0;
+	return m->conf.acks != FLOW_ACKS_NONE;
+}
+
 static void
 model_synack(struct model *m, const struct ng_packet *p, int64_t now_us)
 {
@@ -299,7 +310,7 @@ model_synack(struct model *m, const struct ng_packet *p, int64_t now_us)
 		if (!model_acks(&f->syn, p->tcp_ack))
 			return;
 		model_take_answer(f, p);
-		if (m->conf.wait_for_ack)
+		if (model_waits(m, f))
 			model_enter(m, f, M_ACK, now_us + 3000000);
 		else
 			model_done(m, f, NG_CONN_ANSWERED, now_us);
@@ -352,6 +363,7 @@ model_ack(struct model *m, const struct ng_packet *p, int64_t now_us)
 
 	if (!f || f->state != M_ACK || !model_acks(&f->syn, p->tcp_seq) || p->tcp_ack != f->answer.tcp_seq + 1)
 		return;
+	m->in_vain = 0;
 	f->ack_us = p->ts_us;
 	f->tail = 'A';
 	model_done(m, f, NG_CONN_ESTABLISHED, now_us);
@@ -385,9 +397,10 @@ model_expire(struct model *m, int64_t now_us, unsigned quantum)
 
 		while ((f = model_oldest(m, order[k])) && f->deadline_us <= now_us && quantum) {
 			quantum--;
+			m->in_vain += f->state == M_ACK;
 			if (f->state == M_DONE)
 				f->state = M_FREE;
-			else if (f->state == M_HELD && m->conf.wait_for_ack)
+			else if (f->state == M_HELD && m->conf.acks == FLOW_ACKS_ALL)
 				model_enter(m, f, M_ACK, now_us + 3000000);
 			else
 				model_done(m, f, model_open(f)	    ? NG_CONN_TIMEOUT
@@ -505,9 +518,9 @@ drive_report(void *arg, struct ng_conn *c)
 }
 
 static void
-drive_start(struct drive *d, uint32_t slots, int wait_for_ack)
+drive_start(struct drive *d, uint32_t slots, enum flow_acks acks)
 {
-	struct flow_conf conf = { .slots = slots, .syn_timeout_us = 5000000, .wait_for_ack = wait_for_ack,
+	struct flow_conf conf = { .slots = slots, .syn_timeout_us = 5000000, .acks = acks,
 				  .key = "0123456789abcde" };
 
 	memset(d, 0, sizeof *d);

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+r"""The ACK that ends a handshake: where conntrack counts packets a rule copies it, and the client's half of the RTT is known.
+
+The router is that of test_handshake.py; the witness is tcpdump on its LAN side, in the same run.
+"""
+import json
+import signal
+import statistics
+import time
+
+import pytest
+
+from lib import net, ng, report, wire
+from lib.sensor import Sensor
+
+DELAY_S = 0.05
+EACH = 5
+FAR = {443: wire.Answer(delay_s=DELAY_S)}
+
+
+def counting(r, on=1):
+    r.rtr.sysctl(netfilter__nf_conntrack_acct=on)
+
+
+def status(s):
+    done = s.ns.run(ng.program("net-gazerctl"), "status", "--json", "-c", s.options["runtime-dir"])
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def included(r, folder):
+    """The file with its rule for ACKs enabled as its comment says."""
+    text = (ng.TOP / "nft/net-gazer.nft").read_text(encoding="ascii")
+    assert text.count("\n#\t\ttcp flags") == 1
+    path = folder / "acks.nft"
+    path.write_text(text.replace("\n#\t\ttcp flags", "\n\t\ttcp flags"), encoding="ascii")
+    done = r.rtr.run("nft", "-f", path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("rules", ["own", "include"])
+def test_both_halves(rules, tmp_path):
+    """Each connection is reported once, as established, with both halves, as tcpdump saw them."""
+    with net.Router(dnat={8022: 22}) as r, net.Server(r.wan, 443), net.Server(r.lan, 22), wire.Responder(r.wan, "eth0", FAR), \
+            wire.Tcpdump(r.rtr, "lan0", tmp_path / "lan0.pcap") as dump:
+        counting(r)
+        if rules == "include":
+            included(r, tmp_path)
+        with Sensor(r.rtr, tmp_path, rules=rules) as s:
+            assert status(s)["acks"]
+            for dst in (r.WAN4, r.WAN6, net.FAR4 + "9", net.FAR6 + "9"):
+                for _ in range(EACH):
+                    assert net.connect(r.lan, dst, 443)[0] == "ok"
+            assert net.connect(r.wan, r.OUT4, 8022, src=net.NEAR4 + "9")[0] == "ok"
+            conns = s.wait_reports(4 * EACH + 1, type="conn", state="established")
+            logged = s.counters()["handshake_logged"]
+            assert ng.stop(s.process) == 0
+        found = report.numbered(s.reports())
+        segments = dump.segments()
+    assert len(conns) == len(report.pick(found, type="conn")) == 4 * EACH + 1
+    report.check_ledger(found[-1])
+    assert logged == 3 * len(conns), "SYN, SYN-ACK and ACK of each, and nothing else"
+    inbound, = (c for c in conns if c["dir"] == "inbound")
+    assert inbound["rtt_src_us"] >= 0
+    differences = []
+    for c in conns:
+        assert c["history"] == "ShA" and c["rtt_src_us"] >= 0, c
+        if c["dst_ip"].startswith((net.FAR4, net.FAR6)):
+            assert c["rtt_us"] >= DELAY_S * 1e6
+        of = [x for x in segments if {x.sport, x.dport} == {c["src_port"], 443}]
+        answers = [x for x in of if x.flags & 0x3F == wire.SYN | wire.ACK]
+        acks = [x for x in of if x.flags & 0x17 == wire.ACK and x.dport == 443]
+        if len(answers) == 1 and acks:
+            differences.append(abs(c["rtt_src_us"] - (acks[0].ts_us - answers[0].ts_us)))
+    far = [c for c in conns if c["dst_ip"].startswith((net.FAR4, net.FAR6))]
+    assert statistics.median(c["rtt_src_us"] for c in far) < statistics.median(c["rtt_us"] for c in far)
+    assert len(differences) >= 2 * EACH, "tcpdump missed most"
+    print(f"LAN half against tcpdump: median difference {statistics.median(differences)} us")
+    assert statistics.median(differences) < DELAY_S * 1e6 / 10
+
+
+def test_slow_client(tmp_path):
+    """A client that takes 300 ms for its ACK has them in its half; one that never sends it is answered, a little later; one whose
+    SYN was lost is answered at once: its ACK is the third packet."""
+    slow, silent = "10.77.1.77", "10.77.1.78"
+    with net.Router() as r, wire.Responder(r.wan, "eth0", {**FAR, 6: wire.Answer(swallow=1)}) as far, wire.Raw(r.lan, "eth0") as raw:
+        counting(r)
+        for address in (slow, silent):
+            r.rtr.ip(f"neigh add {address} lladdr {r.MAC['lan']} dev lan0")
+
+        def send(src, flags, **numbers):
+            raw.send(wire.ether(r.MAC["rtr-lan"], r.MAC["lan"], wire.tcp(src, net.FAR4 + "7", 40000, 443, flags, **numbers)))
+        with Sensor(r.rtr, tmp_path) as s:
+            send(slow, wire.SYN, seq=100, opts=wire.options(1460))
+            send(silent, wire.SYN, seq=100, opts=wire.options(1460))
+            ng.wait_for("two SYNs", lambda: len(far.seen) == 2)
+            ng.wait_for("their answers", lambda: s.counters()["handshake_logged"] == 4)
+            time.sleep(0.3)
+            send(slow, wire.ACK, seq=101, ack=4001)
+            conns = s.wait_reports(2, type="conn")
+            assert net.connect(r.lan, net.FAR4 + "6", 6, timeout_s=20)[0] == "ok"
+            conns = s.wait_reports(3, type="conn")
+            s.stop()
+    by = {c["src_ip"]: c for c in conns}
+    assert by[slow]["state"] == "established" and by[slow]["rtt_src_us"] >= 300000
+    assert by[silent]["state"] == "answered" and "rtt_src_us" not in by[silent]
+    lost = by[r.LAN4]
+    assert lost["syn_retrans"] >= 1 and lost["state"] == "answered" and "rtt_src_us" not in lost
+
+
+def test_only_where_conntrack_counts(tmp_path):
+    """Without nf_conntrack_acct, or with handshake-ack = no, there is no such rule, nothing waits, and a reload sees to it."""
+    with net.Router() as r, net.Server(r.wan, 443):
+        for n, (options, on, wanted) in enumerate((({}, 0, False), ({"handshake_ack": False}, 1, False), ({}, 1, True))):
+            counting(r, on)
+            (tmp_path / str(n)).mkdir()
+            with Sensor(r.rtr, tmp_path / str(n), **options) as s:
+                assert status(s)["acks"] is wanted
+                assert ("ct original packets" in s.table()) is wanted
+                assert net.connect(r.lan, r.WAN4, 443)[0] == "ok"
+                c, = s.wait_reports(1, type="conn")
+                assert (c["state"] == "established") is wanted and ("rtt_src_us" in c) is wanted
+                if wanted:
+                    counting(r, 0)
+                    s.process.send_signal(signal.SIGHUP)
+                    ng.wait_for("the reload", lambda: "configuration reloaded" in s.log())
+                    assert "ct original packets" not in s.table()
+                    assert net.connect(r.lan, r.WAN4, 443)[0] == "ok"
+                    assert s.wait_reports(1, type="conn", state="answered")
+                s.stop()
