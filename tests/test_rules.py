@@ -81,6 +81,7 @@ def load(ns, path=FILE):
     assert done.returncode == 0, done.stderr
 
 
+HANDSHAKE = {f"{door}{name}" for door in ("", "hook_") for name in ("forward", "input", "output")}
 PROBER = {"probe_output", "probe_answers"}
 
 
@@ -108,8 +109,8 @@ def test_same_rules(tmp_path):
     assert own == included
     assert alone == without(included, PROBER)
     rules = own["rule"]
-    assert {r["chain"] for r in rules} == {"forward", "input", "output", "attempt_forward", "attempt_input"} | PROBER
-    assert len(rules) == 12 + 6 + 9 + 2 * 2 + 1 + 8
+    assert {r["chain"] for r in rules} == HANDSHAKE | {"attempt_forward", "attempt_input"} | PROBER
+    assert len(rules) == 12 + 6 + 9 + 3 + 2 * 2 + 1 + 8
 
 
 def test_same_rules_with_acks(tmp_path):
@@ -130,7 +131,7 @@ def test_same_rules_with_acks(tmp_path):
         written = table(box)
     assert own == included == written
     assert len([r for r in own["rule"] if "packets" in json.dumps(r["expr"]) and "original" in json.dumps(r["expr"])]) == 1
-    assert len(own["rule"]) == 12 + 6 + 9 + 2 * 2 + 1 + 8 + 1
+    assert len(own["rule"]) == 12 + 6 + 9 + 3 + 2 * 2 + 1 + 8 + 1
 
 
 def test_same_rules_with_samples(tmp_path):
@@ -141,11 +142,11 @@ def test_same_rules_with_samples(tmp_path):
             own = table(box)
             s.stop()
     assert own == included
-    assert len(own["rule"]) == 12 + 6 + 9 + 2 * 2 + 1 + 8 + 3
+    assert len(own["rule"]) == 12 + 6 + 9 + 3 + 2 * 2 + 1 + 8 + 3
 
 
 @pytest.mark.parametrize("plugins, chains", [
-    (["handshake"], {"forward", "input", "output"}),
+    (["handshake"], HANDSHAKE),
     (["packets"], {"sample_forward", "sample_input", "sample_output"}),
 ])
 def test_only_what_is_subscribed(tmp_path, plugins, chains):
@@ -179,14 +180,17 @@ def every_expression(ns):
 
 
 def test_never_a_verdict(tmp_path):
-    """Both forms hold matches, counters, limit and log, in this order: no verdict, jump, queue or mark; and
-    every chain lets pass what no rule stops.  The one exception is for our own packets."""
+    """Both forms hold matches, counters, limit and log, in this order: no verdict, queue or mark; and every chain that is hooked
+    lets pass what no rule stops.  The exceptions: one for our own packets, and jumps for what is no data, to chains of such rules."""
     with machine() as box:
         load(box, with_samples(tmp_path))
         for chain, kinds, expressions in every_expression(box):
             if chain == "probe_output":
                 assert expressions == [{"match": {"op": "==", "left": {"meta": {"key": "mark"}}, "right": 0x4e000000}},
                                        {"notrack": None}]
+                continue
+            if chain.startswith("hook_"):
+                assert kinds == ["match", "jump"] and expressions[1] == {"jump": {"target": chain.removeprefix("hook_")}}
                 continue
             assert [k for k in kinds if k != "match"] == ["counter", "limit", "counter", "log"], chain
             assert set(kinds) <= {"match", "counter", "limit", "log"}
@@ -196,7 +200,9 @@ def test_never_a_verdict(tmp_path):
             log = expressions[-1]["log"]
             assert "prefix" not in log and log["snaplen"] == (256 if name == "probe" else 128)
             assert log["queue-threshold"] == (1 if name in ("output", "probe") else 64)
-        assert all(c["policy"] == "accept" for c in table(box)["chain"])
+        chains = {c["name"]: c for c in table(box)["chain"]}
+        assert {name for name, c in chains.items() if "hook" not in c} == {"forward", "input", "output"}
+        assert all(c["policy"] == "accept" for c in chains.values() if "hook" in c)
 
 
 def test_numbers_of_the_configuration(tmp_path):
@@ -206,6 +212,8 @@ def test_numbers_of_the_configuration(tmp_path):
                                   home=home) as s:
         found = table(box)
         for rule in found["rule"]:
+            if rule["chain"].startswith("hook_"):
+                continue
             # A stranger does not come over loopback, so attempts are never taken from there.
             assert any("iif" in json.dumps(e) or "oif" in json.dumps(e) for e in rule["expr"]) == (
                 rule["chain"] == "attempt_input")

@@ -51,14 +51,14 @@ static const struct classes_rule answers[] = {
 /* The last two at "raw", in front of conntrack: our probes leave no entry there, so their answers are
  * "invalid" to it and most firewalls drop them at input.  The prober needs them before that. */
 const struct classes_chain classes_chain[CLASSES_CHAINS] = {
-	{ "forward", NF_INET_FORWARD, 10, CLASSES_HANDSHAKE, forwarded },
-	{ "input", NF_INET_LOCAL_IN, 10, CLASSES_HANDSHAKE, received },
-	{ "output", NF_INET_LOCAL_OUT, 10, CLASSES_OUTPUT, sent },
-	{ "attempt_forward", NF_INET_FORWARD, -10, CLASSES_ATTEMPT, attempts },
-	{ "attempt_input", NF_INET_LOCAL_IN, -10, CLASSES_ATTEMPT, attempts },
-	{ "sample_forward", NF_INET_FORWARD, 10, CLASSES_SAMPLE, samples },
-	{ "sample_input", NF_INET_LOCAL_IN, 10, CLASSES_SAMPLE, samples },
-	{ "sample_output", NF_INET_LOCAL_OUT, 10, CLASSES_SAMPLE, samples },
-	{ "probe_output", NF_INET_LOCAL_OUT, -300, CLASSES_PROBE, NULL },
-	{ "probe_answers", NF_INET_PRE_ROUTING, -300, CLASSES_PROBE, answers },
+	{ "forward", "hook_forward", NF_INET_FORWARD, 10, CLASSES_HANDSHAKE, forwarded },
+	{ "input", "hook_input", NF_INET_LOCAL_IN, 10, CLASSES_HANDSHAKE, received },
+	{ "output", "hook_output", NF_INET_LOCAL_OUT, 10, CLASSES_OUTPUT, sent },
+	{ "attempt_forward", NULL, NF_INET_FORWARD, -10, CLASSES_ATTEMPT, attempts },
+	{ "attempt_input", NULL, NF_INET_LOCAL_IN, -10, CLASSES_ATTEMPT, attempts },
+	{ "sample_forward", NULL, NF_INET_FORWARD, 10, CLASSES_SAMPLE, samples },
+	{ "sample_input", NULL, NF_INET_LOCAL_IN, 10, CLASSES_SAMPLE, samples },
+	{ "sample_output", NULL, NF_INET_LOCAL_OUT, 10, CLASSES_SAMPLE, samples },
+	{ "probe_output", NULL, NF_INET_LOCAL_OUT, -300, CLASSES_PROBE, NULL },
+	{ "probe_answers", NULL, NF_INET_PRE_ROUTING, -300, CLASSES_PROBE, answers },
 };

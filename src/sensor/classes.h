@@ -78,6 +78,9 @@ extern const struct classes classes[CLASSES_ROWS];
 
 struct classes_chain {
 	const char *name;
+	/* NULL, or the chain that has the hook, and jumps to `name` with TCP packets that are no plain ACK: what is forwarded all
+	 * day meets one rule, and not a dozen.  A jump is no verdict: the packet comes back. */
+	const char *door;
 	uint32_t hook;           /* NF_INET_* */
 	int32_t priority;        /* the filter's is 0 */
 	enum classes_row row;

@@ -61,7 +61,7 @@ observe_owner(struct nft *n, char *err, size_t size)
 struct rules {
 	uint32_t base;     /* first group */
 	uint32_t rows;     /* bit for each row that is logged */
-	int n;             /* rules that log */
+	int n;             /* rules that log, or jump to such */
 	uint32_t mark;     /* of what is not tracked; 0: there is no such rule */
 	int acks;          /* one of handshakes asks how many packets conntrack has counted */
 };
@@ -107,6 +107,8 @@ on_rule(const struct nlmsghdr *h, void *arg)
 				last = data && size == sizeof *data ? *data : 0;
 			} else if (!strcmp(name, "ct")) {
 				counted |= nftnl_expr_get_u32(e, NFTNL_EXPR_CT_KEY) == NFT_CT_PKTS;
+			} else if (!strcmp(name, "immediate")) {
+				found->n += nftnl_expr_is_set(e, NFTNL_EXPR_IMM_CHAIN);
 			} else if (!strcmp(name, "notrack")) {
 				found->mark = last;
 			} else if (!strcmp(name, "objref") && nftnl_expr_is_set(e, NFTNL_EXPR_OBJREF_IMM_NAME)) {

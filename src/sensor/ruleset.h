@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * ruleset.h - the kernel's rules in own mode: builds, replaces and removes them.  Never a verdict,
- * never a jump.
+ * ruleset.h - the kernel's rules in own mode: builds, replaces and removes them.  Never a verdict;
+ * jumps lead to chains that end, and come back.
  */
 #ifndef RULESET_H
 #define RULESET_H

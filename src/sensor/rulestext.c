@@ -122,12 +122,20 @@ put_chain(FILE *f, const struct ruleset_spec *spec, const struct classes_chain *
 		[NF_INET_LOCAL_OUT] = "output",
 	};
 
-	fprintf(f, "\n\tchain %s {\n\t\ttype filter hook %s priority %d; policy accept;\n", c->name, hooks[c->hook],
-		c->priority);
+	fprintf(f, "\n\tchain %s {\n", c->name);
+	if (!c->door)
+		fprintf(f, "\t\ttype filter hook %s priority %d; policy accept;\n", hooks[c->hook], c->priority);
 	if (!c->rules)
 		fprintf(f, "\t\tmeta mark 0x%08x notrack\n", spec->mark);
 	for (const struct classes_rule *r = c->rules; r && r->match; r++) {
-		if (r->match != CLASSES_ACK || spec->acks)
+		if (r->match != CLASSES_ACK)
+			put_rule(f, spec, c, r);
+	}
+	if (c->door)
+		fprintf(f, "\t}\n\tchain %s {\n\t\ttype filter hook %s priority %d; policy accept;\n"
+			"\t\ttcp flags & (fin | syn | rst | ack) != ack jump %s\n", c->door, hooks[c->hook], c->priority, c->name);
+	for (const struct classes_rule *r = c->rules; r && r->match && spec->acks; r++) {
+		if (r->match == CLASSES_ACK)
 			put_rule(f, spec, c, r);
 	}
 	fputs("\t}\n", f);

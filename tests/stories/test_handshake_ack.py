@@ -23,9 +23,11 @@ def counting(r, on=1):
 
 
 def status(s):
-    done = s.ns.run(ng.program("net-gazerctl"), "status", "--json", "-c", s.options["runtime-dir"])
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    """Groups are bound a moment before anybody can ask."""
+    def ask():
+        done = s.ns.run(ng.program("net-gazerctl"), "status", "--json", "-c", s.options["runtime-dir"])
+        return done.returncode == 0 and json.loads(done.stdout)
+    return ng.wait_for("net-gazerctl status", ask)
 
 
 def included(r, folder):

@@ -126,6 +126,11 @@ def test_included_rules(tmp_path):
             pid = nft(r, "-f", FILE)
             told(s, f"the rules are complete again, changed by nft (pid {pid})")
             connect(r, s, 5)
+            # The way to them is gone.
+            pid = nft(r, "flush", "chain", "inet", "net_gazer", "hook_forward")
+            took_door = told(s, f"the rules are not complete any more, changed by nft (pid {pid}): table inet net_gazer has ")
+            pid = nft(r, "-f", FILE)
+            told(s, f"the rules are complete again, changed by nft (pid {pid})")
             # Only a part of them is gone: which.
             pid = nft(r, "flush", "chain", "inet", "net_gazer", "forward")
             told(s, f"changed by nft (pid {pid}): table inet net_gazer has ")
@@ -137,7 +142,7 @@ def test_included_rules(tmp_path):
             found = s.reports()
         nft(r, "delete", "table", "inet", "net_gazer")
     exact(found, 35)
-    print(f"deletion noticed after {took * 1000:.0f} ms")
+    print(f"deletion noticed after {took * 1000:.0f} ms, a chain's after {took_door * 1000:.0f} ms")
 
 
 def test_two_daemons(tmp_path):
