@@ -24,9 +24,12 @@ const struct classes classes[CLASSES_ROWS] = {
 	{ match, CLASSES_TO_ABROAD4 }, { match, CLASSES_TO_ABROAD6 }
 
 static const struct classes_rule forwarded[] = {
-	SYN_BY_SIDE, ANSWER_BY_SIDE(CLASSES_SYN_ACK), ANSWER_BY_SIDE(CLASSES_RST), { CLASSES_ACK, CLASSES_BOTH },
-	{ CLASSES_END, CLASSES_BOTH },
+	SYN_BY_SIDE, ANSWER_BY_SIDE(CLASSES_SYN_ACK), ANSWER_BY_SIDE(CLASSES_RST), { CLASSES_END, CLASSES_BOTH },
 };
+static const struct classes_rule established[] = {
+	{ CLASSES_ACK, CLASSES_BOTH }, { CLASSES_END, CLASSES_BOTH },
+};
+static const struct classes_rule none[] = { { CLASSES_END, CLASSES_BOTH } };
 /* Answers to this machine come to its own addresses only, of which those outside are no home. */
 static const struct classes_rule received[] = {
 	SYN_BY_SIDE, { CLASSES_SYN_ACK, CLASSES_BOTH }, { CLASSES_RST, CLASSES_BOTH }, { CLASSES_END, CLASSES_BOTH },
@@ -51,14 +54,17 @@ static const struct classes_rule answers[] = {
 /* The last two at "raw", in front of conntrack: our probes leave no entry there, so their answers are
  * "invalid" to it and most firewalls drop them at input.  The prober needs them before that. */
 const struct classes_chain classes_chain[CLASSES_CHAINS] = {
-	{ "forward", "hook_forward", NF_INET_FORWARD, 10, CLASSES_HANDSHAKE, forwarded },
-	{ "input", "hook_input", NF_INET_LOCAL_IN, 10, CLASSES_HANDSHAKE, received },
-	{ "output", "hook_output", NF_INET_LOCAL_OUT, 10, CLASSES_OUTPUT, sent },
-	{ "attempt_forward", NULL, NF_INET_FORWARD, -10, CLASSES_ATTEMPT, attempts },
-	{ "attempt_input", NULL, NF_INET_LOCAL_IN, -10, CLASSES_ATTEMPT, attempts },
-	{ "sample_forward", NULL, NF_INET_FORWARD, 10, CLASSES_SAMPLE, samples },
-	{ "sample_input", NULL, NF_INET_LOCAL_IN, 10, CLASSES_SAMPLE, samples },
-	{ "sample_output", NULL, NF_INET_LOCAL_OUT, 10, CLASSES_SAMPLE, samples },
-	{ "probe_output", NULL, NF_INET_LOCAL_OUT, -300, CLASSES_PROBE, NULL },
-	{ "probe_answers", NULL, NF_INET_PRE_ROUTING, -300, CLASSES_PROBE, answers },
+	{ "forward", NF_INET_FORWARD, 10, CLASSES_HANDSHAKE, .rules = forwarded, .jumped_to = 1 },
+	{ "hook_forward", NF_INET_FORWARD, 10, CLASSES_HANDSHAKE, .rules = established, .jump = "forward" },
+	{ "input", NF_INET_LOCAL_IN, 10, CLASSES_HANDSHAKE, .rules = received, .jumped_to = 1 },
+	{ "hook_input", NF_INET_LOCAL_IN, 10, CLASSES_HANDSHAKE, .rules = none, .jump = "input" },
+	{ "output", NF_INET_LOCAL_OUT, 10, CLASSES_OUTPUT, .rules = sent, .jumped_to = 1 },
+	{ "hook_output", NF_INET_LOCAL_OUT, 10, CLASSES_OUTPUT, .rules = none, .jump = "output" },
+	{ "attempt_forward", NF_INET_FORWARD, -10, CLASSES_ATTEMPT, .rules = attempts },
+	{ "attempt_input", NF_INET_LOCAL_IN, -10, CLASSES_ATTEMPT, .rules = attempts },
+	{ "sample_forward", NF_INET_FORWARD, 10, CLASSES_SAMPLE, .rules = samples },
+	{ "sample_input", NF_INET_LOCAL_IN, 10, CLASSES_SAMPLE, .rules = samples },
+	{ "sample_output", NF_INET_LOCAL_OUT, 10, CLASSES_SAMPLE, .rules = samples },
+	{ "probe_output", NF_INET_LOCAL_OUT, -300, CLASSES_PROBE, .rules = NULL },
+	{ "probe_answers", NF_INET_PRE_ROUTING, -300, CLASSES_PROBE, .rules = answers },
 };

@@ -78,16 +78,17 @@ extern const struct classes classes[CLASSES_ROWS];
 
 struct classes_chain {
 	const char *name;
-	/* NULL, or the chain that has the hook, and jumps to `name` with TCP packets that are no plain ACK: what is forwarded all
-	 * day meets one rule, and not a dozen.  A jump is no verdict: the packet comes back. */
-	const char *door;
 	uint32_t hook;           /* NF_INET_* */
 	int32_t priority;        /* the filter's is 0 */
 	enum classes_row row;
 	const struct classes_rule *rules; /* up to CLASSES_END; NULL: one, which logs nothing: our probes go
 					   * past conntrack */
+	/* A chain whose rules TCP packets are for that are no plain ACK: what is forwarded all day meets the jump, and not a
+	 * dozen rules.  A jump is no verdict: the packet comes back.  That chain stands before, `jumped_to`, not hooked itself. */
+	const char *jump;
+	int jumped_to;
 };
-#define CLASSES_CHAINS 10
+#define CLASSES_CHAINS 13
 extern const struct classes_chain classes_chain[CLASSES_CHAINS];
 
 #endif

@@ -28,6 +28,7 @@
 #include "sensor/ranges.h"
 
 #define HOME_MAX 64
+#define FLAGS (NG_TCP_FIN | NG_TCP_SYN | NG_TCP_RST | NG_TCP_ACK)
 #define LO_IFINDEX 1 /* of every network namespace */
 /* nft's numbers for data types, which its listing goes by (enum datatypes in nftables' datatype.h). */
 #define NFT_TYPE_IPADDR 7
@@ -87,19 +88,18 @@ put_counter(struct ruleset *r, const char *name, const char *which)
 	nftnl_obj_free(o);
 }
 
-/* `at`: where it is hooked; NULL: nowhere, it is jumped to. */
 static void
-put_chain(struct ruleset *r, uint16_t type, const char *name, const struct classes_chain *at)
+put_chain(struct ruleset *r, uint16_t type, const struct classes_chain *c)
 {
 	struct nftnl_chain *n = nftnl_chain_alloc();
-	struct nlmsghdr *h = nft_next(r->nft, type, NLM_F_CREATE, "chain %s", name);
+	struct nlmsghdr *h = nft_next(r->nft, type, NLM_F_CREATE, "chain %s", c->name);
 
 	nftnl_chain_set_str(n, NFTNL_CHAIN_TABLE, CLASSES_TABLE);
-	nftnl_chain_set_str(n, NFTNL_CHAIN_NAME, name);
-	if (type == NFT_MSG_NEWCHAIN && at) {
+	nftnl_chain_set_str(n, NFTNL_CHAIN_NAME, c->name);
+	if (type == NFT_MSG_NEWCHAIN && !c->jumped_to) {
 		nftnl_chain_set_str(n, NFTNL_CHAIN_TYPE, "filter");
-		nftnl_chain_set_u32(n, NFTNL_CHAIN_HOOKNUM, at->hook);
-		nftnl_chain_set_s32(n, NFTNL_CHAIN_PRIO, at->priority);
+		nftnl_chain_set_u32(n, NFTNL_CHAIN_HOOKNUM, c->hook);
+		nftnl_chain_set_s32(n, NFTNL_CHAIN_PRIO, c->priority);
 		nftnl_chain_set_u32(n, NFTNL_CHAIN_POLICY, NF_ACCEPT);
 	}
 	nftnl_chain_nlmsg_build_payload(h, n);
@@ -228,7 +228,7 @@ add_tcp_masked(struct nftnl_rule *rule, uint8_t mask, uint32_t op, uint8_t flags
 static void
 add_tcp_flags(struct nftnl_rule *rule, uint8_t flags)
 {
-	add_tcp_masked(rule, NG_TCP_FIN | NG_TCP_SYN | NG_TCP_RST | NG_TCP_ACK, NFT_CMP_EQ, flags);
+	add_tcp_masked(rule, FLAGS, NFT_CMP_EQ, flags);
 }
 
 /* A port, or an ICMP identifier: `op` PROBER_PORT_FIRST, above which all are the prober's. */
@@ -345,21 +345,21 @@ add_counter(struct nftnl_rule *rule, const char *name, const char *which)
 }
 
 static struct nftnl_rule *
-rule_new(const char *chain)
+rule_new(const struct classes_chain *chain)
 {
 	struct nftnl_rule *rule = nftnl_rule_alloc();
 
 	nftnl_rule_set_u32(rule, NFTNL_RULE_FAMILY, NFPROTO_INET);
 	nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, CLASSES_TABLE);
-	nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, chain);
+	nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, chain->name);
 	return rule;
 }
 
 static void
-put_rule_end(struct ruleset *r, const char *chain, struct nftnl_rule *rule)
+put_rule_end(struct ruleset *r, const struct classes_chain *chain, struct nftnl_rule *rule)
 {
 	nftnl_rule_nlmsg_build_payload(nft_next(r->nft, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND,
-						"a rule in chain %s", chain), rule);
+						"a rule in chain %s", chain->name), rule);
 	nftnl_rule_free(rule);
 }
 
@@ -367,26 +367,26 @@ put_rule_end(struct ruleset *r, const char *chain, struct nftnl_rule *rule)
 static void
 put_notrack(struct ruleset *r, const struct ruleset_spec *spec, const struct classes_chain *chain)
 {
-	struct nftnl_rule *rule = rule_new(chain->name);
+	struct nftnl_rule *rule = rule_new(chain);
 
 	add_meta(rule, NFT_META_MARK, NFT_CMP_EQ, &spec->mark, sizeof spec->mark);
 	add(rule, "notrack");
-	put_rule_end(r, chain->name, rule);
+	put_rule_end(r, chain, rule);
 }
 
 /* tcp flags & (fin | syn | rst | ack) != ack jump NAME */
 static void
 put_jump(struct ruleset *r, const struct classes_chain *chain)
 {
-	struct nftnl_rule *rule = rule_new(chain->door);
+	struct nftnl_rule *rule = rule_new(chain);
 	struct nftnl_expr *e;
 
-	add_tcp_masked(rule, NG_TCP_FIN | NG_TCP_SYN | NG_TCP_RST | NG_TCP_ACK, NFT_CMP_NEQ, NG_TCP_ACK);
+	add_tcp_masked(rule, FLAGS, NFT_CMP_NEQ, NG_TCP_ACK);
 	e = add(rule, "immediate");
 	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, NFT_JUMP);
-	nftnl_expr_set_str(e, NFTNL_EXPR_IMM_CHAIN, chain->name);
-	put_rule_end(r, chain->door, rule);
+	nftnl_expr_set_str(e, NFTNL_EXPR_IMM_CHAIN, chain->jump);
+	put_rule_end(r, chain, rule);
 }
 
 static void
@@ -394,8 +394,7 @@ put_rule(struct ruleset *r, const struct ruleset_spec *spec, const struct classe
 	 const struct classes_rule *which)
 {
 	const struct classes *c = &classes[chain->row];
-	const char *in = chain->door && which->match == CLASSES_ACK ? chain->door : chain->name;
-	struct nftnl_rule *rule = rule_new(in);
+	struct nftnl_rule *rule = rule_new(chain);
 	const uint32_t lo = LO_IFINDEX;
 	struct nftnl_expr *e;
 
@@ -423,7 +422,7 @@ put_rule(struct ruleset *r, const struct ruleset_spec *spec, const struct classe
 	nftnl_expr_set_u16(e, NFTNL_EXPR_LOG_GROUP, (uint16_t)(spec->group + chain->row));
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOG_SNAPLEN, spec->snaplen[chain->row]);
 	nftnl_expr_set_u16(e, NFTNL_EXPR_LOG_QTHRESHOLD, (uint16_t)c->queue_threshold);
-	put_rule_end(r, in, rule);
+	put_rule_end(r, chain, rule);
 }
 
 static void
@@ -460,18 +459,13 @@ put_all(struct ruleset *r, const struct ruleset_spec *spec)
 		const struct classes_chain *chain = &classes_chain[i];
 
 		if (!row_wanted(spec->classes, chain->row)) {
-			if (row_wanted(r->classes, chain->row)) {
-				put_chain(r, NFT_MSG_DELCHAIN, chain->name, chain);
-				if (chain->door)
-					put_chain(r, NFT_MSG_DELCHAIN, chain->door, chain);
-			}
+			if (row_wanted(r->classes, chain->row))
+				put_chain(r, NFT_MSG_DELCHAIN, chain);
 			continue;
 		}
-		put_chain(r, NFT_MSG_NEWCHAIN, chain->name, chain->door ? NULL : chain);
-		if (chain->door) {
-			put_chain(r, NFT_MSG_NEWCHAIN, chain->door, chain);
+		put_chain(r, NFT_MSG_NEWCHAIN, chain);
+		if (chain->jump)
 			put_jump(r, chain);
-		}
 		if (!chain->rules)
 			put_notrack(r, spec, chain);
 		for (const struct classes_rule *c = chain->rules; c && c->match; c++) {

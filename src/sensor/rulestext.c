@@ -123,19 +123,14 @@ put_chain(FILE *f, const struct ruleset_spec *spec, const struct classes_chain *
 	};
 
 	fprintf(f, "\n\tchain %s {\n", c->name);
-	if (!c->door)
+	if (!c->jumped_to)
 		fprintf(f, "\t\ttype filter hook %s priority %d; policy accept;\n", hooks[c->hook], c->priority);
+	if (c->jump)
+		fprintf(f, "\t\ttcp flags & (fin | syn | rst | ack) != ack jump %s\n", c->jump);
 	if (!c->rules)
 		fprintf(f, "\t\tmeta mark 0x%08x notrack\n", spec->mark);
 	for (const struct classes_rule *r = c->rules; r && r->match; r++) {
-		if (r->match != CLASSES_ACK)
-			put_rule(f, spec, c, r);
-	}
-	if (c->door)
-		fprintf(f, "\t}\n\tchain %s {\n\t\ttype filter hook %s priority %d; policy accept;\n"
-			"\t\ttcp flags & (fin | syn | rst | ack) != ack jump %s\n", c->door, hooks[c->hook], c->priority, c->name);
-	for (const struct classes_rule *r = c->rules; r && r->match && spec->acks; r++) {
-		if (r->match == CLASSES_ACK)
+		if (r->match != CLASSES_ACK || spec->acks)
 			put_rule(f, spec, c, r);
 	}
 	fputs("\t}\n", f);
