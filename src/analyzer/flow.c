@@ -27,8 +27,9 @@
 #define HELD_US 200000
 #define ACK_US 3000000
 #define DONE_US 60000000
-/* So many ACKs that were waited for in vain, one after the other: a flow table takes them (Linux 6.1 leaves them to the
- * hooks), or conntrack counts no more.  Then one handshake in so many waits, to see whether they come again. */
+/* So many ACKs of handshakes from home that were waited for in vain, one after the other: a flow table takes them (Linux
+ * 6.1 leaves them to the hooks), or conntrack counts no more.  Then one of those in so many waits, to see whether they
+ * come again, and none from elsewhere.  A stranger's ACKs say nothing: he sends them or does not, as he likes. */
 #define ACKS_MISSED 16
 #define ACKS_TRIED 64
 
@@ -89,6 +90,7 @@ struct flow {
 #define BIT_ECN_ASKED 1
 #define BIT_ECN_AGREED 2
 #define BIT_KERNEL_TS 4 /* first_us is the kernel's */
+#define BIT_HOME 8      /* the initiator is at home */
 
 _Static_assert(sizeof(struct flow) == 128, "two cache lines");
 #define KEY_LEN 37
@@ -541,6 +543,7 @@ on_syn(struct flow_table *t, const struct ng_packet *p, int from_home, int64_t n
 		slot_free(t, i);
 	}
 	i = slot_new(t, &key, hash);
+	t->slots[i].bits = from_home ? BIT_HOME : 0;
 	take_syn(&t->slots[i], p);
 	list_append(t, i, list, now_us + t->conf.syn_timeout_us);
 }
@@ -552,7 +555,7 @@ ack_will_come(struct flow_table *t, const struct flow *f)
 		return t->conf.acks == FLOW_ACKS_ALL;
 	if (f->hook != NG_HOOK_FORWARD || f->syns != 1)
 		return 0;
-	return t->acks_missed < ACKS_MISSED || ++t->not_waited % ACKS_TRIED == 0;
+	return t->acks_missed < ACKS_MISSED || (f->bits & BIT_HOME && ++t->not_waited % ACKS_TRIED == 0);
 }
 
 static void
@@ -654,7 +657,8 @@ on_ack(struct flow_table *t, const struct ng_packet *p, int64_t now_us)
 		return;
 	if (!acks(&t->slots[i], p->tcp_seq) || p->tcp_ack != t->slots[i].answer_seq + 1)
 		return;
-	t->acks_missed = 0;
+	if (t->slots[i].bits & BIT_HOME)
+		t->acks_missed = 0;
 	add_history(&t->slots[i], 'A');
 	finish_acked(t, i, NG_CONN_ESTABLISHED, p->ts_us, now_us);
 }
@@ -705,7 +709,7 @@ flow_expire(struct flow_table *t, int64_t now_us, unsigned quantum)
 				break;
 			}
 			quantum--;
-			t->acks_missed += ends[k].list == LIST_ACK;
+			t->acks_missed += ends[k].list == LIST_ACK && t->slots[i].bits & BIT_HOME;
 			if (ends[k].list == LIST_HELD && t->conf.acks == FLOW_ACKS_ALL)
 				list_move(t, i, LIST_ACK, now_us + ACK_US);
 			else

@@ -90,6 +90,15 @@ syn(uint16_t port, uint32_t seq)
 }
 
 static void
+stranger(uint16_t port, uint32_t seq)
+{
+	struct ng_packet p = segment(port, NG_TCP_SYN, 0, seq, 0);
+
+	flow_packet(t, &p, 0, now_us);
+	flow_check(t, 0);
+}
+
+static void
 synack(uint16_t port, uint32_t seq, uint32_t ack)
 {
 	struct ng_packet p = segment(port, NG_TCP_SYN | NG_TCP_ACK, 1, seq, ack);
@@ -308,6 +317,53 @@ test_acks_stop(void **state)
 	p = segment(2000, NG_TCP_ACK, 0, 101, 901);
 	give(&p);
 	expect(n + 1, NG_CONN_ESTABLISHED, "ShA");
+	finish_test();
+}
+
+/* Who asks from outside sends his ACK or not, as he likes: those from home do not mind. */
+static void
+test_acks_of_strangers(void **state)
+{
+	unsigned waited = 0, n;
+	struct ng_packet p;
+
+	(void)state;
+	start(64, FLOW_ACKS_FORWARDED);
+	for (uint16_t port = 1; port <= 2 * ACKS_MISSED; port++) {
+		stranger(port, 100);
+		synack(port, 900, 101);
+	}
+	at(3 * S);
+	flow_expire(t, now_us, 100);
+	expect(2 * ACKS_MISSED, NG_CONN_ANSWERED, "Sh");
+	for (uint16_t port = 100; port < 100 + ACKS_MISSED; port++) { /* these are waited for, all in vain */
+		syn(port, 100);
+		synack(port, 900, 101);
+		expect(2 * ACKS_MISSED, NG_CONN_ANSWERED, "Sh");
+	}
+	at(4 * S);
+	stranger(50, 100);
+	synack(50, 900, 101);
+	at(6 * S);
+	flow_expire(t, now_us, 100);
+	expect(3 * ACKS_MISSED, NG_CONN_ANSWERED, "Sh");
+	p = segment(50, NG_TCP_ACK, 0, 101, 901);
+	give(&p);
+	n = 3 * ACKS_MISSED + 1;
+	expect(n, NG_CONN_ESTABLISHED, "ShA");
+	for (uint16_t port = 1000; port < 1000 + ACKS_TRIED; port++) {
+		syn(port, 100);
+		synack(port, 900, 101);
+		waited += n_got == n;
+		for (uint16_t k = 0; k < 3; k++) { /* nobody waits for theirs now; they take nobody's turn */
+			n = n_got;
+			stranger((uint16_t)(2000 + 3 * port + k), 100);
+			synack((uint16_t)(2000 + 3 * port + k), 900, 101);
+			expect(n + 1, NG_CONN_ANSWERED, "Sh");
+		}
+		n = n_got;
+	}
+	assert_int_equal(waited, 1);
 	finish_test();
 }
 
@@ -1114,6 +1170,7 @@ main(void)
 		cmocka_unit_test(test_established),
 		cmocka_unit_test(test_ack_of_forwarded),
 		cmocka_unit_test(test_acks_stop),
+		cmocka_unit_test(test_acks_of_strangers),
 		cmocka_unit_test(test_ack_does_not_come),
 		cmocka_unit_test(test_retransmitted_answer),
 		cmocka_unit_test(test_karn),

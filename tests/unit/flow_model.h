@@ -20,7 +20,7 @@ struct model_flow {
 	struct ng_packet answer; /* the first */
 	int64_t first_us, last_us, ack_us;
 	unsigned syns, answers;
-	int kernel_ts;
+	int kernel_ts, home;
 	char tail; /* the last letter of the history, or 0 */
 	uint8_t ttl_rst;
 	int has_rst;
@@ -39,7 +39,7 @@ struct model {
 	struct model_flow f[MODEL_SLOTS_MAX];
 	uint64_t stamps, loss;
 	unsigned clock;
-	unsigned in_vain, passed_over; /* ACKs that did not come; handshakes that were not let wait since */
+	unsigned in_vain, passed_over; /* from home: ACKs that did not come; handshakes that were not let wait since */
 	struct flow_stats stats;
 	struct ng_conn reports[MODEL_REPORTS_MAX]; /* of this operation */
 	unsigned n_reports;
@@ -287,6 +287,7 @@ model_syn(struct model *m, const struct ng_packet *p, int from_home, int64_t now
 		f->state = M_FREE;
 	}
 	f = model_new(m, p, 0);
+	f->home = from_home;
 	model_take_syn(f, p);
 	model_enter(m, f, from_home ? M_OPEN_HOME : M_OPEN_OTHER, now_us + m->conf.syn_timeout_us);
 }
@@ -297,7 +298,7 @@ model_waits(struct model *m, const struct model_flow *f)
 	if (m->conf.acks == FLOW_ACKS_FORWARDED && (f->syn.hook != NG_HOOK_FORWARD || f->syns > 1))
 		return 0;
 	if (m->conf.acks == FLOW_ACKS_FORWARDED && m->in_vain > 15)
-		return ++m->passed_over % 64 == 0;
+		return f->home && ++m->passed_over % 64 == 0;
 	return m->conf.acks != FLOW_ACKS_NONE;
 }
 
@@ -363,7 +364,7 @@ model_ack(struct model *m, const struct ng_packet *p, int64_t now_us)
 
 	if (!f || f->state != M_ACK || !model_acks(&f->syn, p->tcp_seq) || p->tcp_ack != f->answer.tcp_seq + 1)
 		return;
-	m->in_vain = 0;
+	m->in_vain = f->home ? 0 : m->in_vain;
 	f->ack_us = p->ts_us;
 	f->tail = 'A';
 	model_done(m, f, NG_CONN_ESTABLISHED, now_us);
@@ -397,7 +398,7 @@ model_expire(struct model *m, int64_t now_us, unsigned quantum)
 
 		while ((f = model_oldest(m, order[k])) && f->deadline_us <= now_us && quantum) {
 			quantum--;
-			m->in_vain += f->state == M_ACK;
+			m->in_vain += f->state == M_ACK && f->home;
 			if (f->state == M_DONE)
 				f->state = M_FREE;
 			else if (f->state == M_HELD && m->conf.acks == FLOW_ACKS_ALL)
