@@ -63,6 +63,16 @@ const commands = {
 		return page.evaluate(`axe.run(document, ${JSON.stringify(what)})
 			.then((r) => r.violations.map((v) => v.id + ': ' + v.help + ': ' + v.nodes.slice(0, 3).map((n) => n.html.slice(0, 200)).join(' | ')))`);
 	},
+	// Nodes that the renderer holds, in the document or not, after its garbage was collected.
+	nodes: async () => {
+		const cdp = await context.newCDPSession(page);
+
+		await cdp.send('Performance.enable');
+		await cdp.send('HeapProfiler.collectGarbage');
+		const { metrics } = await cdp.send('Performance.getMetrics');
+		await cdp.detach();
+		return metrics.find((m) => m.name === 'Nodes').value;
+	},
 	shot: ({ file, full }) => page.screenshot({ path: file, fullPage: full }).then(() => null),
 	seen: async () => ({ ...seen, violations: await page.evaluate('window.violations ?? []') }),
 };

@@ -297,6 +297,30 @@ def test_filter_window_pause(page):
     browser.wait("the count", lambda: tile(browser, "conns") == "8")
 
 
+def test_left_open(page):
+    """A page on a wall screen: rows that were replaced are gone from its memory too."""
+    collector, browser = page
+    sensor = Sensor(collector)
+    sensor.stat(**LEDGER)
+
+    def another_200(ip):
+        for i in range(200):
+            sensor.conn(dst_ip=ip, host=f"pc-{i % 9}", **({"state": "timeout"} if i % 9 == 0 else {"rtt_us": 1000 + i}))
+        sensor.post()
+        # The tab is looked at again, which fetches them all: the stream alone brings 50 a second.
+        browser.js("() => document.dispatchEvent(new Event('visibilitychange'))")
+        browser.wait(f"the rows of {ip}", lambda: browser.texts(".conns td.dst .addr") == [ip] * 200)
+
+    browser.open("/#w=24h")
+    for i in range(6):
+        another_200(f"198.51.100.{i}")
+    early = browser.do("nodes")
+    for i in range(6, 18):
+        another_200(f"198.51.100.{i}")
+    late = browser.do("nodes")
+    assert late < early * 1.2, (early, late)
+
+
 def test_lost_collector(modules, tmp_path):
     """A collector that goes away is named, what is shown is marked as old, and it is found again."""
     with Collector(tmp_path) as collector, Browser(modules, tmp_path, f"http://127.0.0.1:{collector.port}", may_fail=True) as browser:

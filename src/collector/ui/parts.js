@@ -8,7 +8,12 @@ import { age, count, exact, ms, service, UNKNOWN } from './format.js';
 import { now_ms, watch } from './store.js';
 import { WORDS } from './words.js';
 
-export const html = htm.bind(h);
+// Every element is made anew (3: htm keeps none that never changes).  One that is used again points to where it
+// was last, and so would keep each row that the page ever showed.
+export const html = htm.bind(function (...args) {
+	this[0] = 3;
+	return h(...args);
+});
 
 // Whether two objects' values are not the same ones.
 export function differ(a, b)
@@ -50,30 +55,30 @@ export class Follow extends Component {
 
 const SHAPES = {
 	__proto__: null,
-	disc: html`<circle cx="6" cy="6" r="4.5" class="fill" />`,
-	ring: html`<circle cx="6" cy="6" r="3.8" class="line" />`,
-	half: html`<g><circle cx="6" cy="6" r="3.8" class="line" /><path d="M6 2.2a3.8 3.8 0 0 1 0 7.6z" class="fill" /></g>`,
-	cross: html`<path d="M2.2 2.2l7.6 7.6M9.8 2.2l-7.6 7.6" class="line thick" />`,
-	clock: html`<g><circle cx="6" cy="6" r="4.6" class="line" /><path d="M6 3.2V6l2 1.6" class="line" /></g>`,
-	triangle: html`<path d="M6 1.6 11 10.4H1z" class="line" />`,
-	square: html`<rect x="2" y="2" width="8" height="8" class="line" />`,
-	diamond: html`<path d="M6 1 11 6 6 11 1 6z" class="line" />`,
-	check: html`<path d="M1.8 6.4 4.8 9.6 10.4 2.8" class="line thick" />`,
-	bars: html`<path d="M3.6 2v8M8.4 2v8" class="line thick" />`,
-	dash: html`<path d="M2 6h8" class="line thick" />`,
-	out: html`<path d="M2.4 9.6 9.4 2.6M4.4 2.4h5.2v5.2" class="line" />`,
-	in: html`<path d="M9.6 2.4 2.6 9.4M7.6 9.6H2.4V4.4" class="line" />`,
-	both: html`<path d="M1 6h10M3.6 3.2 1 6l2.6 2.8M8.4 3.2 11 6 8.4 8.8" class="line" />`,
-	up: html`<path d="M6 10V2.4M2.8 5.4 6 2.2l3.2 3.2" class="line" />`,
-	down: html`<path d="M6 2v7.6M2.8 6.6 6 9.8l3.2-3.2" class="line" />`,
-	left: html`<path d="M7.6 2.2 3.8 6l3.8 3.8" class="line thick" />`,
-	right: html`<path d="M4.4 2.2 8.2 6 4.4 9.8" class="line thick" />`,
-	loop: html`<path d="M10 6a4 4 0 1 1-1.4-3M10.2 1v2.4H7.8" class="line" />`,
+	disc: () => html`<circle cx="6" cy="6" r="4.5" class="fill" />`,
+	ring: () => html`<circle cx="6" cy="6" r="3.8" class="line" />`,
+	half: () => html`<g><circle cx="6" cy="6" r="3.8" class="line" /><path d="M6 2.2a3.8 3.8 0 0 1 0 7.6z" class="fill" /></g>`,
+	cross: () => html`<path d="M2.2 2.2l7.6 7.6M9.8 2.2l-7.6 7.6" class="line thick" />`,
+	clock: () => html`<g><circle cx="6" cy="6" r="4.6" class="line" /><path d="M6 3.2V6l2 1.6" class="line" /></g>`,
+	triangle: () => html`<path d="M6 1.6 11 10.4H1z" class="line" />`,
+	square: () => html`<rect x="2" y="2" width="8" height="8" class="line" />`,
+	diamond: () => html`<path d="M6 1 11 6 6 11 1 6z" class="line" />`,
+	check: () => html`<path d="M1.8 6.4 4.8 9.6 10.4 2.8" class="line thick" />`,
+	bars: () => html`<path d="M3.6 2v8M8.4 2v8" class="line thick" />`,
+	dash: () => html`<path d="M2 6h8" class="line thick" />`,
+	out: () => html`<path d="M2.4 9.6 9.4 2.6M4.4 2.4h5.2v5.2" class="line" />`,
+	in: () => html`<path d="M9.6 2.4 2.6 9.4M7.6 9.6H2.4V4.4" class="line" />`,
+	both: () => html`<path d="M1 6h10M3.6 3.2 1 6l2.6 2.8M8.4 3.2 11 6 8.4 8.8" class="line" />`,
+	up: () => html`<path d="M6 10V2.4M2.8 5.4 6 2.2l3.2 3.2" class="line" />`,
+	down: () => html`<path d="M6 2v7.6M2.8 6.6 6 9.8l3.2-3.2" class="line" />`,
+	left: () => html`<path d="M7.6 2.2 3.8 6l3.8 3.8" class="line thick" />`,
+	right: () => html`<path d="M4.4 2.2 8.2 6 4.4 9.8" class="line thick" />`,
+	loop: () => html`<path d="M10 6a4 4 0 1 1-1.4-3M10.2 1v2.4H7.8" class="line" />`,
 };
 
 export function Shape({ name })
 {
-	return html`<svg class="shape" viewBox="0 0 12 12" aria-hidden="true">${SHAPES[name] ?? SHAPES.dash}</svg>`;
+	return html`<svg class="shape" viewBox="0 0 12 12" aria-hidden="true">${(SHAPES[name] ?? SHAPES.dash)()}</svg>`;
 }
 
 // word -> [shape, tone].  The tone is colour only; shape and word say the same without it.
