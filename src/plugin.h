@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 #define NG_PLUGIN_ABI_MAJOR 1
-#define NG_PLUGIN_ABI_MINOR 1 /* 1: traces, initial sequence numbers */
+#define NG_PLUGIN_ABI_MINOR 1 /* 1: traces, initial sequence numbers, NG_HAS_DATA */
 
 /* True when the struct that p points to is large enough to hold `member`. */
 #define NG_HAS(p, member) \
@@ -100,6 +100,7 @@ enum ng_hook {
 #define NG_HAS_FRAGMENT 0x10 /* the first fragment of more */
 #define NG_HAS_KERNEL_TS 0x20 /* ts_us is the kernel's (or the capture's), not the time of receipt */
 #define NG_HAS_VLAN 0x40     /* vlan */
+#define NG_HAS_DATA 0x80     /* TCP: there is data behind the header, copied to us or not */
 
 /* One decoded packet.  IPv4 addresses fill the first 4 bytes, the rest is zero. */
 struct ng_packet {

@@ -91,6 +91,7 @@ struct flow {
 #define BIT_ECN_AGREED 2
 #define BIT_KERNEL_TS 4 /* first_us is the kernel's */
 #define BIT_HOME 8      /* the initiator is at home */
+#define BIT_DATA 16     /* a SYN came with data */
 
 _Static_assert(sizeof(struct flow) == 128, "two cache lines");
 #define KEY_LEN 37
@@ -430,6 +431,7 @@ take_syn(struct flow *f, const struct ng_packet *p)
 		f->flags |= p->tcp_opts & NG_TCPOPT_SACK_OK ? NG_CONN_SACK_SRC : 0;
 		f->flags |= p->tcp_opts & NG_TCPOPT_TFO ? NG_CONN_TFO : 0;
 	}
+	f->bits |= p->has & NG_HAS_DATA ? BIT_DATA : 0;
 	f->last_us = offset(p->ts_us, f->first_us);
 	if (f->syns < UINT8_MAX)
 		f->syns++;
@@ -470,17 +472,18 @@ order_history(struct flow *f)
 	f->history_n = (uint8_t)n;
 }
 
-/* What the SYN acknowledged would be; with TCP Fast Open it may have carried data (RFC 7413). */
+/* What the SYN acknowledged would be; of data that it carried all, a part or none (RFC 7413; RFC 9293 section 3.10.7.1
+ * for who refuses it). */
 static int
-acks_syn(uint32_t ack, uint32_t syn_seq, int fast_open)
+acks_syn(uint32_t ack, uint32_t syn_seq, int data)
 {
-	return ack - (syn_seq + 1) <= (fast_open ? UINT16_MAX : 0);
+	return ack - (syn_seq + 1) <= (data ? UINT16_MAX : 0);
 }
 
 static int
 acks(const struct flow *f, uint32_t ack)
 {
-	return acks_syn(ack, f->syn_seq, f->flags & NG_CONN_TFO);
+	return acks_syn(ack, f->syn_seq, f->bits & BIT_DATA);
 }
 
 static void
@@ -498,7 +501,7 @@ on_syn(struct flow_table *t, const struct ng_packet *p, int from_home, int64_t n
 
 		switch (f->list) {
 		case LIST_EARLY:
-			if (acks_syn(f->syn_seq + 1, p->tcp_seq, p->tcp_opts & NG_TCPOPT_TFO)) {
+			if (acks_syn(f->syn_seq + 1, p->tcp_seq, p->has & NG_HAS_DATA)) {
 				take_syn(f, p);
 				order_history(f);
 				list_move(t, i, LIST_HELD, now_us + HELD_US);

@@ -284,6 +284,9 @@ packet_decode(struct ng_packet *p, const void *bytes, size_t len)
 	default:
 		p->status = len ? NG_PACKET_UNSUPPORTED : NG_PACKET_TRUNCATED;
 	}
+	/* Whatever of it was copied. */
+	if (p->has & NG_HAS_TCP && !c.bad && p->ip_len > (size_t)(c.p - (const uint8_t *)bytes))
+		p->has |= NG_HAS_DATA;
 	if (c.bad && p->status == NG_PACKET_OK)
 		p->status = by_packet ? NG_PACKET_MALFORMED : NG_PACKET_TRUNCATED;
 }

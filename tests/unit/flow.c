@@ -552,18 +552,21 @@ test_answer_to_another_syn(void **state)
 	finish_test();
 }
 
-/* RFC 7413: the SYN brings data, the SYN-ACK acknowledges all or none of it. */
+/* RFC 7413, and RFC 9293 without its option: the SYN brings data, what answers acknowledges all or none of it. */
 static void
-test_fast_open(void **state)
+test_syn_with_data(void **state)
 {
 	struct ng_packet p;
 
 	(void)state;
 	for (int early = 0; early < 2; early++) {
-		for (int wait = 0; wait < 2; wait++) {
-			start(16, wait ? FLOW_ACKS_ALL : FLOW_ACKS_NONE);
+		for (int wait = 0; wait < 4; wait++) {
+			int tfo = wait & 2;
+
+			start(16, wait & 1 ? FLOW_ACKS_ALL : FLOW_ACKS_NONE);
 			p = segment(1, NG_TCP_SYN, 0, 1000, 0);
-			p.tcp_opts = NG_TCPOPT_TFO;
+			p.tcp_opts = tfo ? NG_TCPOPT_TFO : 0;
+			p.has |= NG_HAS_DATA;
 			if (!early)
 				give(&p);
 			synack(1, 5, 1001 + 1400);
@@ -573,7 +576,7 @@ test_fast_open(void **state)
 				at(200 * MS);
 				flow_expire(t, now_us, 256);
 			}
-			if (wait) {
+			if (wait & 1) {
 				assert_int_equal(n_got, 0);
 				p = segment(1, NG_TCP_ACK, 0, 1001 + 1400, 6);
 				give(&p);
@@ -581,7 +584,7 @@ test_fast_open(void **state)
 			} else {
 				expect(1, NG_CONN_ANSWERED, "Sh");
 			}
-			assert_true(got[0].flags & NG_CONN_TFO);
+			assert_int_equal(!!(got[0].flags & NG_CONN_TFO), !!tfo);
 			finish_test();
 		}
 	}
@@ -589,22 +592,28 @@ test_fast_open(void **state)
 	for (int rst = 0; rst < 2; rst++) {
 		start(16, FLOW_ACKS_NONE);
 		p = segment(1, NG_TCP_SYN, 0, 1000, 0);
-		p.tcp_opts = NG_TCPOPT_TFO;
+		p.has |= NG_HAS_DATA;
 		give(&p);
 		p = rst ? segment(1, NG_TCP_RST, 0, 2401, 0) : segment(1, NG_TCP_RST | NG_TCP_ACK, 1, 0, 2401);
 		give(&p);
 		expect(1, rst ? NG_CONN_ABORTED : NG_CONN_REFUSED, rst ? "SR" : "Sr");
 		finish_test();
 	}
-	/* Not without the option, and not from before the SYN. */
+	/* Not without data, though the option asks for a cookie, and not from before the SYN. */
 	start(16, FLOW_ACKS_NONE);
-	syn(1, 1000);
+	p = segment(1, NG_TCP_SYN, 0, 1000, 0);
+	p.tcp_opts = NG_TCPOPT_TFO;
+	give(&p);
 	synack(1, 5, 2401);
 	p = segment(2, NG_TCP_SYN, 0, 1000, 0);
-	p.tcp_opts = NG_TCPOPT_TFO;
+	p.has |= NG_HAS_DATA;
 	give(&p);
 	synack(2, 5, 1000);
 	assert_int_equal(n_got, 0);
+	/* It tries again without, and the first one was heard. */
+	syn(2, 1000);
+	synack(2, 5, 2401);
+	expect(1, NG_CONN_ANSWERED, "SSh");
 	finish_test();
 }
 
@@ -1179,7 +1188,7 @@ main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_aborted),
 		cmocka_unit_test(test_answer_to_another_syn),
-		cmocka_unit_test(test_fast_open),
+		cmocka_unit_test(test_syn_with_data),
 		cmocka_unit_test(test_port_is_used_again),
 		cmocka_unit_test(test_port_is_used_again_while_answered),
 		cmocka_unit_test(test_orphan),

@@ -20,7 +20,7 @@ struct model_flow {
 	struct ng_packet answer; /* the first */
 	int64_t first_us, last_us, ack_us;
 	unsigned syns, answers;
-	int kernel_ts, home;
+	int kernel_ts, home, data;
 	char tail; /* the last letter of the history, or 0 */
 	uint8_t ttl_rst;
 	int has_rst;
@@ -215,6 +215,7 @@ model_take_syn(struct model_flow *f, const struct ng_packet *p)
 		f->first_us = p->ts_us;
 		f->kernel_ts = !!(p->has & NG_HAS_KERNEL_TS);
 	}
+	f->data |= !!(p->has & NG_HAS_DATA);
 	/* Kept as an offset to the first, of 32 bits. */
 	f->last_us = p->ts_us > f->first_us ? p->ts_us : f->first_us;
 	if (f->last_us - f->first_us > UINT32_MAX)
@@ -230,13 +231,19 @@ model_take_answer(struct model_flow *f, const struct ng_packet *p)
 	f->answers += f->answers < 255;
 }
 
-/* Does this number acknowledge that SYN?  One with TCP Fast Open may carry data. */
+/* Does this number acknowledge that SYN, and what data there is? */
 static int
-model_acks(const struct ng_packet *syn, uint32_t number)
+model_acks_syn(const struct ng_packet *syn, int data, uint32_t number)
 {
 	if (number == syn->tcp_seq + 1)
 		return 1;
-	return (syn->tcp_opts & NG_TCPOPT_TFO) && number - (syn->tcp_seq + 1) < 65536;
+	return data && number - (syn->tcp_seq + 1) < 65536;
+}
+
+static int
+model_acks(const struct model_flow *f, uint32_t number)
+{
+	return model_acks_syn(&f->syn, f->data, number);
 }
 
 static int
@@ -253,7 +260,7 @@ model_syn(struct model *m, const struct ng_packet *p, int from_home, int64_t now
 	if (f) {
 		int again = f->syns && f->syn.tcp_seq == p->tcp_seq;
 
-		if (f->state == M_EARLY && model_acks(p, f->answer.tcp_ack)) {
+		if (f->state == M_EARLY && model_acks_syn(p, p->has & NG_HAS_DATA, f->answer.tcp_ack)) {
 			model_take_syn(f, p);
 			model_enter(m, f, M_HELD, now_us + 200000);
 			return;
@@ -308,7 +315,7 @@ model_synack(struct model *m, const struct ng_packet *p, int64_t now_us)
 	struct model_flow *f = model_find(m, p, 1);
 
 	if (f && model_open(f)) {
-		if (!model_acks(&f->syn, p->tcp_ack))
+		if (!model_acks(f, p->tcp_ack))
 			return;
 		model_take_answer(f, p);
 		if (model_waits(m, f))
@@ -323,7 +330,7 @@ model_synack(struct model *m, const struct ng_packet *p, int64_t now_us)
 		return;
 	}
 	if (f) {
-		if ((f->syns && model_acks(&f->syn, p->tcp_ack)) ||
+		if ((f->syns && model_acks(f, p->tcp_ack)) ||
 		    (f->answers && f->answer.tcp_seq == p->tcp_seq)) {
 			m->stats.late++;
 			return;
@@ -341,7 +348,7 @@ model_rst(struct model *m, const struct ng_packet *p, int64_t now_us)
 	struct model_flow *f = model_find(m, p, 1);
 
 	if (f) {
-		if (model_open(f) && (p->tcp_flags & NG_TCP_ACK) && model_acks(&f->syn, p->tcp_ack)) {
+		if (model_open(f) && (p->tcp_flags & NG_TCP_ACK) && model_acks(f, p->tcp_ack)) {
 			f->tail = 'r';
 			f->has_rst = 1;
 			f->ttl_rst = p->ttl;
@@ -351,7 +358,7 @@ model_rst(struct model *m, const struct ng_packet *p, int64_t now_us)
 	}
 	f = model_find(m, p, 0);
 	if (f && (model_open(f) || f->state == M_ACK) &&
-	    (p->tcp_seq == f->syn.tcp_seq || model_acks(&f->syn, p->tcp_seq))) {
+	    (p->tcp_seq == f->syn.tcp_seq || model_acks(f, p->tcp_seq))) {
 		f->tail = 'R';
 		model_done(m, f, NG_CONN_ABORTED, now_us);
 	}
@@ -362,7 +369,7 @@ model_ack(struct model *m, const struct ng_packet *p, int64_t now_us)
 {
 	struct model_flow *f = model_find(m, p, 0);
 
-	if (!f || f->state != M_ACK || !model_acks(&f->syn, p->tcp_seq) || p->tcp_ack != f->answer.tcp_seq + 1)
+	if (!f || f->state != M_ACK || !model_acks(f, p->tcp_seq) || p->tcp_ack != f->answer.tcp_seq + 1)
 		return;
 	m->in_vain = f->home ? 0 : m->in_vain;
 	f->ack_us = p->ts_us;
@@ -600,6 +607,7 @@ drive_packet(struct drive *d, const uint8_t b[DRIVE_OP], uint8_t flags, int repl
 	p.iif = b[3] >> 4;
 	p.oif = b[3] >> 5;
 	p.has |= b[3] & 4 ? NG_HAS_KERNEL_TS : 0;
+	p.has |= b[7] & 4 ? NG_HAS_DATA : 0;
 	p.ts_us = d->wall_us + d->now_us + (int8_t)b[5] * 1000;
 	flow_packet(d->t, &p, b[3] >> 3 & 1, d->now_us);
 	model_packet(&d->m, &p, b[3] >> 3 & 1, d->now_us);

@@ -266,6 +266,30 @@ test_ipv4_options(void **state)
 	}
 }
 
+static void
+test_data(void **state)
+{
+	struct ng_packet q;
+	struct pkt p;
+
+	(void)state;
+	for (unsigned n = 0; n < 3; n++) {
+		ipv4(&p, IPPROTO_TCP);
+		tcp(&p, NG_TCP_SYN, syn_options, sizeof syn_options);
+		put_zero(&p, n);
+		ipv4_end(&p);
+		put_zero(&p, 6); /* what fills a short frame is none */
+		for (unsigned cut = 0; cut <= 6 + n; cut++) { /* also where none of it was copied */
+			q = decode(p.b, p.n - cut);
+			assert_int_equal(q.status, NG_PACKET_OK);
+			assert_int_equal(!!(q.has & NG_HAS_DATA), n > 0);
+		}
+		q = decode(p.b, p.n - 6 - n - 1); /* an option is cut: who knows */
+		assert_int_equal(q.status, NG_PACKET_TRUNCATED);
+		assert_int_equal(q.has & NG_HAS_DATA, 0);
+	}
+}
+
 /* ---- TCP options ------------------------------------------------------------------------ */
 
 static void
@@ -835,6 +859,7 @@ main(void)
 		cmocka_unit_test(test_ipv6_fields),
 		cmocka_unit_test(test_each_tcp_flag),
 		cmocka_unit_test(test_ipv4_options),
+		cmocka_unit_test(test_data),
 		cmocka_unit_test(test_options_one_by_one),
 		cmocka_unit_test(test_option_lengths_that_lie),
 		cmocka_unit_test(test_option_without_its_length),

@@ -27,7 +27,8 @@ packet_rules_zero(const void *p, size_t n)
 static inline const char *
 packet_rules(const struct ng_packet *p, size_t len)
 {
-	const unsigned known = NG_HAS_IP | NG_HAS_PORTS | NG_HAS_TCP | NG_HAS_ICMP | NG_HAS_FRAGMENT;
+	const unsigned known = NG_HAS_IP | NG_HAS_PORTS | NG_HAS_TCP | NG_HAS_ICMP | NG_HAS_FRAGMENT |
+			       NG_HAS_DATA;
 	int with_ports = p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP || p->proto == IPPROTO_SCTP ||
 			 p->proto == 136;
 	int icmp = p->proto == IPPROTO_ICMP || p->proto == IPPROTO_ICMPV6;
@@ -51,6 +52,8 @@ packet_rules(const struct ng_packet *p, size_t len)
 		return "behind an IPv4 address all is zero";
 	if ((p->has & NG_HAS_TCP) && (p->proto != IPPROTO_TCP || !(p->has & NG_HAS_PORTS)))
 		return "TCP has ports";
+	if ((p->has & NG_HAS_DATA) && (!(p->has & NG_HAS_TCP) || p->ip_len <= 40))
+		return "data comes behind a TCP header";
 	if ((p->has & NG_HAS_PORTS) && !with_ports)
 		return "ports belong to TCP, UDP, UDP-Lite and SCTP";
 	if ((p->has & NG_HAS_ICMP) && !icmp)
