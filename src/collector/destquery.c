@@ -331,6 +331,11 @@ destquery_list(struct store *s, struct json *j, const struct ask *ask, enum dest
 	json_close(j);
 	if (l.rest)
 		json_int(j, "rest_conns", l.rest);
+	if (trend) {
+		json_map(j, "before");
+		window_put_ends(j, &before);
+		json_close(j);
+	}
 	json_close(j);
 	set_free(&l.places);
 	set_free(&l.groups);

@@ -24,6 +24,7 @@
 #include "question.h"
 #include "report.h"
 #include "store.h"
+#include "window.h"
 
 #define LOOK_US 100000
 #define COLS_MAX 40
@@ -728,6 +729,7 @@ begin(struct search *s, struct json *j)
 	static const uint8_t types[FILTER_TABLES] = { REPORT_CONN, REPORT_ATTEMPT, REPORT_TRACE };
 	const struct params *p = s->params;
 	struct filter_error wrong;
+	int64_t from_s, until_s;
 	size_t at;
 
 	if (filter_parse(&s->filter, p->q, strlen(p->q), &wrong))
@@ -742,8 +744,9 @@ begin(struct search *s, struct json *j)
 	}
 	if (p->sensor[0])
 		s->sensor = blocks_term(BLOCKS_SENSOR, p->sensor, strlen(p->sensor));
-	s->until_us = p->given & PARAM_UNTIL ? p->until_us : INT64_MAX;
-	s->from_us = p->until_us - p->window_s * 1000000;
+	window_minutes(p->window_s, p->until_us, &from_s, &until_s);
+	s->until_us = p->given & PARAM_UNTIL ? until_s * 1000000 : INT64_MAX;
+	s->from_us = from_s * 1000000;
 	s->arg = (struct filtersql_arg){ known, s };
 	return 0;
 }

@@ -399,6 +399,7 @@ query_summary(struct store *s, struct json *j, const struct ask *ask)
 	put_sums(j, &now);
 	if (known) {
 		json_map(j, "before");
+		window_put_ends(j, &before);
 		put_sums(j, &then);
 		json_close(j);
 	}

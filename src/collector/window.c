@@ -95,33 +95,38 @@ split(struct window *w, int64_t folded_s, int64_t minutes_s, int64_t hours_s, in
 	stretch(w, 4, w->until_s > folded_s ? greatest(folded_s, hours) : last_hour, w->until_s);
 }
 
+void
+window_minutes(int64_t window_s, int64_t until_us, int64_t *from_s, int64_t *until_s)
+{
+	*until_s = up(least(until_us, clock_wall_us()), MINUTE * 1000000) / 1000000;
+	*from_s = greatest(*until_s - up(window_s, MINUTE), 0);
+}
+
 struct window
 window_of(struct store *s, int64_t window_s, int64_t until_us, int exact)
 {
-	int64_t now_us = clock_wall_us();
-	int64_t end_s = (least(until_us, now_us) / 1000000 / MINUTE + 1) * MINUTE;
-	int64_t now_s = now_us / 1000000, folded_s = store_folded(s);
-	int64_t minutes_s = now_s - STORE_MINUTES_KEPT_S, hours_s = now_s - store_limits(s).days * DAY;
-	struct window w = { .window_s = window_s, .from_s = end_s - up(window_s, MINUTE), .until_s = end_s,
-			    .width_s = width_of(window_s) };
+	int64_t now_s = clock_wall_us() / 1000000, folded_s = store_folded(s);
+	/* An hour of which minutes are gone, or a day of which hours are, is taken whole: so no two windows that
+	 * follow each other share a part of it. */
+	int64_t minutes_s = up(now_s - STORE_MINUTES_KEPT_S, HOUR), hours_s = up(now_s - store_limits(s).days * DAY, DAY);
+	struct window w = { .window_s = window_s, .width_s = width_of(window_s) };
 	int days = exact ? w.width_s >= DAY : window_s > DAYS_ABOVE;
 
+	window_minutes(window_s, until_us, &w.from_s, &w.until_s);
 	/* What is no longer kept in minutes or in hours begins earlier. */
-	if (w.from_s < minutes_s || w.width_s >= HOUR)
+	if (w.from_s < minutes_s || w.width_s >= HOUR) {
 		w.from_s = down(w.from_s, HOUR);
+		w.width_s = up(w.width_s, w.from_s < minutes_s ? HOUR : MINUTE);
+	}
 	if (w.from_s < hours_s || w.width_s >= DAY) {
 		w.from_s = down(w.from_s, DAY);
+		w.width_s = up(w.width_s, w.from_s < hours_s ? DAY : HOUR);
 		days = 1;
 	}
-	if (w.from_s < 0)
-		w.from_s = 0;
-	if (w.from_s >= minutes_s && (window_s <= HOURS_ABOVE || (exact && w.width_s < HOUR))) {
+	if (w.from_s >= minutes_s && (window_s <= HOURS_ABOVE || (exact && w.width_s < HOUR)))
 		only_minutes(&w);
-	} else {
+	else
 		split(&w, folded_s, minutes_s, hours_s, days);
-	}
-	if (w.width_s < HOUR && w.from_s < minutes_s)
-		w.width_s = up(w.width_s, HOUR);
 	w.points = (w.until_s - w.from_s + w.width_s - 1) / w.width_s;
 	return w;
 }
@@ -129,7 +134,7 @@ window_of(struct store *s, int64_t window_s, int64_t until_us, int exact)
 struct window
 window_before(struct store *s, const struct window *w)
 {
-	return window_of(s, w->until_s - w->from_s, (w->from_s - 1) * 1000000, 0);
+	return window_of(s, w->until_s - w->from_s, w->from_s * 1000000, 0);
 }
 
 int
@@ -158,6 +163,12 @@ void
 window_put(struct json *j, const struct window *w)
 {
 	json_int(j, "window_s", w->window_s);
+	window_put_ends(j, w);
+}
+
+void
+window_put_ends(struct json *j, const struct window *w)
+{
 	json_time(j, "from_ts", w->from_s * 1000000);
 	json_time(j, "until_ts", w->until_s * 1000000);
 }

@@ -32,10 +32,13 @@ struct window {
 	struct { int64_t span, from_s, until_s; } part[WINDOW_STRETCHES];
 };
 
-/* The window of so many seconds that ends with the minute in which until_us is.  `exact`: its parts are no
- * longer than a point of its series; else no longer than makes it quick. */
+/* Whole minutes, so many seconds, up to until_us; the minute that it is within, or that is running, counts. */
+void window_minutes(int64_t window_s, int64_t until_us, int64_t *from_s, int64_t *until_s);
+/* These minutes, or the hours or days that they are in where minutes are no longer kept: the window that ends where
+ * this one begins shares nothing with it.  `exact`: its parts are no longer than a point of its series; else no
+ * longer than makes it quick. */
 struct window window_of(struct store *, int64_t window_s, int64_t until_us, int exact);
-/* The one before it, just as long. */
+/* The one before it: as long, or longer where it begins within an hour or a day. */
 struct window window_before(struct store *, const struct window *);
 
 #define WINDOW_PART(columns, table, span, from, until, more) \
@@ -53,6 +56,7 @@ int window_known(struct store *, const struct window *, int *known);
 int64_t window_rows(const struct window *);
 /* Begins an answer: window_s, from_ts, until_ts. */
 void window_put(struct json *, const struct window *);
+void window_put_ends(struct json *, const struct window *); /* without window_s */
 void window_bind(sqlite3_stmt *, const struct window *);
 
 #endif

@@ -264,6 +264,64 @@ def test_windows(tmp_path, back_s, windows):
         assert c.get(f"/api/destinations?window_s={windows[-1]}&limit=1000")["destinations"] == whole
 
 
+def tiled(c, window_s, until_s, back_s):
+    """Answers of the windows that follow each other backwards: each ends where the one after it began."""
+    first_s = until_s - back_s
+    while until_s > first_s:
+        answer = c.get(f"/api/summary?window_s={window_s}&until={rig.stamp(until_s * 1000000)}")
+        start_s, end_s = (rig.micros(answer[k]) // 1000000 for k in ("from_ts", "until_ts"))
+        assert start_s <= until_s - window_s and until_s <= end_s
+        if "before" in answer:
+            assert answer["before"]["until_ts"] == answer["from_ts"]
+        yield start_s, end_s, answer
+        until_s = start_s
+
+
+def explored(c, at):
+    n, before = 0, ""
+    while True:
+        answer = c.get(f"/api/explore?{at}&limit=1000{before}")
+        n += len(answer["rows"])
+        if "next" not in answer:
+            return n
+        before = f"&before={answer['next']}"
+
+
+def test_windows_that_follow_each_other(tmp_path):
+    """Nothing is counted twice or left out, in minutes and where hours alone are kept; explore counts the same."""
+    with Collector(tmp_path) as c:
+        now_s = rig.now_us() // 1000000
+        times = [now_s * 1000000 - i * 137000000 for i in range(60 * 3600 // 137)]
+        times += [now_s // 3600 * 3600 * 1000000 - i * 1800000000 for i in range(120)]  # at the very edges
+        rig.stored(c, [rig.conn(i, ts_us=t, state="timeout" if i % 3 else "established") for i, t in enumerate(times)])
+
+        def counted(start_s, end_s):
+            return sum(start_s <= t // 1000000 < end_s for t in times)
+        hour_s = now_s // 3600 * 3600
+        for until_s, window_s, back_s in ((now_s // 60 * 60, 300, 3600), (hour_s, 3600, 20 * 3600), (hour_s - 1320, 10020, 40000),
+                                          (now_s // 60 * 60, 86400, 2 * 86400)):
+            for start_s, end_s, answer in tiled(c, window_s, until_s, back_s):
+                kept = now_s - start_s < 25 * 3600
+                if kept:
+                    assert (start_s, end_s) == (until_s - window_s, until_s)
+                assert answer["conns"] == counted(start_s, end_s) == sum(p["conns"] for p in answer["series"])
+                at = f"window_s={end_s - start_s}&until={rig.stamp(until_s * 1000000)}"
+                for name, n in (("destinations", answer["conns"]), ("failures", answer["timeout"])):
+                    other = c.get(f"/api/{name}?window_s={window_s}&until={rig.stamp(until_s * 1000000)}&limit=1000")
+                    assert (other["from_ts"], other["until_ts"]) == (answer["from_ts"], answer["until_ts"])
+                    assert sum(x["conns" if name == "destinations" else "count"] for x in other[name]) == n
+                if kept:
+                    assert explored(c, at) == answer["conns"]
+                until_s = start_s
+        # Of which minutes are gone: whole hours, one behind the other.
+        old_s = hour_s - 30 * 3600 + 1800
+        for window_s in (300, 3600, 9000, 86400):
+            ends = [(a, b) for a, b, _ in tiled(c, window_s, old_s, 20 * 3600)]
+            assert ends[0][1] == old_s + 1800 and all(b == a for (_, b), (a, _) in zip(ends[1:], ends))
+            got = [answer["conns"] for _, _, answer in tiled(c, window_s, old_s, 20 * 3600)]
+            assert got == [counted(a, b) for a, b in ends] and sum(got) == counted(ends[-1][0], ends[0][1])
+
+
 def test_pages(tmp_path):
     with Collector(tmp_path) as c:
         for b in range(5):

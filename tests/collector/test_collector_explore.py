@@ -171,8 +171,8 @@ def test_pages(world):
 
 def test_window_and_sensor(world):
     c, reports = world
-    until = micros(reports[400]["ts"])
     stamp = reports[400]["ts"]
+    until = -(-micros(stamp) // 60000000) * 60000000  # whole minutes, as all windows
     wanted = [i + 1 for i, r in enumerate(reports) if until - 60000000 <= micros(r.get("last_ts", r["ts"]) if r["type"] == "attempt" else r["ts"]) < until]
     assert ids(c, until=stamp, window_s=60) == wanted[::-1]
     assert ids(c, sensor="home") == [i + 1 for i, r in enumerate(reports) if r["sensor"] == "home"][::-1]
