@@ -254,19 +254,21 @@ def test_now(page):
 
 def test_filter_window_pause(page):
     """The filter and the window are in the address; a pause holds everything and says what waits.  Digits of
-    a measurement, a time or a boot match nothing: what looks for port 442 means the port."""
+    a measurement, a time or a boot match nothing, nor does the name of an interface: the filter looks at what a
+    row says."""
     collector, browser = page
     sensor = Sensor(collector)
     for port in (22, 443, 4443):
         for state in ("established", "refused"):
-            sensor.conn(dst_port=port, state=state, host=f"pc-{port}")
+            sensor.conn(dst_port=port, state=state, host=f"pc-{port}", iif="br-lan", oif="wan")
     sensor.conn(age_s=1800, dst_ip="198.51.100.7", rtt_us=5000)
     sensor.stat(**LEDGER)
     sensor.post()
     browser.open()
     browser.wait("7 rows", lambda: len(browser.texts(".conns td.dst")) == 7)
     for words, ports in (("REFUSED", [4443, 443, 22]), ("refused :443", [443]), ("refused -:443", [4443, 22]), ("pc-22 est", [22]),
-                         ("5000", []), (ts()[:8], []), (BOOT, []), ("outbound -203.0.113.10", [443])):
+                         ("5000", []), (ts()[:8], []), (BOOT, []), ("outbound -203.0.113.10", [443]), ("https", [443] * 3), ("ssh", [22, 22]),
+                         ("-lan -wan -conn", [443, 4443, 4443, 443, 443, 22, 22]), ("out -https -ssh", [4443, 4443]), ("192.168.1.23:4", [])):
         browser.js("""(text) => { const e = document.querySelector('.live input'); e.value = text;
             e.dispatchEvent(new Event('input', { bubbles: true })); }""", words)
         browser.wait(f"rows for {words}", lambda p=ports: browser.texts(".conns td.dst .port") == [f":{n}" for n in p])
@@ -295,6 +297,17 @@ def test_filter_window_pause(page):
     browser.do("click", selector=".pause")
     browser.wait("the row", lambda: browser.text(".conns td.dst .addr") == "192.0.2.55")
     browser.wait("the count", lambda: tile(browser, "conns") == "8")
+
+    # A row left open holds the list; one that another address does not show holds nothing.
+    browser.js("() => document.querySelector('button.row').click()")
+    browser.wait("its details", lambda: browser.texts(".detail dt"))
+    browser.js("() => { location.hash = '#w=1h&q=nothing'; }")
+    browser.wait("no match", lambda: browser.text(".live .empty"))
+    sensor.conn(dst_ip="192.0.2.56", rtt_us=100)
+    sensor.post()
+    browser.wait("the count of all", lambda: tile(browser, "conns") == "9")
+    browser.js("() => { location.hash = '#w=1h'; }")
+    browser.wait("the row of meanwhile", lambda: browser.text(".conns td.dst .addr") == "192.0.2.56")
 
 
 def test_left_open(page):

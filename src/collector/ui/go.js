@@ -8,7 +8,7 @@ import { url_of } from './store.js';
 export function go(page, view)
 {
 	history.pushState(null, '', url_of(page, view));
-	choose_all({ page, view: view ?? {} });
+	choose_all({ page, view: view ?? {}, open: null });
 	scrollTo(0, 0);
 }
 

@@ -4,7 +4,7 @@
 import { age, clock, count, day_clock, WINDOWS } from './format.js';
 import { latest_runs } from './runs.js';
 import { follow } from './go.js';
-import { answer, choose_all, logout, refresh_all, refresh_changed, resources_add, stale_since_ms } from './link.js';
+import { answer, choose_all, logout, refresh_all, refresh_changed, resources_add, stale_since_ms, until_beside } from './link.js';
 import { Login } from './login.js';
 import * as now from './now.js';
 import { PAGES, page_of } from './pages.js';
@@ -50,12 +50,11 @@ function toggle_pause()
 }
 
 // Back by a window, or forth; what would end behind now ends with now.
-function move(windows)
+function move(step)
 {
-	const now_s = Math.floor(now_ms() / 1000);
-	const until_s = (state.until_s || now_s) + windows * state.window_s;
+	const until_s = until_beside(step);
 
-	choose_all({ until_s: until_s >= now_s - 60 ? 0 : Math.floor(until_s / 60) * 60 });
+	choose_all({ until_s: until_s >= now_ms() / 1000 - 60 ? 0 : until_s });
 }
 
 const LINKS = {
@@ -97,7 +96,7 @@ const Toolbar = memo(({ has_window, has_sensor, window_s, until_s, sensor, senso
 		<button type="button" class="earlier" onclick=${() => move(-1)} aria-label="Earlier by one window" title="Earlier by one window"><${Shape} name="left" /></button>
 		${until_s > 0 && html`<button type="button" class="until" onclick=${() => choose_all({ until_s: 0 })} title="Back to now"><${Shape} name="clock" />until ${day_clock(until_s)}<span class="vh">: back to now</span></button>`}
 		<button type="button" class="later" disabled=${!until_s} onclick=${() => move(1)} aria-label="Later by one window" title="Later by one window"><${Shape} name="right" /></button></div>`}
-	${has_sensor && sensors.length > 1 && html`<label class="choice"><span class="vh">Sensor</span><select value=${sensor} onchange=${(e) => choose_all({ sensor: e.currentTarget.value })}>
+	${has_sensor && sensors.length > 1 && html`<label class="choice"><span class="vh">Sensor</span><select value=${sensor} onchange=${(e) => choose_all({ sensor: e.currentTarget.value, open: null })}>
 		<option value="">All ${sensors.length} sensors</option>${sensors.map((s) => html`<option key=${s} value=${s}>${s}</option>`)}</select></label>`}
 	<button type="button" class="pause" aria-pressed=${paused_at > 0} onclick=${toggle_pause}>${paused_at
 		? html`Go on${waiting > 0 && html`<span class="n"> (${count(waiting)} new)</span>`}` : 'Pause'}</button>

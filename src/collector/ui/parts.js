@@ -6,7 +6,7 @@ import { Component, h } from 'preact';
 import htm from 'htm';
 import { age, count, exact, ms, service, UNKNOWN } from './format.js';
 import { now_ms, watch } from './store.js';
-import { WORDS } from './words.js';
+import { WAYS, WORDS } from './words.js';
 
 // Every element is made anew (3: htm keeps none that never changes).  One that is used again points to where it
 // was last, and so would keep each row that the page ever showed.
@@ -100,17 +100,11 @@ export function Mark({ word, text, title })
 	return html`<span class=${`mark ${tone}`} title=${title ?? WORDS[word]}><${Shape} name=${shape} /><bdi>${text ?? word}</bdi></span>`;
 }
 
-const DIRS = {
-	__proto__: null,
-	outbound: ['out', 'out'], inbound: ['in', 'in'], internal: ['both', 'lan'], external: ['both', 'ext'],
-	local: ['loop', 'local'], unknown: ['ring', '?'],
-};
+const DIRS = { __proto__: null, outbound: 'out', inbound: 'in', internal: 'both', external: 'both', local: 'loop' };
 
 export function Dir({ dir })
 {
-	const [shape, word] = DIRS[dir] ?? DIRS.unknown;
-
-	return html`<span class="way" title=${WORDS[dir]}><${Shape} name=${shape} />${word}</span>`;
+	return html`<span class="way" title=${WORDS[dir]}><${Shape} name=${DIRS[dir] ?? 'ring'} />${WAYS[dir] ?? WAYS.unknown}</span>`;
 }
 
 const tickers = new Set();

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The page's one state and its rules: what came from the collector, what the reader chose.  link.js
 // writes what arrives, the parts read; every list here is bounded.
-import { iso_s, WINDOWS } from './format.js';
+import { host_port, iso_s, service, WINDOWS } from './format.js';
 import { page_of } from './pages.js';
+import { WAYS } from './words.js';
 
 const ROWS_KEPT = 1000;    // what the filter searches
 const WAITING_MAX = 1000;  // arrived while the reader holds the list still
@@ -131,7 +132,9 @@ export function url_read()
 		if (q.get(k))
 			view[k] = q.get(k).slice(0, CHOICE_MAX);
 	set({ page: page.id, view, window_s: w ? w.s : WINDOW_FIRST_S, until_s: until_s > 0 ? until_s : 0,
-		sensor: (q.get('s') ?? '').slice(0, 64) });
+		sensor: (q.get('s') ?? '').slice(0, 64), open: null });
+	if (!held())
+		rows_release();
 }
 
 // The address of a page with choices of its own; the window and the sensor go with it.
@@ -163,19 +166,15 @@ export function url_write()
 
 const texts = new WeakMap();
 
-// Numbers that a reader may look for.  The rest would match by chance: 442 microseconds, the 442nd report.
-const SOUGHT = ['src_port', 'dst_port', 'src_asn', 'dst_asn'];
-const UNSOUGHT = ['ts', 'rx_ts', 'boot'];
-
+// What a row says in words, and its sensor.  Anything else would match what nobody sees: 442 microseconds, the
+// interface br-lan, the port that the client happened to take.
 function row_text(r)
 {
 	let t = texts.get(r);
 
 	if (t === undefined) {
-		t = Object.keys(r).filter((k) => typeof r[k] === 'number' ? SOUGHT.includes(k) : !UNSOUGHT.includes(k))
-			.map((k) => typeof r[k] === 'object' ? JSON.stringify(r[k]) : r[k]).join(' ')
-			+ ` ${r.src_ip}:${r.src_port} ${r.dst_ip}:${r.dst_port} [${r.dst_ip}]:${r.dst_port}`;
-		t = t.toLowerCase();
+		t = [r.sensor, r.dir, WAYS[r.dir], r.host, r.src_ip, r.dst_name, host_port(r.dst_ip, r.dst_port), `${r.dst_ip}:${r.dst_port}`,
+			service(r.dst_port), r.state].filter((x) => x !== undefined).join(' ').toLowerCase();
 		texts.set(r, t);
 	}
 	return t;

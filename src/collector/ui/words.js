@@ -84,6 +84,9 @@ export const WORDS = {
 	max_us: 'The slowest single call.',
 };
 
+// The way of a handshake as its row says it.
+export const WAYS = { __proto__: null, outbound: 'out', inbound: 'in', internal: 'lan', external: 'ext', local: 'local', unknown: '?' };
+
 export const LEDGER_HELP = [
 	['seen', 'Seen'], ['sampled_out', 'Sampled out'], ['logged', 'Logged'], ['received', 'Received'], ['gap', 'Gap'],
 	['tail', 'Tail'], ['parsed', 'Parsed'], ['truncated', 'Truncated'], ['malformed', 'Malformed'],
