@@ -46,3 +46,12 @@ def test_page_has_every_option():
         assert f"-{letter}, --{name}" in shown and text in shown, name
         if kind == "int":
             assert re.search(rf"\b{default}\b", paragraph), f"{name}: default {default}"
+
+
+def test_page_has_every_command():
+    """A heading for each that the help names and the synopsis shows."""
+    source = PAGE.read_text(encoding="utf-8")
+    synopsis = re.findall(r"^\.Cm (\w+)", source.split(".Sh SYNOPSIS\n")[1].split(".Sh ")[0], re.M)
+    assert sorted(synopsis) == sorted(re.findall(r"^\.Ss (\w+)", source.split(".Sh DESCRIPTION\n")[1].split(".Sh ")[0], re.M))
+    shown = ctl("--help").stdout
+    assert len(synopsis) == 8 and all(re.search(rf"^\W+(?:net-gazerctl )?{name}\b", shown, re.M) for name in synopsis), shown

@@ -15,6 +15,7 @@
 #include "http.h"
 #include "lib/addr.h"
 #include "lib/json.h"
+#include "lib/url.h"
 #include "login.h"
 #include "names.h"
 #include "report.h"
@@ -65,9 +66,8 @@ check_host(const char *value, char *want, size_t size)
 static int
 check_url(const char *value, char *want, size_t size)
 {
-	const char *host = !strncmp(value, "https://", 8) ? value + 8 : !strncmp(value, "http://", 7) ? value + 7 : "";
-
-	if (*host && !host[strspn(host, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_:[]/")])
+	/* It stands in a line for a shell. */
+	if (url_ok(value) && !value[strspn(value, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_:[]/")])
 		return 0;
 	snprintf(want, size, "an address such as https://collector.example:8443");
 	return -1;

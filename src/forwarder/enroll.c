@@ -24,6 +24,7 @@
 #include "enrolledit.h"
 #include "lib/log.h"
 #include "lib/priv.h"
+#include "lib/url.h"
 
 #ifndef SYSCONFDIR
 #define SYSCONFDIR "/etc"
@@ -110,7 +111,7 @@ read_arguments(struct enroll *e, int argc, char **argv)
 	e->url = argv[optind];
 	e->code = argv[optind + 1];
 	n = strlen(e->url);
-	if ((strncmp(e->url, "https://", 8) && strncmp(e->url, "http://", 7)) || !plain(e->url) || n > 900)
+	if (!url_ok(e->url) || !plain(e->url) || strchr(e->url, '?') || n > 900)
 		fatal("%s: the collector's address is needed, such as https://collector.example:8443", e->url);
 	if (!*e->code || strlen(e->code) > 60 || strspn(e->code, "abcdefghijklmnopqrstuvwxyz0123456789") != strlen(e->code))
 		fatal("%s: a code has small letters and digits; was the line copied whole?", e->code);

@@ -6,7 +6,6 @@
 #include "settings.h"
 
 #include <ctype.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -15,6 +14,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "lib/url.h"
 
 #define SETTINGS_TEXT_MAX 65536
 #define SETTINGS_PATH "/v1/reports"
@@ -115,72 +116,28 @@ boot(const struct where *w, const char *value, char out[SETTINGS_BOOT_LEN + 1])
 }
 
 static int
-ends_with(const char *text, const char *tail)
-{
-	size_t n = strlen(text), t = strlen(tail);
-
-	return n >= t && !strcmp(text + n - t, tail);
-}
-
-static int
 url(const struct where *w, const char *value, struct settings *s)
 {
-	CURLU *u = curl_url();
-	char *scheme = NULL, *user = NULL, *password = NULL, *path = NULL, *fragment = NULL, *whole = NULL;
-	char longer[SETTINGS_PATH_MAX];
-	int r = -EINVAL;
+	const size_t t = strlen(SETTINGS_PATH);
+	const char *tail = "";
+	size_t path, query, n;
 
-	if (!u)
-		return wrong(w, "out of memory");
-	/* The value itself is not shown when it may hold a password. */
-	if (curl_url_set(u, CURLUPART_URL, value, 0) || curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) ||
-	    (strcmp(scheme, "http") && strcmp(scheme, "https"))) {
-		wrong(w, "url: http://HOST[:PORT] or https://HOST[:PORT] is needed");
-		goto out;
-	}
-	if (!curl_url_get(u, CURLUPART_USER, &user, 0) || !curl_url_get(u, CURLUPART_PASSWORD, &password, 0)) {
-		wrong(w, "url: no user or password in it; use a token file");
-		goto out;
-	}
-	if (!curl_url_get(u, CURLUPART_FRAGMENT, &fragment, 0)) {
-		wrong(w, "url=%s: no # in it", value);
-		goto out;
-	}
-	if (curl_url_get(u, CURLUPART_PATH, &path, 0)) {
-		wrong(w, "url=%s: it has no path", value);
-		goto out;
-	}
-	if (!ends_with(path, SETTINGS_PATH)) {
-		size_t n = strlen(path);
-
-		while (n && path[n - 1] == '/')
+	/* The value is not shown: it may hold a password. */
+	if (!url_ok(value))
+		return wrong(w, "url: http://HOST[:PORT] or https://HOST[:PORT] is needed, no user and password (use a token file), no #");
+	s->tls = !strncmp(value, "https", 5);
+	path = 8 + strcspn(value + 8, "/?");
+	n = query = path + strcspn(value + path, "?");
+	if (n - path < t || memcmp(value + n - t, SETTINGS_PATH, t)) {
+		while (n > path && value[n - 1] == '/')
 			n--;
-		if (n + sizeof SETTINGS_PATH > sizeof longer) {
-			wrong(w, "url: too long");
-			goto out;
-		}
-		memcpy(longer, path, n);
-		memcpy(longer + n, SETTINGS_PATH, sizeof SETTINGS_PATH);
-		if (curl_url_set(u, CURLUPART_PATH, longer, 0)) {
-			wrong(w, "url=%s: its path is not usable", value);
-			goto out;
-		}
+		tail = SETTINGS_PATH;
 	}
-	if (curl_url_get(u, CURLUPART_URL, &whole, 0) || !(s->url = strdup(whole))) {
-		wrong(w, "out of memory");
-		goto out;
+	if (asprintf(&s->url, "%.*s%s%s", (int)n, value, tail, value + query) < 0) {
+		s->url = NULL;
+		return wrong(w, "out of memory");
 	}
-	s->tls = !strcmp(scheme, "https");
-	r = 0;
-out:
-	curl_free(scheme);
-	curl_free(user);
-	curl_free(password);
-	curl_free(path);
-	curl_free(fragment);
-	curl_free(whole);
-	curl_url_cleanup(u);
-	return r;
+	return 0;
 }
 
 /* Reads at most max bytes; the rest must be the end.  Length or -errno. */

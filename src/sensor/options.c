@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "lib/addr.h"
+#include "lib/url.h"
 #include "worker.h"
 
 #ifndef SYSCONFDIR
@@ -238,16 +239,9 @@ check_plugin(const char *value, char *want, size_t size)
 static int
 check_url(const char *value, char *want, size_t size)
 {
-	const char *host = !strncmp(value, "https://", 8) ? value + 8 :
-			   !strncmp(value, "http://", 7) ? value + 7 : "";
-
-	for (const char *p = value; *p; p++) {
-		if (*p <= ' ' || *p >= 0x7f)
-			host = "";
-	}
-	if (*host && *host != '/')
+	if (url_ok(value))
 		return 0;
-	snprintf(want, size, "a URL such as https://collector.example:8443/");
+	snprintf(want, size, "a URL such as https://collector.example:8443/, without user, password and #");
 	return -1;
 }
 

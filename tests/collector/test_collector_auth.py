@@ -96,6 +96,9 @@ def test_enrolment(tmp_path):
         files = ("--token-file", token_file, "--config", conf)
 
         # What cannot work is said before the code is used.
+        for wrong in (f"{url[:-1]}99999", url.replace("//", "//me:secret@"), f"{url}/?a", f"{url}/#a", "http://[::1:8080"):
+            done = enroll(wrong, m[1], *files)
+            assert done.returncode == 1 and "the collector's address is needed, such as https://" in done.stderr, wrong
         done = enroll(url, m[1], "--token-file", tmp_path / "no/such/folder", "--config", conf, "--write")
         assert done.returncode == 1 and "No such file" in done.stderr
         done = enroll(url, m[1], "--token-file", token_file, "--config", tmp_path / "none", "--write")

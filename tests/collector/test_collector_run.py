@@ -77,6 +77,8 @@ def test_ipv6_and_busy_port(tmp_path):
     (["--login", "always"], "login = \"always\" lets nobody in"),
     (["--login", "never"], "must be one of remote|always"),
     (["--url", "gate.lan"], "must be an address such as https://"),
+    (["--url", "https://gate.lan:99999"], "must be an address such as https://"),
+    (["--url", "https://gate.lan/?a"], "must be an address such as https://"),
     (["--tls-cert", "/etc/hostname"], "tls-cert and tls-key belong together"),
     (["--client-ca", "/etc/hostname"], "client-ca needs both"),
     (["--tls-cert", "/etc/hostname", "--tls-key", "/etc/passwd"], "chmod 600"),

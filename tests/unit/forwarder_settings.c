@@ -33,9 +33,9 @@ test_urls(void **state)
 		{ "https://h/v1/reports", "https://h/v1/reports" },
 		{ "https://h/x/v1/reports?a=b", "https://h/x/v1/reports?a=b" },
 		{ "http://[::1]:8080/", "http://[::1]:8080/v1/reports" },
-		{ "HTTP://h", "http://h/v1/reports" },
+		{ "http://h?a=b", "http://h/v1/reports?a=b" },
 		{ "http://h/v1/reports/", "http://h/v1/reports/v1/reports" },
-		{ "http://", NULL }, { "h", NULL }, { "", NULL }, { "file:///etc/passwd", NULL },
+		{ "HTTP://h", NULL }, { "http://", NULL }, { "h", NULL }, { "", NULL }, { "file:///etc/passwd", NULL },
 		{ "ftp://h/", NULL }, { "http://h:99999/", NULL }, { "http://u@h/", NULL },
 		{ "http://u:p@h/", NULL }, { "http://h/#f", NULL }, { "http://h h/", NULL },
 	};

@@ -84,6 +84,7 @@ test_checks(void **state)
 	bad("collector-url", "https:///x", "a URL such as");
 	bad("collector-url", "https://a b/", "a URL such as");
 	bad("collector-url", "https://a\n/", "a URL such as");
+	bad("collector-url", "http://127.0.0.1:99999/", "without user, password and #");
 	bad("output", "a\nb", "control characters");
 	bad("output", "", "1 to");
 	bad("user", "a\x7f", "control characters");

@@ -15,7 +15,8 @@ extra_forwarder_deliver = src/forwarder/queue.c src/forwarder/pack.c src/forward
 	src/forwarder/rename.c src/forwarder/segment.c src/forwarder/tally.c
 $O/unit/forwarder_deliver: $(extra_forwarder_deliver) src/forwarder/deliver.c
 libs_forwarder_deliver = -lyajl -lz $(zstd)
-libs_forwarder_settings = -lcurl
+omit_url = src/lib/url.c
+libs_url = -lcurl
 libs_collector_seqs = -lsqlite3
 libs_collector_gunzip = -lz
 libs_collector_unzstd = $(zstd)
