@@ -117,6 +117,7 @@ def test_same_rules_with_acks(tmp_path):
     """Where conntrack counts packets: one rule more, the same in the file, in own mode, and as net-gazerctl writes it."""
     with machine() as box:
         box.sysctl(netfilter__nf_conntrack_acct=1)
+        box.run("nft", "add table inet fw; add chain inet fw f; add rule inet fw f ct state established")
         path = tmp_path / "acks.nft"
         path.write_text(re.sub("^#(\t\ttcp flags.* ct original packets)", r"\1", FILE.read_text(encoding="ascii"), flags=re.M), encoding="ascii")
         load(box, path)
@@ -279,6 +280,16 @@ def test_include_without_rules(tmp_path):
         assert "groups 101 to 105" in line and "nft -f" in line
         line = refused(include(box, tmp_path, plugins=["handshake", "packets"]))
         assert "group 103" in line and "sample" in line
+        text = FILE.read_text(encoding="ascii")
+        for was, now, words in ((r"\t\ttype filter hook forward priority filter \+ 10.*\n", "", "nothing from chain forward"),
+                                (r".*jump input\n", "", "nothing from chain input"),
+                                ("type filter hook forward priority filter - 10", "type filter hook prerouting priority filter - 10",
+                                 "nothing from chain attempt_forward"),
+                                ("snaplen 128", "snaplen 20", "snaplen 20: IPv6 and TCP alone take 60 bytes")):
+            path = tmp_path / "edited.nft"
+            path.write_text(re.sub(was, now, text, count=0 if "snaplen" in was else 1), encoding="ascii")
+            load(box, path)
+            assert words in refused(include(box, tmp_path)), words
 
 
 def hello(box, s, n):

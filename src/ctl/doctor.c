@@ -170,7 +170,8 @@ check_halves(const struct facts *f)
 		say(OK, "halves", "both halves of forwarded handshakes are measured");
 	else
 		say(OK, "halves", "of handshakes only the half behind this machine is measured; for the client's too: "
-		    "net.netfilter.nf_conntrack_acct = 1, handshake-ack = yes, and a reload (included rules: see net-gazer.nft)");
+		    "net.netfilter.nf_conntrack_acct = 1, handshake-ack = yes, rules of your firewall that use ct or nat for IPv4 and IPv6, and "
+		    "a reload (included rules: see net-gazer.nft)");
 }
 
 static void

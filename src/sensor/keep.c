@@ -2,7 +2,8 @@
  *
  * keep.c - somebody flushed, reloaded or edited the rules.  Own ones with the owner flag nobody can; without
  * it they are put back, once a second and five times, lest two programs replace one another's table for
- * ever.  Of included ones it says what is missing, and who took it.
+ * ever.  Of included ones it says what is missing, and who took it.  Of anybody else's it only matters
+ * whether they use connection tracking.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 
 /* One look for the transactions of one script; what it finds in the middle would be none's news. */
 #define KEEP_SETTLE_US 50000
+#define KEEP_OTHERS_US 3000000
 #define KEEP_RETRY_US 1000000
 #define KEEP_TRIES 5
 #define KEEP_SAY_US 60000000   /* somebody's script may do it all the time */
@@ -22,12 +24,20 @@
 static int
 verify(struct run *r, char *err, size_t size)
 {
+	struct nft *nft = ruleset_nft(r->ruleset);
 	struct run_keep *k = &r->keep;
+	uint32_t sum;
 	int n;
 
-	if (observe_verify(ruleset_nft(r->ruleset), &r->plan->rules, err, size))
+	if (r->plan->own_rules) {
+		if (observe_sum(nft, &sum) || sum == k->sum)
+			return 0;
+		snprintf(err, size, "table inet " CLASSES_TABLE " is not what net-gazer made");
 		return -1;
-	n = observe_count(ruleset_nft(r->ruleset), &r->plan->rules);
+	}
+	if (observe_verify(nft, &r->plan->rules, err, size))
+		return -1;
+	n = observe_count(nft, &r->plan->rules);
 	if (n < 0 || n >= k->rules) {
 		k->rules = n < 0 ? k->rules : n;
 		return 0;
@@ -35,6 +45,37 @@ verify(struct run *r, char *err, size_t size)
 	snprintf(err, size, "table inet " CLASSES_TABLE " has %d rules that log, it had %d; if that is meant, send SIGHUP",
 		 n, k->rules);
 	return -1;
+}
+
+/* What own rules are now is what they shall be. */
+static void
+remember(struct run *r)
+{
+	if (r->plan->own_rules && observe_sum(ruleset_nft(r->ruleset), &r->keep.sum))
+		log_debug("own rules cannot be read");
+}
+
+/* Others began to use connection tracking, or ended it: our rule that asks it comes and goes with theirs. */
+static void
+follow(struct run *r)
+{
+	int had = r->plan->rules.acks;
+	char err[512];
+
+	r->keep.others = 0;
+	if (!r->plan->own_rules || !r->plan->acks)
+		return;
+	run_acks(r, r->plan);
+	if (r->plan->rules.acks == had)
+		return;
+	if (ruleset_install(r->ruleset, &r->plan->rules, err, sizeof err)) {
+		log_error("%s", err);
+		r->plan->rules.acks = had;
+		return;
+	}
+	log_info("connection tracking is %s by other rules: the client's half of handshakes is %s", had ? "not used any more" :
+		 "used", had ? "not measured" : "measured");
+	remember(r);
 }
 
 static void
@@ -70,6 +111,8 @@ on_look(struct loop_timer *t)
 		return;
 	if (!verify(r, err, sizeof err)) {
 		k->doubt = 0;
+		if (k->others)
+			follow(r);
 		say_complete(r);
 	} else if (!k->doubt) {
 		/* Perhaps only replaced while we looked. */
@@ -83,12 +126,15 @@ on_look(struct loop_timer *t)
 	} else if (k->tries < KEEP_TRIES || now_us - k->tried_us > KEEP_PEACE_US) {
 		k->tries = k->tries < KEEP_TRIES ? k->tries + 1 : 1;
 		k->tried_us = now_us;
-		log_warn("rules were removed by %s; installing them again", *k->who ? k->who : "an unknown process");
-		if (ruleset_install(r->ruleset, &r->plan->rules, err, sizeof err))
+		log_warn("the rules were changed by %s; installing them again", *k->who ? k->who : "an unknown process");
+		run_look(r);
+		if (ruleset_replace(r->ruleset, &r->plan->rules, err, sizeof err))
 			say_missing(r, err);
+		else
+			remember(r);
 	} else if (!*k->missing) {
 		snprintf(k->missing, sizeof k->missing,
-			 "rules were removed by %s %d times in a row: given up; stop that program, then send SIGHUP", *k->who ? k->who : "an unknown process", KEEP_TRIES + 1);
+			 "the rules were changed by %s %d times in a row: given up; stop that program, then send SIGHUP", *k->who ? k->who : "an unknown process", KEEP_TRIES + 1);
 		log_error("%s", k->missing);
 	}
 }
@@ -108,6 +154,13 @@ keep_changed(void *arg, const struct watch_change *c)
 
 	if (r->state == RUN_STOPPING)
 		return;
+	k->others |= c->others;
+	if (!c->ours) {
+		/* A reload of a firewall may be many transactions; the state between them is none's wish. */
+		if (!k->timer.loop && r->plan->own_rules && r->plan->acks)
+			loop_timer_set(r->loop, &k->timer, KEEP_OTHERS_US, on_look, r);
+		return;
+	}
 	k->changes++;
 	k->who[0] = 0;
 	if (c->pid || *c->name)
@@ -116,7 +169,7 @@ keep_changed(void *arg, const struct watch_change *c)
 		k->said_us = loop_now_us(r->loop);
 		log_info("table inet " CLASSES_TABLE " was changed by %s", *k->who ? k->who : "an unknown process");
 	}
-	if (!k->timer.loop)
+	if (!k->timer.loop || k->timer.at_us > loop_now_us(r->loop) + KEEP_SETTLE_US)
 		loop_timer_set(r->loop, &k->timer, KEEP_SETTLE_US, on_look, r);
 }
 
@@ -125,4 +178,5 @@ keep_installed(struct run *r)
 {
 	r->keep.rules = r->keep.tries = 0;
 	r->keep.missing[0] = 0;
+	remember(r);
 }

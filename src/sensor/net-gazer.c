@@ -15,6 +15,7 @@
 #include "lib/log.h"
 #include "plugin.h"
 #include "sensor/child.h"
+#include "sensor/observe.h"
 #include "sensor/rulestext.h"
 #include "sensor/run.h"
 #include "sensor/status.h"
@@ -60,11 +61,18 @@ checked(const struct plan *p)
 }
 
 static int
-print_rules(const struct plan *p)
+print_rules(struct plan *p)
 {
 	static char text[RULESTEXT_MAX];
-	ssize_t n = rulestext_write(&p->rules, text, sizeof text);
+	struct ruleset *r;
+	ssize_t n;
 
+	/* Who may not look at the rules gets none that asks conntrack. */
+	if (p->acks && !ruleset_open(&r, text, sizeof text)) {
+		p->rules.acks = observe_tracked(ruleset_nft(r));
+		ruleset_close(r);
+	}
+	n = rulestext_write(&p->rules, text, sizeof text);
 	if (n < 0)
 		fatal("rules: %s", strerror((int)-n));
 	return fwrite(text, 1, (size_t)n, stdout) != (size_t)n || fflush(stdout) ? 1 : 0;

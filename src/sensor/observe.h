@@ -19,11 +19,19 @@ struct observe_counters {
 /* 0, or -EPERM with a message when the table belongs to another running process. */
 int observe_owner(struct nft *, char *err, size_t size);
 
-/* Is there a rule that logs to each group of the analyzer?  0 or -errno with a message. */
+/* Do the rules log to each group of the analyzer, at each hook that classes.c has for it, whole headers?  0 or -errno with a
+ * message. */
 int observe_verify(struct nft *, const struct ruleset_spec *, char *err, size_t size);
 
 /* How many rules log to our groups, or -errno. */
 int observe_count(struct nft *, const struct ruleset_spec *);
+
+/* A sum over what the table does, whoever made it: hooks, rules, home networks; no counts, no handles.  0 or -errno. */
+int observe_sum(struct nft *, uint32_t *sum);
+
+/* Whether somebody else's rules use connection tracking, for IPv4 and for IPv6.  One of ours, in a table for both, would
+ * begin it otherwise: with it come defragmentation, and a table that can be full. */
+int observe_tracked(struct nft *);
 
 /* Whether the ACKs that end handshakes are copied too. */
 int observe_acks(struct nft *, const struct ruleset_spec *);

@@ -161,7 +161,7 @@ plan_without_prober(struct plan *p)
 	p->rules.classes &= ~CLASSES_TO_PROBER;
 }
 
-/* Whether conntrack counts packets.  Whoever turned that on uses it: a rule that asks it starts nothing new. */
+/* Whether conntrack counts packets.  Whether it has any to count is another matter: run_acks(). */
 static int
 conntrack_counts(void)
 {
@@ -185,8 +185,7 @@ set_rules(struct plan *p)
 	r->owner = conf_bool(p->conf, "rules-owner");
 	r->group = (uint16_t)conf_int(p->conf, "nflog-group");
 	r->loopback = conf_bool(p->conf, "loopback");
-	r->acks = conf_bool(p->conf, "handshake-ack") && conntrack_counts();
-	p->acks = p->own_rules && r->acks;
+	p->acks = conf_bool(p->conf, "handshake-ack") && conntrack_counts();
 	r->home = p->home;
 	for (size_t i = 0; i < conf_list_n(p->conf, "home"); i++)
 		addr_prefix_parse(&p->home[r->n_home++], conf_list(p->conf, "home", i));

@@ -22,7 +22,8 @@ struct plan {
 	struct plugins plugins;
 	int own_rules;
 	struct ruleset_spec rules;
-	int acks;                 /* the rules there are copy the ACKs of handshakes; included ones: as run_acks() finds */
+	int acks;                 /* the analyzer may hear of the ACKs of handshakes: the rules may copy them, and rules.acks tells
+				   * whether they do, as run_acks() finds */
 	struct addr_prefix home[OPTIONS_HOME_MAX];
 	int prober;               /* one shall run */
 	int inband;               /* it may look up connections, and send as somebody else */

@@ -543,6 +543,13 @@ out:
 }
 
 int
+ruleset_replace(struct ruleset *r, const struct ruleset_spec *spec, char *err, size_t size)
+{
+	r->ours = 0;
+	return ruleset_install(r, spec, err, size);
+}
+
+int
 ruleset_silence(struct ruleset *r)
 {
 	char what[80];

@@ -21,7 +21,7 @@ struct ruleset_spec {
 	int owner;                        /* nobody else may change them */
 	uint16_t group;                   /* base */
 	int loopback;                     /* packets over lo too */
-	int acks;                         /* the ACKs of forwarded handshakes too: conntrack counts packets */
+	int acks;                         /* the ACKs of forwarded handshakes too: conntrack runs anyway, and counts packets */
 	uint32_t mark;                    /* of our own probes: never mirrored, not tracked */
 	uint32_t limit[CLASSES_ROWS];     /* packets a second */
 	uint32_t snaplen[CLASSES_ROWS];
@@ -35,6 +35,9 @@ int ruleset_open(struct ruleset **, char *err, size_t size);
 /* Own mode.  The first time makes the table, with the owner flag if wanted and known to the kernel; later
  * replaces the rules in one step and leaves the counters as they are. */
 int ruleset_install(struct ruleset *, const struct ruleset_spec *, char *err, size_t size);
+
+/* The same with a new table: whatever somebody put into ours goes.  Counters begin at 0. */
+int ruleset_replace(struct ruleset *, const struct ruleset_spec *, char *err, size_t size);
 
 /* Takes the rules away and leaves the counters, to be read a last time. */
 int ruleset_silence(struct ruleset *);

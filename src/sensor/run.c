@@ -119,8 +119,12 @@ run_check_prober(struct run *r, struct plan *p)
 void
 run_acks(struct run *r, struct plan *p)
 {
-	if (!p->own_rules)
-		p->acks = conf_bool(p->conf, "handshake-ack") && observe_acks(ruleset_nft(r->ruleset), &p->rules);
+	struct nft *nft = ruleset_nft(r->ruleset);
+
+	if (p->own_rules)
+		p->rules.acks = p->acks && observe_tracked(nft);
+	else
+		p->rules.acks = p->acks = conf_bool(p->conf, "handshake-ack") && observe_acks(nft, &p->rules);
 }
 
 int
@@ -335,6 +339,7 @@ run_install_rules(struct run *r)
 		log_error("%s", err);
 		return -1;
 	}
+	keep_installed(r);
 	r->state = RUN_RUNNING;
 	r->keep.timer.arg = r;
 	if (watch_start(r->watch, r->loop, keep_changed, r)) {

@@ -25,7 +25,9 @@ struct run_keep {
 	char missing[512];       /* what; "": nothing */
 	char who[40];            /* did the last change that we did not make: "nft (pid 812)" */
 	uint64_t changes;        /* of our table, by others */
-	int rules;               /* there were, when all was well */
+	int rules;               /* there were, when all was well; of included ones */
+	uint32_t sum;            /* of own ones: observe_sum() */
+	int others;              /* rules of other tables changed since they were last looked at */
 	int doubt;               /* they seemed incomplete when last looked at */
 	int tries;               /* of putting the rules back, the last at tried_us */
 	int64_t tried_us;
@@ -88,7 +90,7 @@ void run_read_counters(struct run *);
 /* Reads them without a word to the analyzer. */
 void run_look(struct run *);
 
-/* Whether included rules copy the ACKs of handshakes, into the plan. */
+/* Whether the rules copy the ACKs of handshakes, or as own ones may, into the plan. */
 void run_acks(struct run *, struct plan *);
 
 /* Where the plan wants a prober and there can be none: says why, and the plan wants none. */

@@ -304,7 +304,7 @@ put_status(struct json *j, const struct run *r)
 		put_str(j, "reload_refused", r->reload_why);
 	put_str(j, "rules", r->plan->own_rules ? "own" : "include");
 	json_bool(j, "rules_gone", *r->keep.missing != 0);
-	json_bool(j, "acks", r->plan->acks);
+	json_bool(j, "acks", r->plan->rules.acks);
 	put_str(j, "output", url ? url : conf_str(r->plan->conf, "output"));
 	put_ledger(j, r, analyzer.page);
 	put_groups(j, r, &analyzer);

@@ -27,8 +27,7 @@
 struct watch {
 	struct mnl_socket *socket;
 	uint32_t own;
-	int touched;                 /* our table, by the transaction that is being told */
-	struct watch_change change;
+	struct watch_change change;  /* the transaction that is being told */
 	watch_fn *fn;
 	void *arg;
 	struct loop_fd fd_watch;
@@ -107,7 +106,6 @@ static void
 tell(struct watch *w)
 {
 	w->fn(w->arg, &w->change);
-	w->touched = 0;
 	w->change = (struct watch_change){ 0 };
 }
 
@@ -117,7 +115,7 @@ on_generation(struct watch *w, const struct nlmsghdr *h)
 {
 	const struct nlattr *pid = find(h, NFTA_GEN_PROC_PID), *name = find(h, NFTA_GEN_PROC_NAME);
 
-	if (!w->touched)
+	if (!w->change.ours && !w->change.others)
 		return;
 	if (pid && mnl_attr_get_payload_len(pid) == sizeof w->change.pid)
 		w->change.pid = ntohl(mnl_attr_get_u32(pid));
@@ -137,7 +135,9 @@ on_message(struct watch *w, const struct nlmsghdr *h)
 	if (type == NFT_MSG_NEWGEN)
 		on_generation(w, h);
 	else if (is_ours(h))
-		w->touched = 1;
+		w->change.ours = 1;
+	else if (type == NFT_MSG_NEWRULE || type == NFT_MSG_DELRULE)
+		w->change.others = 1;
 }
 
 static void
@@ -152,7 +152,7 @@ on_readable(struct loop_fd *fd, uint32_t events)
 		int left = (int)got;
 
 		if (got < 0 && errno == ENOBUFS) {
-			w->change.lost = 1;
+			w->change.lost = w->change.ours = w->change.others = 1;
 			tell(w);
 			continue;
 		}

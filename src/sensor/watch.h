@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * watch.h - hears of every change to the firewall's rules (NFNLGRP_NFTABLES), and hands on those to our
- * table that we did not make: who it was, and what our counters held when they were removed.
+ * table that we did not make, with who it was; of others, that rules of theirs changed.
  */
 #ifndef WATCH_H
 #define WATCH_H
@@ -15,6 +15,8 @@ struct watch;
 
 /* One transaction; or, with `lost`, what may have been any number of them. */
 struct watch_change {
+	int ours;       /* our table was changed */
+	int others;     /* so were rules of another */
 	int lost;       /* the kernel had more to tell than the socket holds */
 	uint32_t pid;   /* of who did it; 0: not known */
 	char name[17];  /* its program, printable; "": not known */

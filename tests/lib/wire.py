@@ -72,6 +72,12 @@ def icmp4(src, dst, kind, code, rest, body, ttl=64):
     return ip[:10] + struct.pack("!H", _sum16(ip)) + ip[12:] + message
 
 
+def fragment4(src, dst, ident, ttl=64):
+    """A later fragment of an IPv4 packet with UDP, 100 bytes."""
+    ip = struct.pack("!BBHHHBBH", 0x45, 0, 120, ident, 1480 // 8, ttl, 17, 0) + socket.inet_aton(src) + socket.inet_aton(dst)
+    return ip[:10] + struct.pack("!H", _sum16(ip)) + ip[12:] + bytes(100)
+
+
 def time_exceeded(router, packet, ttl=64):
     """What a router says to the sender of a packet whose TTL has run out."""
     if packet[0] >> 4 == 4:

@@ -5,6 +5,7 @@ The router is that of test_handshake.py; the witness is tcpdump on its LAN side,
 """
 import json
 import signal
+import socket
 import statistics
 import time
 
@@ -130,3 +131,58 @@ def test_only_where_conntrack_counts(tmp_path):
                     assert net.connect(r.lan, r.WAN4, 443)[0] == "ok"
                     assert s.wait_reports(1, type="conn", state="answered")
                 s.stop()
+
+
+def alone(r, ident):
+    """Of five later fragments that come without their first one, how many pass the router; a segment behind them shows the end."""
+    with r.wan:
+        far = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        far.bind(("eth0", 0x0800))
+    with far, wire.Raw(r.lan, "eth0") as raw:
+        for packet in [wire.fragment4(r.LAN4, r.WAN4, ident + i) for i in range(5)] + [wire.tcp(r.LAN4, r.WAN4, 1000, 9, wire.RST)]:
+            raw.send(wire.ether(r.MAC["rtr-lan"], r.MAC["lan"], packet))
+        passed = 0
+        far.settimeout(ng.DEADLINE_S)
+        while (frame := far.recv(2000))[23] != socket.IPPROTO_TCP:
+            passed += frame[23] == socket.IPPROTO_UDP
+    return passed
+
+
+def test_begins_no_tracking(tmp_path):
+    """A router that tracks nothing goes on tracking nothing, whatever nf_conntrack_acct says: a fragment without its first one passes.
+    The rule that asks conntrack comes with others' rules that do, for both families, and goes with them."""
+    one_each = ("nft add table ip fw; add chain ip fw f; add rule ip fw f ct state invalid accept",
+                "nft add table ip6 fw; add chain ip6 fw n { type nat hook postrouting priority 100; }; add rule ip6 fw n masquerade")
+    both = ("nft add table inet fw; add chain inet fw f; add rule inet fw f ct state invalid accept",)
+    iptables = ("iptables-nft -A FORWARD -m conntrack --ctstate INVALID -j ACCEPT", "ip6tables-nft -t nat -A POSTROUTING -j MASQUERADE")
+    with net.Router(filtered=False) as r, net.Server(r.wan, 443), Sensor(r.rtr, tmp_path) as s:
+        counting(r)
+        s.process.send_signal(signal.SIGHUP)
+        ng.wait_for("the reload", lambda: "configuration reloaded" in s.log())
+
+        def do(command):
+            done = r.rtr.run(*(command.split(" ", 1) if command.startswith("nft") else command.split()))
+            assert done.returncode == 0, done.stderr
+
+        def asks(wanted):
+            ng.wait_for(lambda: f"{wanted}\n{s.table()}\n{s.log()}", lambda: ("ct original packets" in s.table()) is wanted)
+            ng.wait_for("the status", lambda: status(s)["acks"] is wanted)
+        asks(False)
+        assert net.connect(r.lan, r.WAN4, 443)[0] == "ok"
+        s.wait_reports(1, type="conn", state="answered")
+        assert alone(r, 100) == 5
+        assert r.rtr.read("/proc/sys/net/netfilter/nf_conntrack_count").strip() == "0"
+        do(one_each[0])
+        for n, commands in enumerate((one_each, both, iptables), 1):
+            for command in commands:
+                do(command)
+            asks(True)
+            assert net.connect(r.lan, r.WAN4, 443)[0] == "ok"
+            assert "rtt_src_us" in s.wait_reports(n, type="conn", state="established")[-1]
+            for table in ("inet fw", "ip fw", "ip6 fw", "ip filter", "ip6 nat"):
+                r.rtr.run("nft", f"delete table {table}")
+            asks(False)
+            assert alone(r, 100 * n) == 5
+        assert s.log().count("connection tracking is") == 6
+        s.stop()
+        report.check_ledger(s.reports()[-1])

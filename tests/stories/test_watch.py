@@ -35,6 +35,10 @@ def nft(r, *words, text=None):
     return p.pid
 
 
+def table_text(s):
+    return re.sub(r"packets \d+ bytes \d+", "", s.table())
+
+
 def told(s, text):
     """Seconds until the log has it."""
     start = time.monotonic()
@@ -84,7 +88,7 @@ def test_own_is_put_back(tmp_path):
             r.rtr, tmp_path, plugins=["handshake"], rules_owner=False) as s:
         connect(r, s, 3)
         pid = nft(r, "flush", "ruleset")
-        took = told(s, f"rules were removed by nft (pid {pid}); installing them again")
+        took = told(s, f"the rules were changed by nft (pid {pid}); installing them again")
         ng.wait_for("the rules", lambda: s.table().count("log group") > 0, deadline_s=SOON_S)
         connect(r, s, 3)
         # One chain that is empty is as bad as a table that is gone.
@@ -99,13 +103,27 @@ def test_own_is_put_back(tmp_path):
             told(s, f"by nft (pid {pid})")
         ng.wait_for("the rules", lambda: s.table().count("log group") > 0)
         pid = nft(r, "delete", "table", "inet", "net_gazer")
-        told(s, f"rules were removed by nft (pid {pid}) 6 times in a row: given up")
+        told(s, f"the rules were changed by nft (pid {pid}) 6 times in a row: given up")
         calm(s)
         s.process.send_signal(signal.SIGHUP)
         ng.wait_for("SIGHUP to bring them back", lambda: s.table().count("log group") > 0)
         connect(r, s, 3)
         exact(s.stop(), 12)
     print(f"flush noticed after {took * 1000:.0f} ms")
+
+
+def test_own_is_not_edited(tmp_path):
+    """A verdict of somebody else's in our table, home networks taken away, a chain that drops: undone, nothing forgotten."""
+    with net.Router(filtered=False) as r, net.Server(r.wan, 80), Sensor(
+            r.rtr, tmp_path, plugins=["handshake"], rules_owner=False) as s:
+        for change in (["add", "rule", "inet", "net_gazer", "forward", "drop"], ["flush", "set", "inet", "net_gazer", "home4"],
+                       ["add", "chain", "inet", "net_gazer", "mine", "{ type filter hook forward priority 0; policy drop; }"]):
+            was = table_text(s)
+            pid = nft(r, *change)
+            told(s, f"by nft (pid {pid})")
+            ng.wait_for(lambda c=change: f"{c} to be undone\n{s.table()}", lambda w=was: table_text(s) == w, deadline_s=SOON_S)
+            connect(r, s)
+        exact(s.stop(), 3)
 
 
 def test_included_rules(tmp_path):
@@ -128,12 +146,13 @@ def test_included_rules(tmp_path):
             connect(r, s, 5)
             # The way to them is gone.
             pid = nft(r, "flush", "chain", "inet", "net_gazer", "hook_forward")
-            took_door = told(s, f"the rules are not complete any more, changed by nft (pid {pid}): table inet net_gazer has ")
+            took_door = told(s, f"the rules are not complete any more, changed by nft (pid {pid}): table inet net_gazer "
+                             "logs to group 100 (handshake), but nothing from chain forward")
             pid = nft(r, "-f", FILE)
             told(s, f"the rules are complete again, changed by nft (pid {pid})")
             # Only a part of them is gone: which.
             pid = nft(r, "flush", "chain", "inet", "net_gazer", "forward")
-            told(s, f"changed by nft (pid {pid}): table inet net_gazer has ")
+            told(s, f"changed by nft (pid {pid}): table inet net_gazer logs to group 100 (handshake), but nothing from chain forward")
             pid = nft(r, "flush", "chain", "inet", "net_gazer", "input")
             told(s, f"changed by nft (pid {pid}): table inet net_gazer has no rule that logs to group 100 (handshake)")
             nft(r, "-f", FILE)
