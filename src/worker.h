@@ -96,7 +96,8 @@ struct worker_page {
 	uint64_t next_seq[WORKER_GROUPS_MAX];
 	uint64_t group_received[WORKER_GROUPS_MAX];
 	uint64_t group_gap[WORKER_GROUPS_MAX];
-	uint64_t reserved[8];
+	uint64_t filtered;     /* of the received, by the option iface */
+	uint64_t reserved[7];
 };
 
 /* Who is busy: behind the page, as untrusted as that.  A row's numbers are of half minutes

@@ -142,7 +142,6 @@ engine_load(const struct engine_conf *conf)
 		fatal("no memory for a flow table of %u handshakes: lower the option flows", fc.slots);
 	report_start(&rc);
 	ledger_start(conf->settings, conf->page, conf->replay);
-	iface_select(conf->settings->ifaces, conf->settings->n_ifaces);
 	top_start(conf->top);
 	trace_start(conf->settings->prober_fd, on_path);
 	plugins_load(&eng.env);

@@ -25,16 +25,6 @@ static const char *const *wanted;
 static unsigned n_wanted;
 static struct mnl_socket *sock;
 
-static struct link *
-link_find(uint32_t index)
-{
-	for (unsigned i = 0; i < n_links; i++) {
-		if (links[i].index == index)
-			return &links[i];
-	}
-	return NULL;
-}
-
 static int
 is_wanted(const char *name)
 {
@@ -45,21 +35,37 @@ is_wanted(const char *name)
 	return 0;
 }
 
+static struct link *
+link_find(uint32_t index)
+{
+	for (unsigned i = 0; i < n_links; i++) {
+		if (links[i].index == index)
+			return &links[i];
+	}
+	return NULL;
+}
+
 static void
 link_set(uint32_t index, const char *name)
 {
 	struct link *l = link_find(index);
+	int selected = is_wanted(name);
 
 	if (!l)
 		l = link_find(0);
 	if (!l && n_links < IFACE_MAX)
 		l = &links[n_links++];
+	/* It counts more than another's name; there are fewer of them than places. */
+	for (unsigned i = 0; !l && selected && i < n_links; i++) {
+		if (!links[i].selected)
+			l = &links[i];
+	}
 	if (!l)
 		return; /* its name stays unknown */
 	l->index = index;
 	strncpy(l->name, name, sizeof l->name - 1);
 	l->name[sizeof l->name - 1] = 0;
-	l->selected = (uint8_t)is_wanted(l->name);
+	l->selected = (uint8_t)selected;
 }
 
 static int
@@ -165,8 +171,6 @@ iface_select(const char *const *names, unsigned n)
 {
 	wanted = names;
 	n_wanted = n;
-	for (unsigned i = 0; i < n_links; i++)
-		links[i].selected = (uint8_t)is_wanted(links[i].name);
 }
 
 static int

@@ -11,6 +11,9 @@
 #define IFACE_MAX 256
 #define IFACE_NAME 16 /* IFNAMSIZ */
 
+/* Only these names pass iface_passes(); n == 0: all.  Before iface_open(); the strings are lent for good. */
+void iface_select(const char *const *names, unsigned n);
+
 /* Opens the socket (before the sandbox), reads all links.  The descriptor to watch, or -errno:
  * names are then unknown. */
 int iface_open(void);
@@ -19,8 +22,6 @@ void iface_close(void);
 /* The socket is readable. */
 void iface_update(void);
 
-/* Only these names pass iface_passes(); n == 0: all.  The strings are lent for good. */
-void iface_select(const char *const *names, unsigned n);
 int iface_passes(uint32_t iif, uint32_t oif);
 
 /* NULL when unknown; valid until the next iface_update(). */

@@ -22,7 +22,6 @@ static struct {
 	int have_counters;
 	uint64_t forward[WORKER_FORWARD_VALUES];
 	int have_forward;
-	uint64_t filtered;
 	uint64_t no_ts;
 	uint64_t enobufs;
 	uint64_t bad_messages;
@@ -86,7 +85,7 @@ ledger_decoded(const struct ng_packet *p)
 void
 ledger_filtered(void)
 {
-	led.filtered++;
+	led.page->filtered++;
 }
 
 void
@@ -238,7 +237,7 @@ ledger_report(int64_t now_us, int64_t wall_us, const struct flow_stats *fs, uint
 	json_uint(j, "malformed", page->malformed);
 	json_uint(j, "unsupported", page->unsupported);
 	json_uint(j, "in_hand", page->in_hand);
-	json_uint(j, "filtered", led.filtered);
+	json_uint(j, "filtered", page->filtered);
 	json_uint(j, "no_ts", led.no_ts);
 	json_uint(j, "clock_steps", fs->clock_steps);
 	json_uint(j, "flows_max", flows_max);

@@ -322,6 +322,7 @@ main(int argc, char **argv)
 	loop = loop_new();
 	if (!loop || loop_signals(loop, signals, on_signal, NULL))
 		fatal("epoll, signalfd: %s", strerror(errno));
+	iface_select(settings.ifaces, settings.n_ifaces);
 	fd = iface_open();
 	if (fd < 0)
 		log_warn("no names of interfaces: %s", strerror(-fd));

@@ -128,10 +128,14 @@ static void
 check_traffic(const struct facts *f)
 {
 	int64_t seen = ask_int(f->status, "ledger.seen"), up_s = ask_int(f->status, "up_s");
+	int64_t filtered = ask_int(f->status, "ledger.filtered");
 
 	if (!f->status)
 		return;
-	if (seen)
+	if (filtered && filtered >= ask_int(f->status, "ledger.received"))
+		say(WARN, "traffic", "%" PRId64 " packets were received, none of them over an interface that iface names: are the "
+		    "names right?", filtered);
+	else if (seen)
 		say(OK, "traffic", "the rules have matched %" PRId64 " packets", seen);
 	else if (up_s < DOCTOR_QUIET_S)
 		say(OK, "traffic", "no rule was hit yet, in %" PRId64 " s", up_s);

@@ -148,6 +148,7 @@ put_ledger(struct json *j, const struct run *r, const struct worker_page *page)
 	json_uint(j, "malformed", page->malformed);
 	json_uint(j, "unsupported", page->unsupported);
 	json_uint(j, "in_hand", page->in_hand);
+	json_uint(j, "filtered", page->filtered);
 	json_uint(j, "reports", page->reports);
 	json_uint(j, "reports_dropped", page->reports_dropped);
 	json_close(j);

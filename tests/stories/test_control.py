@@ -384,6 +384,7 @@ def put(answer, path, value):
 
 CAUSES = [
     ("rules_gone", True, "rules", "FAIL", "installs it again"),
+    ("ledger.filtered", 1 << 40, "traffic", "warn", "names right"),
     ("ledger.gap", 7, "losses", "warn", "receive-buffer"),
     ("ledger.sampled_out", 7, "losses", "warn", "over the limits"),
     ("ledger.in_hand", 7, "losses", "warn", "crashed"),

@@ -89,11 +89,11 @@ test_selection(void **state)
 	static const char *const names[] = { "wan", "wg0" };
 
 	(void)state;
-	message(RTM_NEWLINK, 1, "wan");
-	message(RTM_NEWLINK, 2, "br-lan");
 	assert_true(iface_passes(0, 0)); /* none named: all pass */
 	assert_true(iface_passes(4242, 0));
 	iface_select(names, 2);
+	message(RTM_NEWLINK, 1, "wan");
+	message(RTM_NEWLINK, 2, "br-lan");
 	assert_true(iface_passes(1, 2));
 	assert_true(iface_passes(2, 1));
 	assert_true(iface_passes(0, 1));
@@ -106,6 +106,32 @@ test_selection(void **state)
 	assert_false(iface_passes(3, 2));
 	message(RTM_DELLINK, 1, "wan");
 	assert_false(iface_passes(1, 2));
+}
+
+/* A chosen one has a place, also when it comes last. */
+static void
+test_selection_of_many(void **state)
+{
+	static const char *const names[] = { "ppp299", "late" };
+	char name[16];
+
+	(void)state;
+	iface_select(names, 2);
+	for (int i = 1; i <= 300; i++) {
+		snprintf(name, sizeof name, "ppp%d", i);
+		message(RTM_NEWLINK, i, name);
+	}
+	assert_true(iface_passes(299, 0));
+	assert_false(iface_passes(298, 300));
+	message(RTM_NEWLINK, 301, "another");
+	message(RTM_NEWLINK, 302, "late");
+	assert_true(iface_passes(0, 302));
+	assert_true(iface_passes(299, 0));
+	assert_string_equal(iface_name(302), "late");
+	message(RTM_NEWLINK, 301, "ppp299"); /* the name goes to another */
+	message(RTM_NEWLINK, 299, "ppp400");
+	assert_true(iface_passes(301, 0));
+	assert_false(iface_passes(299, 0));
 }
 
 /* The links of this machine. */
@@ -128,6 +154,7 @@ main(void)
 		cmocka_unit_test_setup(test_names, setup),
 		cmocka_unit_test_setup(test_more_than_fit, setup),
 		cmocka_unit_test_setup(test_selection, setup),
+		cmocka_unit_test_setup(test_selection_of_many, setup),
 		cmocka_unit_test_setup(test_kernel, setup),
 	};
 
