@@ -444,6 +444,18 @@ put_marks(struct store *s, struct json *j, const struct pathquery *ask)
 	return question_close(&q);
 }
 
+static int
+put_targets_n(struct store *s, struct json *j, const char *sensor)
+{
+	struct question q;
+
+	question_open(&q, s, "SELECT count(*) FROM target WHERE ?1 = '' OR sensor = ?1");
+	column_bind_text(q.stmt, 1, sensor);
+	if (question_next(&q))
+		json_int(j, "destinations_n", sqlite3_column_int64(q.stmt, 0));
+	return question_close(&q);
+}
+
 int
 pathquery_graph(struct store *s, struct json *j, const struct pathquery *ask)
 {
@@ -500,6 +512,8 @@ pathquery_graph(struct store *s, struct json *j, const struct pathquery *ask)
 	e = question_close(&q);
 	r = r ? r : e;
 	json_bool(j, "cut", cut);
+	if (!r)
+		r = put_targets_n(s, j, ask->sensor);
 	json_list(j, "sensors");
 	for (size_t i = 0; i < g.sensors.n; i++)
 		json_str(j, NULL, g.sensors.items + i * g.sensors.width, strlen(g.sensors.items + i * g.sensors.width));

@@ -154,6 +154,12 @@ def test_paths(page):
     browser.wait("the same view by its address", lambda: lit(browser, ".to") == len(through))
     browser.do("click", selector=".targets header button")
     browser.wait("all again", lambda: lit(browser, ".to") == len(SERVICES))
+    # The browser's Back takes back a choice, and not the page; what is typed into the filter is no choice.
+    browser.js("() => history.back()")
+    browser.wait("the hop again", lambda: lit(browser, ".to") == len(through))
+    browser.js("() => history.back()")
+    browser.wait("none chosen", lambda: browser.js("() => location.hash") == "#p=paths" and lit(browser, ".to") == len(SERVICES))
+    been = browser.js("() => history.length")
 
     # Filter.
     for words, n in (("changed", 1), ("unreached", 1), ("-reached", 0), ("93.184", 0), ("example.org", 2), ("195.12.255.9 -changed", 3)):
@@ -164,6 +170,7 @@ def test_paths(page):
     browser.wait("no match", lambda: "No path matches no <i>such</i>" in (browser.text(".graph .empty") or ""))
     browser.do("click", selector=".graph .empty button")
     browser.wait("all paths", lambda: len(browser.texts(".pg .to")) == len(SERVICES))
+    assert browser.js("() => history.length") == been
 
     # Keyboard: one stop in the graph, arrows along a path, Enter and Escape.
     browser.js("() => document.querySelector('.pg .nd[tabindex=\"0\"]').focus()")
@@ -210,6 +217,16 @@ def test_paths(page):
                      and ("dst" not in c or browser.texts(".hops tbody tr")) and (not c or lit(browser, ".to") < len(SERVICES)))
         picture(browser, name)
         assert browser.do("axe") == [], f"accessibility of {name}"
+
+    # Of one sensor: the page says which, counts its destinations, and lets go of it.
+    other = Sensor(collector, "office")
+    trace(other, "203.0.113.201", hops_to("203.0.113.201", "80.239.128.5", [], random.Random(2)), 1)
+    other.stat(**LEDGER, seq_first=1)
+    other.post()
+    browser.js("() => { location.hash = '#p=paths&s=office'; }")
+    browser.wait("one", lambda: browser.text(".graph .note") == "to 1 of 1 destinations" and browser.js("() => document.querySelector('.toolbar select')?.value") == "office")
+    browser.js("() => { const e = document.querySelector('.toolbar select'); e.value = ''; e.dispatchEvent(new Event('change', { bubbles: true })); }")
+    browser.wait("all sensors", lambda n=len(SERVICES) + 2: browser.text(".graph .note") == f"to {n} of {n} destinations")
 
     # Back to the other page, which was not asked for meanwhile.
     asked = [u for u in browser.do("seen")["requests"] if "/api/destinations" in u]

@@ -120,8 +120,9 @@ def test_against_a_copy(tmp_path):
                     assert "previous" not in s and s["changed"] == []
             for limit in (1, 3, 8, 1000):
                 graph = c.get(f"/api/graph?limit={limit}")
-                assert len(graph["paths"]) == min(limit, 8) and graph["cut"] is (limit < 8)
+                assert len(graph["paths"]) == min(limit, 8) and graph["cut"] is (limit < 8) and graph["destinations_n"] == 8
                 check_graph(graph, traces, latest)
+            assert c.get("/api/graph?limit=3&sensor=a")["destinations_n"] == 4
             # The same after a restart.
             c.stop()
             c.start()

@@ -282,14 +282,14 @@ export function View({ state: { view }, of })
 	const big = view.draw ? view.draw !== 'svg' : graph.nodes.length > SVG_NODES_MAX;
 	const props = { graph, paths, dst, hop, found, scale: SCALES[scale_id], compare: Boolean(then), lanes, choose, pick: picker(graph, paths, hop) };
 
-	return html`<${Panel} id="graph" title="Paths" stale=${stale} note=${`to ${count(paths.length)} of ${count(now.stored.destinations)} destinations`}
+	return html`<${Panel} id="graph" title="Paths" stale=${stale} note=${`to ${count(paths.length)} of ${count(now.destinations_n)} destinations`}
 		actions=${html`<${Switches} view=${view} scale_id=${scale_id} has_lanes=${has_lanes} lanes=${props.lanes} /><label class="filter"><span class="vh">Filter: words that a path must contain; a minus before a word excludes</span>
 			<input type="search" value=${filter} oninput=${on_filter} placeholder="Filter: changed -reached 10.0.0" spellcheck="false" autocomplete="off" maxlength="200" /></label>`}>
 		<${Timeline} view=${view} changes=${now.changes ?? []} partial=${now.changes_cut} />
-		${now.cut && now.paths.length < targets_n(view) && html`<p class="hint" role="status">The graph shows the ${count(now.paths.length)} destinations traced last, of ${count(now.stored.destinations)}: more would be too long an answer.</p>`}
+		${now.cut && now.paths.length < targets_n(view) && html`<p class="hint" role="status">The graph shows the ${count(now.paths.length)} destinations traced last, of ${count(now.destinations_n)}: more would be too long an answer.</p>`}
 		${silent > 0 && html`<p class="hint">The oldest ${count(now.evicted.hops)} hops, ${count(now.evicted.links)} links and ${count(now.evicted.paths)} paths had to make room.</p>`}
 		${then && html`<${Compared} graph=${graph} at=${moment_s(view.at) || Infinity} vs=${moment_s(view.vs)} />`}
-		${!paths.length ? filter ? html`<${Empty}>No path matches <q><bdi>${filter}</bdi></q>. <button type="button" onclick=${() => choose({ path: '' })}>Clear the filter</button></${Empty}>` : html`<${Empty}>No path was known at that time. Choose a later one.</${Empty}>`
+		${!paths.length ? filter ? html`<${Empty}>No path matches <q><bdi>${filter}</bdi></q>. <button type="button" onclick=${() => choose({ path: '' })}>Clear the filter</button></${Empty}>` : html`<${Empty}>${now.destinations_n ? 'No path was known at that time. Choose a later one.' : html`Sensor <bdi>${state.sensor}</bdi> has traced no path.`}</${Empty}>`
 		: html`${big ? html`<${BigGraph} key=${view.draw} draw=${view.draw} ...${props} />` : html`<${Graph} ...${props} />`}<${Legend} scale=${props.scale} compare=${props.compare} /><${Twin} graph=${graph} paths=${paths} compare=${props.compare} />`}
 	</${Panel}>
 	${dst && html`<${Details} d=${one} dst=${dst} />`}

@@ -160,8 +160,10 @@ export function url_of(page, view)
 export function url_write()
 {
 	const hash = url_of(state.page, state.view);
+	const was = new URLSearchParams(location.hash.slice(1));
+	const step = page_of(state.page).steps?.some((k) => (was.get(k) ?? '') !== (state.view[k] ?? ''));
 
-	history.replaceState(null, '', hash === '#' ? location.pathname : hash);
+	history[step ? 'pushState' : 'replaceState'](null, '', hash === '#' ? location.pathname : hash);
 }
 
 const texts = new WeakMap();
