@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Two charts over the window on one time axis: handshakes with the failed ones inside, and the RTT's
 // median and p95.  Each has a table twin with the same numbers.
-import { clock, count, ms, percent, unix_s, window_words } from './format.js';
+import { clock, count, covered, ms, percent, unix_s, window_words } from './format.js';
 import { Empty, html, memo, Panel } from './parts.js';
 import { axis_style, Charted, count_mark, Key, log_marks, ms_mark, PlotBox, step_clock, steps, time_axis, Twin, uPlot } from './plot.js';
 import { colour } from './theme.js';
 
 // A step that is not told is 0 handshakes and an unknown RTT.
-export function columns(series, window_s)
+export function columns(series, long_s)
 {
 	const { step, t, points } = steps((series ?? []).map((p) => ({ ...p, t: unix_s(p.t) })).filter((p) => Number.isFinite(p.t))
-		.sort((a, b) => a.t - b.t), window_s);
+		.sort((a, b) => a.t - b.t), long_s);
 	const in_ms = (us) => us === undefined ? null : us / 1000;
 
 	return { step, cols: [t, points.map((p) => p?.conns ?? 0), points.map((p) => p?.failed ?? 0),
@@ -71,7 +71,7 @@ export class Chart extends Charted {
 
 		if (this.for_d !== d) {
 			this.for_d = d;
-			this.made = columns(d.value.series, this.props.window_s);
+			this.made = columns(d.value.series, covered(d.value, this.props.window_s).long_s);
 		}
 		return this.made;
 	}
@@ -95,7 +95,7 @@ export class Chart extends Charted {
 		const { cols, step } = this.columns();
 		const [t, conns, failed, p50, p95] = cols;
 		const v = d.value;
-		const words = window_words(window_s, until_s);
+		const words = window_words(window_s, until_s, v);
 		const props = { t, step, window_s, on_index: this.on_index };
 
 		return html`<${Panel} id="chart" title="Over time" stale=${stale}

@@ -2,7 +2,7 @@
 // All about one destination: how long its handshakes took and when, on its side of the firewall and on ours,
 // how they ended, on which ports, from whom.
 import { Component } from 'preact';
-import { count, host_port, ms, percent, service, span, UNKNOWN, unix_s, window_words } from './format.js';
+import { count, covered, host_port, ms, percent, service, span, UNKNOWN, unix_s, window_words } from './format.js';
 import { Go } from './go.js';
 import { question_in_window } from './link.js';
 import { Count, Empty, Host, html, Mark, Ms, Panel, Place, Shape, Share, Unready } from './parts.js';
@@ -66,9 +66,9 @@ export class Destination extends Charted {
 
 		if (this.for_d !== d) {
 			this.for_d = d;
-			const series = d.value.series ?? [];
-			const wan = smoke(series, 'hist', window_s), lan = smoke(series, 'src_hist', window_s);
-			const { points } = steps(series.map((p) => ({ ...p, t: unix_s(p.t) })).sort((a, b) => a.t - b.t), window_s);
+			const series = d.value.series ?? [], long_s = covered(d.value, window_s).long_s;
+			const wan = smoke(series, 'hist', long_s), lan = smoke(series, 'src_hist', long_s);
+			const { points } = steps(series.map((p) => ({ ...p, t: unix_s(p.t) })).sort((a, b) => a.t - b.t), long_s);
 			const ends = Object.fromEntries(OUTCOMES.map((k) => [k, points.map((p) => (p ? outcome(p, k) : 0))]));
 			this.was_made = { wan, lan, range: reach([wan, lan]), conns: points.map((p) => p?.conns ?? 0), failed: points.map((p) => p?.failed ?? 0), ends, n: (this.was_made?.n ?? 0) + 1 };
 		}
@@ -100,7 +100,7 @@ export class Destination extends Charted {
 	render({ d, dst, port, window_s, until_s, stale }, { table, ends_table })
 	{
 		const v = d?.value, t = v?.totals;
-		const words = window_words(window_s, until_s);
+		const words = window_words(window_s, until_s, v);
 		const title = html`<span class="of">To</span> <bdi>${v?.dst_name ?? host_port(dst, PORT.test(port) ? Number(port) : undefined)}</bdi>`;
 		const head = html`<${Panel} id="dest" title=${title} stale=${stale} note=${html`${v?.dst_name !== undefined && html`<bdi class="addr">${host_port(dst, PORT.test(port) ? Number(port) : undefined)}</bdi> `}${PORT.test(port) && service(Number(port)) && html`<span class="svc">${service(Number(port))}</span> `}${v && html`<${Place} x=${v} prefix="dst_" />`}`}
 			actions=${html`<${Go} page="paths" view=${{ dst }} tone="button"><${Shape} name="both" />Path<//><${Go} page="explore" view=${{ q: `dst = ${dst}${PORT.test(port) ? ` and port = ${port}` : ''}` }} tone="button">Explore<//>${

@@ -8,6 +8,7 @@ import { Go } from './go.js';
 import { choose, question_in_window } from './link.js';
 import { Age, Count, country, Empty, Host, html, Ms, Panel, Place, Range, Share, Unready } from './parts.js';
 import { address, filter_by, state } from './store.js';
+import { part_of_before } from './tiles.js';
 import { WORDS } from './words.js';
 
 const ASKED = 200, ROWS_FEW = 50;
@@ -25,7 +26,7 @@ export const resources = {
 };
 
 const share = (x) => x.conns > 0 ? x.failed / x.conns : 0;
-const grown = (x) => Number.isFinite(x.trend) ? x.conns - x.trend : -Infinity;
+const grown = (x, part) => Number.isFinite(x.trend) ? x.conns - x.trend * part : -Infinity;
 
 const ORDERS = {
 	__proto__: null,
@@ -41,11 +42,11 @@ function text_of(x)
 const cc_of = (x) => x.cc ?? x.dst_cc;
 const asn_of = (x) => x.asn ?? x.dst_asn;
 
-function Trend({ x })
+function Trend({ x, part })
 {
 	if (!Number.isFinite(x.trend))
 		return html`<span class="unknown" title="Nothing is known of the window before">${UNKNOWN}</span>`;
-	return html`<${Change} now=${x.conns} expected=${x.trend} was=${`${count(x.trend)} in the window before`} />`;
+	return html`<${Change} now=${x.conns} expected=${x.trend * part} was=${`${count(x.trend)} in the window before`} />`;
 }
 
 function What({ x, by })
@@ -90,11 +91,11 @@ class List extends Component {
 	render({ d, view, window_s, until_s, stale }, { all })
 	{
 		const by = by_of(view);
-		const words = window_words(window_s, until_s);
+		const words = window_words(window_s, until_s, d?.value);
 		const filter = view.q ?? '';
 		const asked = d?.value?.destinations ?? [];
-		const order = ORDERS[view.sort] ?? ORDERS.conns;
-		const list = filter_by(asked, filter, text_of).slice().sort((a, b) => order(b) - order(a) || b.conns - a.conns);
+		const order = ORDERS[view.sort] ?? ORDERS.conns, part = d?.value?.before ? part_of_before(d) : 1;
+		const list = filter_by(asked, filter, text_of).slice().sort((a, b) => order(b, part) - order(a, part) || b.conns - a.conns);
 		const shown = all ? list : list.slice(0, ROWS_FEW);
 		const max_us = Math.max(0, ...list.map((x) => x.rtt_p95_us ?? 0));
 		const max_conns = Math.max(0, ...list.map((x) => x.conns));
@@ -117,7 +118,7 @@ class List extends Component {
 			<tbody role="rowgroup">${shown.map((x) => html`<tr role="row" key=${key_of(x)}>
 				<td role="cell" class="dst"><${What} x=${x} by=${by} /></td>${grouped && html`<td role="cell" class="num hosts">${count(x.hosts_n)}</td>`}
 				<td role="cell" class="num conns"><span class="bars"><${Share} part=${x.conns} whole=${max_conns} /><span>${count(x.conns)}</span></span></td>
-				<td role="cell" class="num trend"><${Trend} x=${x} /></td>
+				<td role="cell" class="num trend"><${Trend} x=${x} part=${part} /></td>
 				<td role="cell" class="num failed"><${Count} n=${x.failed} loud="bad" /></td>
 				<td role="cell" class="num share-of">${x.failed > 0 ? html`<span class=${share(x) >= 0.1 ? 'bad' : ''}>${percent(x.failed, x.conns)}</span>` : html`<span class="zero">0</span>`}</td>
 				<td role="cell" class="num rtx"><${Count} n=${x.syn_retrans} loud="warn" /></td>

@@ -148,10 +148,29 @@ export const WINDOWS = [
 	{ s: 30 * 86400, id: '30d', label: '30 d', words: '30 days' },
 ];
 
-// "last hour", "hour until 21 Nov 19:04".
-export function window_words(s, until_s)
+// How long, in words that can follow "the last".
+export function long_words(s)
 {
-	const words = WINDOWS.find((w) => w.s === s)?.words ?? `${s} seconds`;
+	return WINDOWS.find((w) => w.s === s)?.words ?? (s % 86400 ? s % 3600 ? `${Math.round(s / 60)} minutes` : `${s / 3600} hours` : `${s / 86400} days`);
+}
 
-	return until_s ? `${words} until ${day_clock(until_s)}` : words;
+// Which time an answer is of: wider than asked where minutes, or hours, are no longer kept.
+export function covered(v, window_s, until_s)
+{
+	const from_s = unix_s(v?.from_ts), end_s = unix_s(v?.until_ts);
+
+	if (!(end_s > from_s))
+		return { long_s: window_s, until_s, wider: false };
+	return { from_s, until_s: end_s, long_s: end_s - from_s, wider: end_s - from_s > Math.ceil(window_s / 60) * 60 };
+}
+
+const ABOUT = 1.05; // so much longer is still called by its name
+
+// "last hour", "hour until 21 Nov 19:04": of the answer `v`, once it is here.
+export function window_words(window_s, until_s, v)
+{
+	const c = covered(v, window_s, until_s);
+	const words = long_words(c.long_s > window_s * ABOUT ? c.long_s : window_s);
+
+	return until_s ? `${words} until ${day_clock(c.until_s)}` : words;
 }

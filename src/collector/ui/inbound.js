@@ -2,7 +2,7 @@
 // The page "Inbound": who knocks from outside, on which ports, and what the firewall said; first of all what
 // it let in.
 import { Component } from 'preact';
-import { count, percent, service, unix_s, UNKNOWN, window_words } from './format.js';
+import { count, covered, percent, service, unix_s, UNKNOWN, window_words } from './format.js';
 import { Go } from './go.js';
 import { choose, question_in_window } from './link.js';
 import { KINDS, Ports } from './lists.js';
@@ -23,9 +23,9 @@ export const resources = {
 // dropped and rejected are both what the firewall kept out.
 const VERDICTS = [['dropped', 'bar', 'dropped or rejected'], ['unknown', 'unsure', 'verdict not known'], ['accepted', 'alarm', 'accepted: let in']];
 
-function verdicts_of(series, window_s)
+function verdicts_of(series, long_s)
 {
-	const { step, t, points } = steps((series ?? []).map((p) => ({ ...p, t: unix_s(p.t) })).sort((a, b) => a.t - b.t), window_s);
+	const { step, t, points } = steps((series ?? []).map((p) => ({ ...p, t: unix_s(p.t) })).sort((a, b) => a.t - b.t), long_s);
 	const of = (name) => points.map((p) => p?.[name] ?? 0);
 
 	return { step, t, dropped: points.map((p) => (p?.dropped ?? 0) + (p?.rejected ?? 0)), unknown: of('unknown'), accepted: of('accepted') };
@@ -197,7 +197,7 @@ function series_of(d, window_s)
 {
 	if (made_of !== d) {
 		made_of = d;
-		made = { ...verdicts_of(d.value.series, window_s), n: ++made_n };
+		made = { ...verdicts_of(d.value.series, covered(d.value, window_s).long_s), n: ++made_n };
 	}
 	return made;
 }
@@ -206,8 +206,8 @@ export function View({ state: { view, window_s, until_s }, of })
 {
 	const { d, stale } = of('inbound');
 	const knocks = of('knocks');
-	const words = window_words(window_s, until_s);
 	const v = d?.value;
+	const words = window_words(window_s, until_s, v);
 	const sources = knocks.d?.value?.attempts ?? [];
 	const list = html`<${Sources} ...${knocks} filter=${view.q ?? ''} port=${/^\d{1,5}$/.test(view.port ?? '') ? view.port : ''} words=${words} />`;
 

@@ -2,8 +2,8 @@
 // The line to the collector: one event stream, and the tables fetched again when an event says that
 // they changed, never faster than their window needs.  A lost collector is retried with back-off;
 // a hidden tab costs the collector nothing.
-import { iso_s } from './format.js';
-import { others_arrive, rows_arrive, set, SKIPPED_SHOWN_MS, state, url_write } from './store.js';
+import { iso_s, unix_s } from './format.js';
+import { now_ms, others_arrive, rows_arrive, set, SKIPPED_SHOWN_MS, state, url_write } from './store.js';
 
 const FETCH_TIMEOUT_MS = 10000;
 const FLUSH_MS = 400;      // rows are shown in groups: a burst costs a redraw, not a thousand
@@ -207,6 +207,22 @@ export function choose_all(choices)
 	set(choices);
 	url_write();
 	refresh_changed();
+}
+
+// An answer of the page that says which time it is of; all of a page's are of the same.
+export function timed_answer()
+{
+	return Object.keys(RESOURCES).map((name) => RESOURCES[name].page === state.page && answer(name)?.value).find((v) => v?.from_ts && v.until_ts);
+}
+
+// Where the window would end that is the one before (-1) or behind (1) what the page shows.  That may be wider than was
+// asked, so its own ends count: nothing is shown twice or left out.
+export function until_beside(step)
+{
+	const v = timed_answer();
+	const end_s = v ? unix_s(v.until_ts) : state.until_s || Math.ceil(now_ms() / 60000) * 60;
+
+	return step > 0 ? end_s + state.window_s : v ? unix_s(v.from_ts) : end_s - state.window_s;
 }
 
 // Asks for what the choices made another question, and nothing else.

@@ -67,7 +67,7 @@ export class Destinations extends Long {
 	render({ d, window_s, until_s, stale }, { by })
 	{
 		const list = d?.value?.destinations ?? [];
-		const words = window_words(window_s, until_s);
+		const words = window_words(window_s, until_s, d?.value);
 		const sorted = list.slice().sort(ORDERS[by]);
 		const max_us = Math.max(0, ...list.map((x) => x.rtt_p95_us ?? 0));
 		const max_conns = Math.max(0, ...list.map((x) => x.conns));
@@ -94,7 +94,7 @@ export class Failures extends Long {
 	render({ d, window_s, until_s, stale })
 	{
 		const list = d?.value?.failures ?? [];
-		const words = window_words(window_s, until_s);
+		const words = window_words(window_s, until_s, d?.value);
 
 		return html`<${Panel} id="failures" title="Failing" note=${more_note(list, words, d?.value?.partial)} stale=${stale}>
 			${!d?.value ? null : !list.length ? html`<${Empty} good>No handshake failed in the last ${words}.</${Empty}>` : html`<div class="wide" tabindex="0" role="group" aria-label="Table of failures"><table class="rows fails">
@@ -124,7 +124,7 @@ export class Attempts extends Long {
 	render({ d, window_s, until_s, stale })
 	{
 		const list = d?.value?.attempts ?? [];
-		const words = window_words(window_s, until_s);
+		const words = window_words(window_s, until_s, d?.value);
 
 		return html`<${Panel} id="attempts" title="Inbound attempts" note=${more_note(list, words, d?.value?.partial)} stale=${stale}>
 			${!d?.value ? null : !list.length ? html`<${Empty} good>Nobody knocked from outside in the last ${words}. Attempts are watched by the plugin <code>attempts</code>; the ledger shows whether it runs.</${Empty}>` : html`<div class="wide" tabindex="0" role="group" aria-label="Table of inbound attempts"><table class="rows tries">

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The shell around the pages: header, window and sensor, what is wrong with the line; loads a page when it
 // is first looked at.
+import { Covers } from './covers.js';
 import { age, clock, count, day_clock, WINDOWS } from './format.js';
 import { latest_runs } from './runs.js';
 import { follow } from './go.js';
-import { answer, choose_all, logout, refresh_all, refresh_changed, resources_add, stale_since_ms, until_beside } from './link.js';
+import { answer, choose_all, logout, refresh_all, refresh_changed, resources_add, stale_since_ms, timed_answer, until_beside } from './link.js';
 import { Login } from './login.js';
 import * as now from './now.js';
 import { PAGES, page_of } from './pages.js';
@@ -192,6 +193,7 @@ export class Page extends Follow {
 		<${Toolbar} has_window=${page.window} has_sensor=${page.window || page.sensor} window_s=${state.window_s} until_s=${state.until_s} sensor=${state.sensor} sensors=${sensor_names(sensors, state.sensor)}
 			paused_at=${state.paused_at} waiting=${state.paused_at ? rows_fresh().length : 0} />
 		<${Banner} />
+		${page.window && html`<${Covers} v=${timed_answer()} window_s=${state.window_s} until_s=${state.until_s} />`}
 		<main class=${`${state.link === 'lost' ? 'lost' : ''} ${page.id}`}>
 			${nothing ? html`<${NoSensor} />` : module ? html`<${module.View} state=${state} of=${of} />`
 		: failed.has(page.id) ? html`<${NotLoaded} page=${page} why=${failed.get(page.id)} />` : html`<${Empty}>Loading.</${Empty}>`}

@@ -64,8 +64,8 @@ export function time_axis(span_s, step_s)
 }
 
 // Points in steps of one width, from the first to the last: { step, t: middles, points }, a point of a step that
-// was not told is undefined.  `from_s` and `to_s`, if known, are where the axis shall begin and end.
-export function steps(points, window_s)
+// was not told is undefined.  A single one takes the whole time, `long_s`.
+export function steps(points, long_s)
 {
 	let step = Infinity;
 
@@ -73,7 +73,7 @@ export function steps(points, window_s)
 		if (points[i].t > points[i - 1].t)
 			step = Math.min(step, points[i].t - points[i - 1].t);
 	if (!Number.isFinite(step))
-		step = Math.max(60, window_s / 60);
+		step = Math.max(60, long_s);
 	const first = points[0]?.t ?? 0;
 	const at = new Map(points.map((p) => [Math.round((p.t - first) / step), p]));
 	const n = points.length ? Math.min(STEPS_MAX, Math.round((points[points.length - 1].t - first) / step) + 1) : 0;

@@ -34,9 +34,9 @@ function count_of(hist)
 }
 
 // The series of one half (`hist` or `src_hist`) in steps.
-export function smoke(series, name, window_s)
+export function smoke(series, name, long_s)
 {
-	const { step, t, points } = steps((series ?? []).map((p) => ({ t: unix_s(p.t), hist: p[name] ?? [] })).sort((a, b) => a.t - b.t), window_s);
+	const { step, t, points } = steps((series ?? []).map((p) => ({ t: unix_s(p.t), hist: p[name] ?? [] })).sort((a, b) => a.t - b.t), long_s);
 	const hists = points.map((p) => p?.hist ?? []);
 
 	return { step, t, hists, p50: hists.map((h) => h.length ? quantile_us(h, 0.5) / 1000 : null), p95: hists.map((h) => h.length ? quantile_us(h, 0.95) / 1000 : null),

@@ -31,18 +31,27 @@ function outcomes(s)
 	return parts.slice(0, 2).map(([n, word]) => `${count(n)} ${word}`).join(', ');
 }
 
-// Where the window ends: with the minute that is running, so it is a little shorter than its name.
-function end_s(summary, until_s)
+// Where an answer's window ends: of the minute that was running then there was but a part.
+function end_s(d)
 {
-	return until_s || (summary.at_ms + now_ms() - Date.now()) / 1000;
+	return Math.min(unix_s(d.value.until_ts), (d.at_ms + now_ms() - Date.now()) / 1000);
 }
 
-// Nobody looked before the first sensor came.
-function per_time(n, summary, window_s, until_s, list)
+// How much of the window before this one has had time for.
+export function part_of_before(d)
 {
-	const from_s = Math.max(unix_s(summary.value.series?.[0]?.t), Math.min(...list.map((s) => unix_s(s.first_rx))));
-	const long_s = end_s(summary, until_s) - from_s;
-	const per_min = n / (Math.min(window_s, long_s > 30 ? long_s : window_s) / 60);
+	const { before, from_ts } = d.value;
+
+	return Math.max(0, end_s(d) - unix_s(from_ts)) / (unix_s(before.until_ts) - unix_s(before.from_ts));
+}
+
+// Nobody looked before the first sensor came, unless there is a number of it.
+function per_time(n, summary, window_s, list)
+{
+	const v = summary.value;
+	const seen_s = Math.min(...list.map((s) => unix_s(s.first_rx)), ...v.series.filter((p) => p.conns > 0).map((p) => unix_s(p.t)));
+	const long_s = end_s(summary) - Math.max(unix_s(v.from_ts), seen_s);
+	const per_min = n / ((long_s > 30 ? long_s : window_s) / 60);
 
 	if (per_min >= 10)
 		return `${count(Math.round(per_min))} a minute`;
@@ -54,15 +63,14 @@ function per_time(n, summary, window_s, until_s, list)
 const LOUD_PERCENT = 50, LOUD_POINTS = 5;
 
 // Each number against that of the window before, which is over: of its counts as much as this one has had time for.
-function changes(summary, window_s, until_s)
+function changes(summary, window_s)
 {
 	const s = summary.value, b = s.before;
-	const from_s = unix_s(s.from_ts), until = unix_s(s.until_ts);
 
 	if (!b)
 		return {};
-	const part = Math.min(1, Math.max(0, (end_s(summary, until_s) - from_s) / (until - from_s)));
-	const before = `in the ${window_words(window_s, 0)} before`;
+	const part = part_of_before(summary);
+	const before = `in the ${window_words(window_s, 0, b)} before`;
 	const counted = (k) => html`<${Change} now=${s[k]} expected=${b[k] * part} was=${`${count(b[k])} ${before}`} />`;
 	const timed = (k) => {
 		const was = span(b[k]);
@@ -92,7 +100,7 @@ export function coverage(sensors)
 
 export const Tiles = memo(({ summary, sensors, attempts, window_s, until_s, stale }) => {
 	const s = summary?.value;
-	const words = window_words(window_s, until_s);
+	const words = window_words(window_s, until_s, s);
 	// Without the step that is not over: it would look like a fall.
 	const series = (s?.series ?? []).slice(0, -1);
 	const p50 = span(s?.rtt_p50_us), p95 = span(s?.rtt_p95_us);
@@ -104,10 +112,10 @@ export const Tiles = memo(({ summary, sensors, attempts, window_s, until_s, stal
 	const { seen, parsed } = coverage(list);
 	const sources = attempts?.value?.attempts;
 	const cover = seen ? parsed / seen : 1;
-	const change = s ? changes(summary, window_s, until_s) : {};
+	const change = s ? changes(summary, window_s) : {};
 
 	return html`<dl class=${`tiles ${stale ? 'stale' : ''}`} aria-label=${`The last ${words} in six numbers`}>
-		<${Tile} id="t-conns" change=${change.conns} label="Handshakes" value=${count(s?.conns)} sub=${s ? per_time(s.conns, summary, window_s, until_s, all) : ''}
+		<${Tile} id="t-conns" change=${change.conns} label="Handshakes" value=${count(s?.conns)} sub=${s ? per_time(s.conns, summary, window_s, all) : ''}
 			values=${series.map((p) => p.conns)} />
 		<${Tile} id="t-failed" change=${change.failed} label="Failed" value=${s ? percent(failed_of(s), s.conns) : UNKNOWN} unit="%" sub=${s ? outcomes(s) : ''}
 			tone=${bad >= 0.1 ? 'alarm' : ''} values=${series.map((p) => p.failed)} spark="bad" />
