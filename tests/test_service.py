@@ -20,7 +20,7 @@ EXPOSURE_MAX = {"net-gazer": 1.8, "net-gazer-nft": 1.5, "net-gazer-collector": 1
 def installed_units(tmp_path_factory):
     dest = tmp_path_factory.mktemp("installed")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "MFLAGS"}
-    done = subprocess.run(["make", "-s", "-C", ng.TOP, "install", f"O={ng.BUILD}", f"DESTDIR={dest}", "PREFIX=/usr"],
+    done = subprocess.run(["make", "-s", "-C", ng.TOP, "-o", "all", "install", f"O={ng.BUILD}", f"DESTDIR={dest}", "PREFIX=/usr"],
                           capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     yield dest / "usr/lib/systemd/system"
@@ -102,3 +102,49 @@ def test_a_token_that_is_roots():
         assert check().returncode == 0, check().stderr
         token.chmod(0o640)
         assert f"{token} can be read by others; run: chmod 600 {token}\n" in check().stderr
+
+
+def test_check_looks_as_who_will_open():
+    """-n refuses what the daemon, or the forwarder behind it, could not open, with the command that mends it; and leaves nothing behind."""
+    with ng.for_everybody() as folder:
+        mine, closed = folder / "mine", folder / "closed"
+        mine.mkdir()
+        closed.mkdir(mode=0o700)
+        os.chown(mine, 65534, 65534)
+        for name in ("r", "ca", "token"):
+            (closed / name).touch(mode=0o644)
+            (folder / name).touch(mode=0o600)
+        spool = folder / "spool"
+        spool.mkdir(mode=0o700)
+        before = sorted(str(f) for f in folder.rglob("*"))
+
+        def check(user, text):
+            (folder / "conf").write_text(f'{text}\nuser = "nobody"\nlibexec-dir = "{folder}"\nplugin-dir = "{folder}/plugins"\n', encoding="ascii")
+            done = subprocess.run(["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", folder / "net-gazer", "-n", "-c",
+                                   folder / "conf"], capture_output=True, text=True, check=False)
+            (folder / "conf").unlink()
+            assert sorted(str(f) for f in folder.rglob("*")) == before
+            assert done.returncode == (1 if done.stderr else 0), done.stderr
+            return done.stderr.removeprefix("net-gazer: error: ").strip()
+        https, anybody = 'collector-url = "https://127.0.0.1:9/"\n', 65534
+        write = f"Permission denied: uid {anybody} may not write to {folder}; choose another folder"
+        enter = f"Permission denied: uid {anybody} may not enter {closed}; choose another folder"
+        for user, text, says in (
+                (anybody, f'output = "{folder}/new"', f"output {folder}/new: {write}"),
+                (anybody, f'output = "{folder}/r"', f"output {folder}/r: Permission denied; run: chown {anybody} {folder}/r"),
+                (anybody, f'output = "{closed}/r"', f"output {closed}/r: {enter}"),
+                (anybody, f'output = "{mine}"', f"output {mine}: Is a directory"),
+                (anybody, f'output = "{mine}/new"\nspool-dir = "{mine}/spool"', ""),
+                (0, f'output = "{closed}/new"\nspool-dir = "{folder}/new"', ""),
+                (0, f'output = "{folder}/no/r"', f"output {folder}/no/r: No such file or directory"),
+                (anybody, f'spool-dir = "{folder}/new"', f"spool-dir {folder}/new: {write}"),
+                (anybody, f'spool-dir = "{closed}/s"', f"spool-dir {closed}/s: {enter}"),
+                (anybody, f'spool-dir = "{spool}"', f"spool-dir {spool}: Permission denied; run: chown {anybody} {spool}"),
+                (0, f'spool-dir = "{spool}"', f"spool-dir {spool} belongs to uid 0 with mode 0700, others could read or change what is in it; "
+                 f"run: chown {anybody}:{anybody} {spool} && chmod 700 {spool}"),
+                (anybody, f'{https}collector-token-file = "{closed}/token"', f"collector-token-file {closed}/token: {enter}"),
+                *((user, f'{https}collector-ca-file = "{folder}/ca"',
+                   f"collector-ca-file {folder}/ca: Permission denied; run: chown {anybody} {folder}/ca") for user in (0, anybody)),
+                *((user, f'{https}collector-ca-file = "{closed}/ca"', f"collector-ca-file {closed}/ca: {enter}") for user in (0, anybody)),
+                (0, f'{https}collector-token-file = "{folder}/token"\ncollector-ca-file = "/etc/hosts"', "")):
+            assert check(user, text) == says, (user, text)

@@ -15,6 +15,7 @@
 #include "lib/log.h"
 #include "plugin.h"
 #include "sensor/child.h"
+#include "sensor/look.h"
 #include "sensor/observe.h"
 #include "sensor/rulestext.h"
 #include "sensor/run.h"
@@ -51,6 +52,12 @@ replay(const struct plan *p)
 static int
 checked(const struct plan *p)
 {
+	char err[PATH_MAX + 400];
+
+	if (look_files(p, err, sizeof err)) {
+		log_error("%s", err);
+		return 1;
+	}
 	if (p->plugins.refused) {
 		log_error("configuration: %zu plugin%s cannot be loaded", p->plugins.refused,
 			  p->plugins.refused > 1 ? "s" : "");

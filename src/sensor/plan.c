@@ -17,6 +17,7 @@
 #include "lib/priv.h"
 #include "plugin.h"
 #include "sensor/child.h"
+#include "sensor/look.h"
 
 static int
 find_user(struct plan *p, char *err, size_t size)
@@ -55,9 +56,7 @@ open_file(const struct plan *p, const char *option, int secret, int *fd, char *e
 		return 0;
 	*fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (*fd < 0 || fstat(*fd, &st)) {
-		snprintf(err, size, "%s %s: %s", option, path, strerror(errno));
-		if (errno == EACCES)
-			snprintf(err + strlen(err), size - strlen(err), "; run: chown %u %s", geteuid(), path);
+		look_why(option, path, err, size);
 		return -1;
 	}
 	if (!S_ISREG(st.st_mode)) {
@@ -76,14 +75,14 @@ open_output(struct plan *p, char *err, size_t size)
 {
 	const char *path = conf_str(p->conf, "output");
 
-	/* -n leaves no file behind. */
+	/* -n leaves no file behind: look.c */
 	if (p->flags.usual.check)
 		return 0;
 	p->output_fd = !strcmp(path, "-") ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3) :
 		       open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
 	if (p->output_fd >= 0)
 		return 0;
-	snprintf(err, size, "output %s: %s", path, strerror(errno));
+	look_why("output", path, err, size);
 	return -1;
 }
 

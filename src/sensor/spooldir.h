@@ -12,4 +12,7 @@
  * wrong and what to do. */
 int spooldir_open(const char *dir, uid_t uid, gid_t gid, char *err, size_t size);
 
+/* Whether spooldir_open() would succeed, without a trace.  0, or as above. */
+int spooldir_look(const char *dir, uid_t uid, gid_t gid, char *err, size_t size);
+
 #endif

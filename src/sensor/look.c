@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * look.c - for -n, beside what plan.c opens by itself: files that are made at the start, and those that the forwarder
+ * opens when we are not there to say what is wrong.
+ */
+#include "look.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/priv.h"
+#include "sensor/spooldir.h"
+
+void
+look_why(const char *option, const char *path, char *err, size_t size)
+{
+	int n = snprintf(err, size, "%s %s: %s", option, path, strerror(errno));
+	char folder[PATH_MAX] = "";
+	const char *p = path;
+
+	if (errno != EACCES || n < 0 || (size_t)n >= size)
+		return;
+	while ((p = strchr(p + 1, '/'))) {
+		snprintf(folder, sizeof folder, "%.*s", (int)(p - path), path);
+		if (access(folder, X_OK))
+			break;
+	}
+	if (!p && !access(path, F_OK))
+		snprintf(err + n, size - (size_t)n, "; run: chown %u %s", geteuid(), path);
+	else
+		snprintf(err + n, size - (size_t)n, ": uid %u may not %s %s; choose another folder", geteuid(),
+			 p ? "enter" : "write to", *folder ? folder : *path == '/' ? "/" : ".");
+}
+
+/* Not opened: a FIFO's reader would take notice. */
+static int
+writable(const char *path)
+{
+	char folder[PATH_MAX];
+	struct stat st;
+
+	if (!access(path, W_OK)) {
+		errno = EISDIR;
+		return stat(path, &st) || !S_ISDIR(st.st_mode);
+	}
+	snprintf(folder, sizeof folder, "%s", path);
+	return errno == ENOENT && !access(dirname(folder), W_OK | X_OK);
+}
+
+int
+look_files(const struct plan *p, char *err, size_t size)
+{
+	const char *output = conf_str(p->conf, "output"), *dir = conf_str(p->conf, "spool-dir");
+	const char *ca = conf_str(p->conf, "collector-ca-file");
+	int fd;
+
+	if (p->capture_fd >= 0)
+		return 0;
+	if (p->forwarder_fd < 0 && strcmp(output, "-") && !writable(output)) {
+		look_why("output", output, err, size);
+		return -1;
+	}
+	if (dir && spooldir_look(dir, p->uid, p->gid, err, size))
+		return -1;
+	if (p->forwarder_fd < 0 || !ca)
+		return 0;
+	fd = !geteuid() && priv_drop(p->uid, p->gid) ? -1 : open(ca, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0) {
+		look_why("collector-ca-file", ca, err, size);
+		return -1;
+	}
+	close(fd);
+	return 0;
+}
