@@ -31,6 +31,9 @@ SMALL       ?= no
 small        = $(if $(filter yes,$(SMALL)),$(1),$(2))
 CFLAGS      ?= $(call small,-Os,-O2 -g)
 O           ?= build
+# Words are what make knows: a path with a space in it would be two, and `make clean` remove another folder.
+$(foreach v,CURDIR O DESTDIR PREFIX SBINDIR LIBEXECDIR PLUGINDIR DATADIR MANDIR INCLUDEDIR UNITDIR SYSUSERSDIR TMPFILESDIR SYSCONFDIR,\
+	$(if $(word 2,x$($v)x),$(error $v = "$($v)": a path without spaces is needed)))
 
 CPPFLAGS    += -Isrc -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVERSION='"$(VERSION)"' $(if $(filter yes,$(WITH_ZSTD)),-DWITH_ZSTD)
 paths        = -DSBINDIR='"$(SBINDIR)"' -DLIBEXECDIR='"$(LIBEXECDIR)"' -DPLUGINDIR='"$(PLUGINDIR)"' -DDATADIR='"$(DATADIR)"' -DSYSCONFDIR='"$(SYSCONFDIR)"'
@@ -117,7 +120,15 @@ $O/geo: libs = $(call pc,libs,libmaxminddb libseccomp) -lm
 $(filter-out %/net-gazerctl,$(sensor)) $(collector): $(lib)
 	$(call Q,LD)$(CC) $(cflags) -pie $(ldflags) -o $@ $(filter %.o,$^) $(lib) $(libs)
 
-$O/obj/%.o: src/%.c
+# What is compiled in: with another PREFIX the programs are made anew.
+compiled     = $(SBINDIR) $(LIBEXECDIR) $(PLUGINDIR) $(DATADIR) $(SYSCONFDIR)
+paths_stamp := $O/obj/paths.stamp
+ifneq ($(shell cat $(paths_stamp) 2>/dev/null),$(compiled))
+.PHONY: $(paths_stamp)
+endif
+$(paths_stamp):
+	@mkdir -p $(@D) && echo $(compiled) >$@
+$O/obj/%.o: src/%.c $(paths_stamp)
 	@mkdir -p $(@D)
 	$(call Q,CC)$(CC) $(CPPFLAGS) $(paths) $(pc_cflags) $(cflags) -fPIE -MMD -MP -c -o $@ $<
 # Small: ours have no constructors or destructors, nor exit handlers.
@@ -207,6 +218,12 @@ lint: deps                              ## compilers' analysers, cppcheck, shell
 
 units_of    := net-gazer net-gazer-nft net-gazer-collector
 users_of    := net-gazer net-gazer-collector
+helpers_of  := analyzer replay forwarder prober geo
+data_of     := nft/net-gazer.nft docs/schema/net-gazer-report-1.schema.json
+# Manuals and samples name the paths of the default PREFIX; the order in which configurations are looked for (.Pa) is the same everywhere.
+placed       = sed -e 's,/usr/local/libexec/net-gazer,$(LIBEXECDIR),g' -e 's,/usr/local/lib/net-gazer/plugins,$(PLUGINDIR),g' \
+	       -e 's,/usr/local/share/net-gazer,$(DATADIR),g' -e 's,/usr/local/include,$(INCLUDEDIR),g' \
+	       -e '/^\.Pa /!s,/usr/local/etc,$(SYSCONFDIR),g'
 install: all                            ## into DESTDIR and PREFIX
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(PLUGINDIR) $(DESTDIR)$(DATADIR) \
 		$(DESTDIR)$(INCLUDEDIR)/net-gazer $(DESTDIR)$(SYSCONFDIR)/net-gazer
@@ -215,10 +232,10 @@ install: all                            ## into DESTDIR and PREFIX
 	install -m 755 $O/analyzer $(filter %/replay,$(sensor)) $O/forwarder $O/prober $O/geo $(DESTDIR)$(LIBEXECDIR)/
 	install -m 644 $(plugins) $(DESTDIR)$(PLUGINDIR)/
 	install -m 644 src/plugin.h $(DESTDIR)$(INCLUDEDIR)/net-gazer/
-	install -m 644 nft/net-gazer.nft docs/schema/net-gazer-report-1.schema.json $(DESTDIR)$(DATADIR)/
-	for m in $(mans); do s=$${m##*.}; install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$$s/$${m##*/} || exit 1; done
-	for c in net-gazer.conf net-gazer-collector.conf; do \
-	  [ -e $(DESTDIR)$(SYSCONFDIR)/net-gazer/$$c ] || install -m 644 etc/$$c $(DESTDIR)$(SYSCONFDIR)/net-gazer/ || exit 1; done
+	install -m 644 $(data_of) $(DESTDIR)$(DATADIR)/
+	for m in $(mans); do $(placed) $$m | install -D -m 644 /dev/stdin $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit 1; done
+	for c in $(DESTDIR)$(SYSCONFDIR)/net-gazer/net-gazer.conf $(DESTDIR)$(SYSCONFDIR)/net-gazer/net-gazer-collector.conf; do \
+	  [ -e $$c ] || $(placed) etc/$${c##*/} | install -m 644 /dev/stdin $$c || exit 1; done
 	install -d $(DESTDIR)$(UNITDIR)
 	for u in $(units_of); do \
 	  sed 's,@SBINDIR@,$(SBINDIR),; s,@SYSCONFDIR@,$(SYSCONFDIR),; s,@DATADIR@,$(DATADIR),' etc/$$u.service \
@@ -230,20 +247,25 @@ uninstall:                              ## the reverse; configuration stays
 	rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,net-gazer net-gazerctl net-gazer-collector)
 	rm -f $(patsubst %,$(DESTDIR)$(UNITDIR)/%.service,$(units_of))
 	rm -f $(foreach d,$(SYSUSERSDIR) $(TMPFILESDIR),$(patsubst %,$(DESTDIR)$d/%.conf,$(users_of)))
-	rm -rf $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR) $(DESTDIR)$(INCLUDEDIR)/net-gazer
-	rm -f $(addprefix $(DESTDIR)$(PLUGINDIR)/,$(notdir $(plugins)))
-	-rmdir $(DESTDIR)$(PLUGINDIR) $(DESTDIR)$(dir $(PLUGINDIR)) 2>/dev/null
+	rm -f $(addprefix $(DESTDIR)$(LIBEXECDIR)/,$(helpers_of)) $(addprefix $(DESTDIR)$(DATADIR)/,$(notdir $(data_of))) \
+		$(DESTDIR)$(INCLUDEDIR)/net-gazer/plugin.h $(addprefix $(DESTDIR)$(PLUGINDIR)/,$(notdir $(plugins)))
+	@# What others have put there stays.
+	-rmdir $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR) $(DESTDIR)$(INCLUDEDIR)/net-gazer $(DESTDIR)$(PLUGINDIR) \
+		$(DESTDIR)$(dir $(PLUGINDIR)) 2>/dev/null
 	for m in $(mans); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
 check-portability: deps                 ## packages, other libraries and machines: minutes, in qemu
 	@+$(MAKE) --no-print-directory CI=1 all
 	@O=$(abspath $O) $(PYTHON) $(if $(PYTEST),-m pytest -q -rP -p no:cacheprovider $(portable) $(PYTEST),tests/run-check $(portable))
 deb: deps                               ## Debian packages, into $O/deb
 	@+$(MAKE) --no-print-directory -f etc/debian/build.mk O=$(abspath $O) VERSION=$(VERSION)
+dist:                                   ## the last commit as $O/net-gazer-VERSION.tar.gz, the same bytes each time
+	@mkdir -p $O
+	git -c tar.umask=0022 archive --prefix=net-gazer-$(VERSION)/ -o $O/net-gazer-$(VERSION).tar.gz HEAD
 clean:                                  ## remove what was built
 	rm -rf $O
 help:                                   ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 .PHONY: all sensor run demo deps units fuzzers check check-unit check-portability fuzz soak bench bench-trace bench-collector images lint \
-	install uninstall deb clean help
+	install uninstall deb dist clean help
 .SECONDARY:
 -include $(shell find $O -type f -name '*.d' 2>/dev/null)
