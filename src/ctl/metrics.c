@@ -13,63 +13,70 @@
 #include "ctl/words.h"
 #include "lib/log.h"
 
-enum kind { GAUGE, COUNTER };
+/* A number a line: its name (a counter's ends with "_total"), where it stands, what it is.  Where: a path into the status;
+ * LIST/LABEL/FIELD/PATH for each element of a list, LABEL being its FIELD; behind = the word for which the number is 1.
+ * One text: a table of pointers takes more room, and the loader's time at each start. */
+static const char metrics[] =
+	"uptime_seconds up_s since net-gazer was started\n"
+	"reloads_total reloads configurations that were read again\n"
+	"rules_gone rules_gone 1: the firewall's rules are not there\n"
+	"packets_seen_total ledger.seen packets that the rules matched\n"
+	"packets_logged_total ledger.logged of these, within the limits\n"
+	"packets_received_total ledger.received of these, received\n"
+	"packets_lost_total ledger.gap logged, and lost on the way\n"
+	"packets_parsed_total ledger.parsed of the received, understood\n"
+	"packets_truncated_total ledger.truncated of the received, cut short\n"
+	"packets_malformed_total ledger.malformed of the received, malformed\n"
+	"packets_unsupported_total ledger.unsupported of the received, of other kinds\n"
+	"packets_crashed_total ledger.in_hand of the received, lost with an analyzer\n"
+	"reports_total ledger.reports reports made\n"
+	"reports_dropped_total ledger.reports_dropped reports that nobody took\n"
+	"class_seen_total groups/class/class/seen packets that the rules of a class matched\n"
+	"class_logged_total groups/class/class/logged of these, within the limits\n"
+	"process_up processes/process/name/state=running 1: it runs\n"
+	"process_starts_total processes/process/name/starts how often it was started\n"
+	"plugin_up plugins/plugin/name/state=running 1: it runs\n"
+	"plugins_refused plugins_refused plugins that cannot be loaded\n"
+	"traces_total prober.traces paths traced by this prober\n"
+	"traces_refused_total prober.refused requests that it refused\n"
+	"probes_total prober.probes probes that it sent\n"
+	"probe_answers_total prober.answers answers to them\n"
+	"delivery_up delivery.state=ok 1: the collector takes reports\n"
+	"delivery_received_total delivery.received reports that the forwarder got\n"
+	"delivery_recovered_total delivery.recovered reports found in the spool\n"
+	"delivery_acknowledged_total delivery.acknowledged reports that the collector has\n"
+	"delivery_rejected_total delivery.rejected reports that it refused to store\n"
+	"delivery_quarantined_total delivery.quarantined reports that were given up\n"
+	"delivery_dropped_total delivery.dropped reports that made room for newer ones\n"
+	"delivery_waiting delivery.waiting reports that wait\n"
+	"delivery_queue_bytes delivery.queue_bytes bytes that wait in memory\n"
+	"delivery_spool_bytes delivery.spool_bytes bytes that wait in files\n"
+	"delivery_sent_bytes_total delivery.sent_bytes bytes of requests\n"
+	"flash_written_bytes_total delivery.flash_written_bytes bytes written to a disk\n";
 
-/* A number; with `list`, one for each of its elements, under the label `label` = the element's field `by`. */
-static const struct metric {
-	const char *name;
-	enum kind kind;
-	const char *help;
-	const char *path;
-	const char *list, *label, *by;
-	const char *is; /* the path holds a word: 1 when it is this */
-} metrics[] = {
-	{ "uptime_seconds", GAUGE, "since net-gazer was started", "up_s", NULL, NULL, NULL, NULL },
-	{ "reloads_total", COUNTER, "configurations that were read again", "reloads", NULL, NULL, NULL, NULL },
-	{ "rules_gone", GAUGE, "1: the firewall's rules are not there", "rules_gone", NULL, NULL, NULL, NULL },
-	{ "packets_seen_total", COUNTER, "packets that the rules matched", "ledger.seen", NULL, NULL, NULL, NULL },
-	{ "packets_logged_total", COUNTER, "of these, within the limits", "ledger.logged", NULL, NULL, NULL, NULL },
-	{ "packets_received_total", COUNTER, "of these, received", "ledger.received", NULL, NULL, NULL, NULL },
-	{ "packets_lost_total", COUNTER, "logged, and lost on the way", "ledger.gap", NULL, NULL, NULL, NULL },
-	{ "packets_parsed_total", COUNTER, "of the received, understood", "ledger.parsed", NULL, NULL, NULL, NULL },
-	{ "packets_truncated_total", COUNTER, "of the received, cut short", "ledger.truncated", NULL, NULL, NULL, NULL },
-	{ "packets_malformed_total", COUNTER, "of the received, malformed", "ledger.malformed", NULL, NULL, NULL, NULL },
-	{ "packets_unsupported_total", COUNTER, "of the received, of other kinds", "ledger.unsupported", NULL, NULL, NULL,
-	  NULL },
-	{ "packets_crashed_total", COUNTER, "of the received, lost with an analyzer", "ledger.in_hand", NULL, NULL, NULL,
-	  NULL },
-	{ "reports_total", COUNTER, "reports made", "ledger.reports", NULL, NULL, NULL, NULL },
-	{ "reports_dropped_total", COUNTER, "reports that nobody took", "ledger.reports_dropped", NULL, NULL, NULL, NULL },
-	{ "class_seen_total", COUNTER, "packets that the rules of a class matched", "seen", "groups", "class", "class",
-	  NULL },
-	{ "class_logged_total", COUNTER, "of these, within the limits", "logged", "groups", "class", "class", NULL },
-	{ "process_up", GAUGE, "1: it runs", "state", "processes", "process", "name", "running" },
-	{ "process_starts_total", COUNTER, "how often it was started", "starts", "processes", "process", "name", NULL },
-	{ "plugin_up", GAUGE, "1: it runs", "state", "plugins", "plugin", "name", "running" },
-	{ "plugins_refused", GAUGE, "plugins that cannot be loaded", "plugins_refused", NULL, NULL, NULL, NULL },
-	{ "traces_total", COUNTER, "paths traced by this prober", "prober.traces", NULL, NULL, NULL, NULL },
-	{ "traces_refused_total", COUNTER, "requests that it refused", "prober.refused", NULL, NULL, NULL, NULL },
-	{ "probes_total", COUNTER, "probes that it sent", "prober.probes", NULL, NULL, NULL, NULL },
-	{ "probe_answers_total", COUNTER, "answers to them", "prober.answers", NULL, NULL, NULL, NULL },
-	{ "delivery_up", GAUGE, "1: the collector takes reports", "delivery.state", NULL, NULL, NULL, "ok" },
-	{ "delivery_received_total", COUNTER, "reports that the forwarder got", "delivery.received", NULL, NULL, NULL,
-	  NULL },
-	{ "delivery_recovered_total", COUNTER, "reports found in the spool", "delivery.recovered", NULL, NULL, NULL, NULL },
-	{ "delivery_acknowledged_total", COUNTER, "reports that the collector has", "delivery.acknowledged", NULL, NULL,
-	  NULL, NULL },
-	{ "delivery_rejected_total", COUNTER, "reports that it refused to store", "delivery.rejected", NULL, NULL, NULL,
-	  NULL },
-	{ "delivery_quarantined_total", COUNTER, "reports that were given up", "delivery.quarantined", NULL, NULL, NULL,
-	  NULL },
-	{ "delivery_dropped_total", COUNTER, "reports that made room for newer ones", "delivery.dropped", NULL, NULL, NULL,
-	  NULL },
-	{ "delivery_waiting", GAUGE, "reports that wait", "delivery.waiting", NULL, NULL, NULL, NULL },
-	{ "delivery_queue_bytes", GAUGE, "bytes that wait in memory", "delivery.queue_bytes", NULL, NULL, NULL, NULL },
-	{ "delivery_spool_bytes", GAUGE, "bytes that wait in files", "delivery.spool_bytes", NULL, NULL, NULL, NULL },
-	{ "delivery_sent_bytes_total", COUNTER, "bytes of requests", "delivery.sent_bytes", NULL, NULL, NULL, NULL },
-	{ "flash_written_bytes_total", COUNTER, "bytes written to a disk", "delivery.flash_written_bytes", NULL, NULL, NULL,
-	  NULL },
+struct metric {
+	char name[40], where[56], help[56];
+	const char *list, *label, *by, *path, *is; /* parts of where, NULL: there is none */
 };
+
+/* The line, and where the next one is. */
+static const char *
+read_metric(struct metric *m, const char *line)
+{
+	char *at = m->where;
+
+	if (sscanf(line, "%39s %55s %55[^\n]", m->name, m->where, m->help) != 3)
+		fatal("metrics: %s", line);
+	m->list = m->label = m->by = NULL;
+	if (strchr(at, '/')) {
+		m->list = strsep(&at, "/");
+		m->label = strsep(&at, "/");
+		m->by = strsep(&at, "/");
+	}
+	m->path = strsep(&at, "=");
+	m->is = at;
+	return strchr(line, '\n') + 1;
+}
 
 /* Of a label: what the format would take for its own, or a terminal, is left out. */
 static void
@@ -97,24 +104,30 @@ put(const struct metric *m, yajl_val at)
 }
 
 static void
-head(const char *name, enum kind kind, const char *help)
+head(const char *name, const char *help)
 {
-	printf("# HELP net_gazer_%s %s\n# TYPE net_gazer_%s %s\n", name, help, name, kind == COUNTER ? "counter" : "gauge");
+	size_t n = strlen(name);
+	int counter = n > 6 && !strcmp(name + n - 6, "_total");
+
+	printf("# HELP net_gazer_%s %s\n# TYPE net_gazer_%s %s\n", name, help, name, counter ? "counter" : "gauge");
 }
 
 static void
 put_all(yajl_val t)
 {
-	head("info", GAUGE, "always 1; the version");
+	struct metric metric, *m = &metric;
+
+	head("info", "always 1; the version");
 	fputs("net_gazer_info{version=\"", stdout);
 	put_label(ask_str(t, "version"));
 	fputs("\"} 1\n", stdout);
-	for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++) {
-		const struct metric *m = &metrics[i];
-		size_t n = m->list ? ask_n(t, m->list) : ask_get(t, m->path) != NULL;
+	for (const char *line = metrics; *line;) {
+		size_t n;
 
+		line = read_metric(m, line);
+		n = m->list ? ask_n(t, m->list) : ask_get(t, m->path) != NULL;
 		if (n)
-			head(m->name, m->kind, m->help);
+			head(m->name, m->help);
 		for (size_t k = 0; k < n; k++) {
 			yajl_val at = m->list ? ask_at(t, m->list, k) : t;
 
@@ -136,7 +149,7 @@ metrics_main(int argc, char **argv)
 		return r - 1;
 	t = ask_tree(w.connect ? w.connect : ASK_DEFAULT, CONTROL_STATUS, &e, err, sizeof err);
 	/* For a textfile collector: that it does not run is a number too. */
-	head("up", GAUGE, "1: net-gazer answers");
+	head("up", "1: net-gazer answers");
 	printf("net_gazer_up %d\n", t != NULL);
 	if (t)
 		put_all(t);

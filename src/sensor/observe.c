@@ -378,35 +378,33 @@ struct seeker {
 	int extension; /* of iptables-nft: "match" or "target", its name follows */
 };
 
+/* names: each with its NUL, and one more. */
 static void
-seek(struct seeker *s, const char *name, const char *const *names)
+seek(struct seeker *s, const char *name, const char *names)
 {
-	while (*names && strcmp(name, *names))
-		names++;
+	while (*names && strcmp(name, names))
+		names += strlen(names) + 1;
 	s->tracks |= !!*names;
 }
 
 static int
 on_extension_attr(const struct nlattr *a, void *arg)
 {
-	static const char *const names[] = { "conntrack", "state", "connmark", "connbytes", "connlimit", "connlabel", "CT", "CONNMARK",
-					     "MASQUERADE", "SNAT", "DNAT", "REDIRECT", "NETMAP", "SYNPROXY", NULL };
-
 	if (mnl_attr_get_type(a) == NFTA_MATCH_NAME)
-		seek(arg, mnl_attr_get_str(a), names);
+		seek(arg, mnl_attr_get_str(a), "conntrack\0state\0connmark\0connbytes\0connlimit\0connlabel\0CT\0CONNMARK\0"
+		     "MASQUERADE\0SNAT\0DNAT\0REDIRECT\0NETMAP\0SYNPROXY\0");
 	return MNL_CB_OK;
 }
 
 static int
 on_expression_attr(const struct nlattr *a, void *arg)
 {
-	static const char *const names[] = { "ct", "nat", "masq", "redir", "flow_offload", "synproxy", "connlimit", NULL };
 	struct seeker *s = arg;
 	const char *name;
 
 	if (mnl_attr_get_type(a) == NFTA_EXPR_NAME) {
 		name = mnl_attr_get_str(a);
-		seek(s, name, names);
+		seek(s, name, "ct\0nat\0masq\0redir\0flow_offload\0synproxy\0connlimit\0");
 		s->extension = !strcmp(name, "match") || !strcmp(name, "target");
 	} else if (s->extension) {
 		mnl_attr_parse_nested(a, on_extension_attr, s);
