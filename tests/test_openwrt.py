@@ -320,6 +320,35 @@ def test_flash(box):
     assert box.flash() == before
 
 
+def test_reports_are_bounded(box, say):
+    """Two files of 1 MiB at most, with the newest; what the admin says instead is taken."""
+    reports = box.file("/var/run/net-gazer/reports.ndjson")
+    old = reports.with_name("reports.ndjson.1")
+    limit = 1 << 20
+    assert f"output-bytes = {limit}\n" in box.run("cat /var/run/net-gazer-etc/net-gazer.conf")
+    sizes = []
+    for name in ("first", "second", "third"):
+        talk(box)
+        line = '{"type":"%s","filler":"%s"}\n' % (name, "x" * 1000)
+        # As if that many handshakes had been: it is full, but for less than a line.
+        room = limit - 16384 - reports.stat().st_size
+        with open(reports, "a", encoding="ascii") as f:
+            f.write(line * (room // len(line)))
+        sizes.append(sum(p.stat().st_size for p in (reports, old) if p.exists()))
+        with net.Server(box.router.wan, 80):
+            def turned(was=reports.stat().st_ino):
+                assert net.connect(box.router.lan, box.router.WAN4, 80)[0] == "ok"
+                return reports.exists() and reports.stat().st_ino != was and old.exists() and f'"{name}"' in old.read_text(encoding="ascii")
+            ng.wait_for(lambda: f"another file\n{box.log()}", turned, every_s=0.1)
+    assert sorted(p.name for p in reports.parent.glob("reports*")) == [reports.name, old.name]
+    assert limit * 19 // 10 < max(sizes) <= 2 * limit
+    assert '"second"' not in old.read_text(encoding="ascii") + reports.read_text(encoding="ascii")
+    say(f"OpenWrt's reports without a collector: {max(sizes)} bytes at most, 2 * {limit} are allowed")
+    box.run("uci set net-gazer.main.output_bytes=0; uci commit; service net-gazer reload")
+    assert "output-bytes = \"0\"\n" in box.run("cat /var/run/net-gazer-etc/net-gazer.conf")
+    assert "must be 0, or 65536 at least" in box.ash("uci set net-gazer.main.output_bytes=4096; service net-gazer reload").stderr
+
+
 def test_ubus(box):
     """ubus call net-gazer status: an object, also when nothing runs; and no other call."""
     assert json.loads(box.run("ubus call net-gazer status"))["state"] == "running"

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 r"""What the privileged parent promises beside the stories: one namespace, connections over lo."""
 import contextlib
+import json
 import os
 import pathlib
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
 
-from lib import net, ng
+from lib import net, ng, report
 from lib.sensor import Sensor
 
 
@@ -154,7 +156,6 @@ def test_hangups_in_a_row(tmp_path):
 
 
 def lines(path):
-    import json
     text = path.read_text(encoding="ascii") if path.exists() else ""
     return [c for c in map(json.loads, text[:text.rfind("\n") + 1].splitlines()) if c["type"] == "conn"]
 
@@ -174,6 +175,113 @@ def test_output_file(tmp_path):
         for path in (first, moved):
             assert path.read_text(encoding="ascii").endswith("\n")
         assert s.out_path.read_bytes() == b""
+
+
+class Tail:
+    """`tail -F`, as a person or a log shipper reads the file."""
+
+    def __init__(self, path, *program):
+        self.process = subprocess.Popen([*program, "-n", "+1", "-F", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.data = b""
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.data += line
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+        self.thread.join()
+        self.process.stdout.close()
+
+
+def numbers(data):
+    """Where each line is whole: the reports' numbers."""
+    assert data.endswith(b"\n")
+    return [json.loads(line)["seq"] for line in data.splitlines()]
+
+
+def test_output_bytes(tmp_path, say):
+    """The file and the one before it keep the limit, over a reload too; `tail -F` has every report once, in order, and
+    none was dropped."""
+    limit = 65536
+    out, old = tmp_path / "out.ndjson", tmp_path / "out.ndjson.1"
+    out.touch()
+    tails = [Tail(out, "tail"), Tail(out, "busybox", "tail")]
+    try:
+        with machine(tmp_path, output=str(out), output_bytes=limit) as s:
+            largest = 0
+            for i in range(12):
+                if i == 6:
+                    reload(s)
+                hello(s, 40)
+                largest = max([largest, *(p.stat().st_size for p in (out, old) if p.exists())])
+            assert ng.stop(s.process) == 0
+            largest = max(largest, out.stat().st_size, old.stat().st_size)
+            assert limit - 2 * 16384 < largest <= limit
+            assert "ended (" not in s.log() and "full" not in s.log(), s.log()
+            kept = numbers(old.read_bytes()) + numbers(out.read_bytes())
+            last = kept[-1]
+            for tail in tails:
+                ng.wait_for(lambda t=tail: f"the last report; {len(t.data)} bytes", lambda t=tail: b'"seq":%d,' % last in t.data)
+                assert len(tail.data) > 3 * limit
+                got = numbers(tail.data)
+                assert got == list(range(got[0], last + 1)) and got[-len(kept):] == kept, f"{tail.process.args}: a hole, or a line twice"
+            report.check_ledger(json.loads(out.read_bytes().splitlines()[-1]), quiet=True)
+            say(f"output-bytes {limit}: {largest} in a file at most, {len(got)} reports of {len(tail.data)} bytes in each of two tail -F")
+    finally:
+        for tail in tails:
+            tail.end()
+
+
+def test_output_cannot_be_renamed(tmp_path):
+    """Said, with the reason; nothing is written beyond the limit, and when it can be nothing was lost.  At the end, too."""
+    limit = 65536
+    out, old = tmp_path / "out.ndjson", tmp_path / "out.ndjson.1"
+    filler = b'{"type":"filler"}\n' * (limit // 18)
+    old.mkdir()
+    with machine(tmp_path, output=str(out), output_bytes=limit) as s:
+        ports = hello(s, 150)
+        ng.wait_for(lambda: f"a complaint\n{s.log()}", lambda: f"output {out} is full, and cannot become {old}: Is a directory" in s.log())
+        assert out.stat().st_size <= limit
+        old.rmdir()
+        ng.wait_for(old.exists, old.exists)
+        seen(s, 3, lambda: lines(out))
+        assert ports <= {c["src_port"] for c in lines(out) + lines(old)}
+        # Somebody else moves it: ours is not renamed over it.
+        moved = tmp_path / "moved"
+        out.rename(moved)
+        with open(moved, "ab") as f:
+            f.write(filler)
+        was = old.read_bytes()
+        out.touch()
+        seen(s, 3, lambda: lines(out) + lines(moved))
+        seen(s, 1, lambda: lines(out))
+        assert old.read_bytes() == was
+        # The file is full when the end comes: what waits then is written all the same.
+        with open(out, "ab") as f:
+            f.write(filler)
+        ports = hello(s, 3)
+        assert ng.stop(s.process) == 0
+        assert ports <= {c["src_port"] for c in lines(out) + lines(old)} and filler in old.read_bytes()
+        assert b'"type":"stat"' in out.read_bytes().splitlines()[-1]
+
+
+def test_output_bytes_checked(tmp_path):
+    """-n says where the limit is not used; a limit that holds no report is refused."""
+    out = tmp_path / "out"
+    base = ("-n", "-c", "/dev/null", "--user", "nobody", "--output-bytes")
+    assert run(*base, 65536, "--output", out).stderr == "" and not out.exists()
+    os.mkfifo(out)
+    for path in ("-", "/dev/null", out):
+        done = run(*base, 65536, "--output", path)
+        assert done.returncode == 0 and f"output-bytes is not used: output {path} is no regular file" in done.stderr
+        assert run(*base, 0, "--output", path).stderr == ""
+    for value in (1, "0x10", "010", 65535):
+        done = run(*base, value, "--output", out)
+        assert done.returncode == 1 and "must be 0, or 65536 at least" in done.stderr
 
 
 def test_reload_and_the_forwarder(tmp_path):

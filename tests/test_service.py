@@ -114,6 +114,8 @@ def test_check_looks_as_who_will_open():
         for name in ("r", "ca", "token"):
             (closed / name).touch(mode=0o644)
             (folder / name).touch(mode=0o600)
+        (folder / "own").touch()
+        os.chown(folder / "own", 65534, 65534)
         spool = folder / "spool"
         spool.mkdir(mode=0o700)
         before = sorted(str(f) for f in folder.rglob("*"))
@@ -133,6 +135,9 @@ def test_check_looks_as_who_will_open():
                 (anybody, f'output = "{folder}/new"', f"output {folder}/new: {write}"),
                 (anybody, f'output = "{folder}/r"', f"output {folder}/r: Permission denied; run: chown {anybody} {folder}/r"),
                 (anybody, f'output = "{closed}/r"', f"output {closed}/r: {enter}"),
+                (anybody, f'output = "{folder}/own"', ""),
+                (anybody, f'output = "{folder}/own"\noutput-bytes = 65536',
+                 f"output-bytes: nothing can be renamed in {folder}: Permission denied; run: chown {anybody} {folder}"),
                 (anybody, f'output = "{mine}"', f"output {mine}: Is a directory"),
                 (anybody, f'output = "{mine}/new"\nspool-dir = "{mine}/spool"', ""),
                 (0, f'output = "{closed}/new"\nspool-dir = "{folder}/new"', ""),

@@ -58,12 +58,18 @@ look_files(const struct plan *p, char *err, size_t size)
 {
 	const char *output = conf_str(p->conf, "output"), *dir = conf_str(p->conf, "spool-dir");
 	const char *ca = conf_str(p->conf, "collector-ca-file");
+	char folder[PATH_MAX];
 	int fd;
 
 	if (p->capture_fd >= 0)
 		return 0;
 	if (p->forwarder_fd < 0 && strcmp(output, "-") && !writable(output)) {
 		look_why("output", output, err, size);
+		return -1;
+	}
+	snprintf(folder, sizeof folder, "%s", output);
+	if (p->forwarder_fd < 0 && plan_output_bytes(p) && access(dirname(folder), W_OK | X_OK)) {
+		look_why("output-bytes: nothing can be renamed in", folder, err, size);
 		return -1;
 	}
 	if (dir && spooldir_look(dir, p->uid, p->gid, err, size))

@@ -90,6 +90,8 @@ const struct conf_option options_table[] = {
 	  "user that all processes but the parent run as", check_text },
 	{ "output", CONF_STR, 1, 4095, "-", NULL, NULL, 0, 0,
 	  "file that reports are appended to, - for stdout; not used with collector-url", check_text },
+	{ "output-bytes", CONF_INT, 0, 1LL << 40, "0", NULL, NULL, 0, 0,
+	  "bytes of that file at most, then it becomes FILE.1; 0: no limit", NULL },
 	{ "collector-url", CONF_STR, 1, 900, NULL, NULL, NULL, 0, 0,
 	  "send reports to this collector", check_url },
 	{ "collector-token-file", CONF_STR, 1, 4095, NULL, NULL, NULL, 0, 0,
@@ -277,6 +279,19 @@ batches_fit(const struct conf *c, const char *name, char *err, size_t size)
 	return 0;
 }
 
+/* A report must fit. */
+static int
+output_fits(const struct conf *c, char *err, size_t size)
+{
+	int64_t n = conf_int(c, "output-bytes");
+
+	if (!n || n >= 4 * WORKER_REPORT_MAX)
+		return 1;
+	snprintf(err, size, "%s: output-bytes = %d: must be 0, or %d at least", conf_origin(c, "output-bytes"), (int)n,
+		 4 * WORKER_REPORT_MAX);
+	return 0;
+}
+
 static int
 tls_fits(const struct conf *c, char *err, size_t size)
 {
@@ -339,7 +354,8 @@ options_load(int argc, char **argv, const struct conf_section *sections, size_t 
 	    !limits_ok(c, "home", OPTIONS_HOME_MAX, err, size))
 		goto fail;
 	if (!batches_fit(c, "queue-bytes", err, size) ||
-	    (conf_str(c, "spool-dir") && !batches_fit(c, "spool-bytes", err, size)) || !tls_fits(c, err, size))
+	    (conf_str(c, "spool-dir") && !batches_fit(c, "spool-bytes", err, size)) || !tls_fits(c, err, size) ||
+	    !output_fits(c, err, size))
 		goto fail;
 	return c;
 fail:

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * output.c - pipe and forwarder or writer.  The parent keeps both ends of the pipe open: while the
- * process behind it is down, the analyzer sees a full pipe, never a broken one.
+ * process behind it is down, the analyzer sees a full pipe, never a broken one.  So nothing is lost either while
+ * a writer whose file is full makes room for the next one.
  */
 #include "output.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -226,6 +228,7 @@ output_start(struct output *o, const struct plan *p)
 	static char *const argv[] = { (char *)"forwarder", NULL };
 	struct settings s = { 0 };
 	struct child c;
+	int64_t limit;
 	int settings = -1;
 	pid_t pid;
 
@@ -249,7 +252,9 @@ output_start(struct output *o, const struct plan *p)
 	} else {
 		/* A forwarder that read from it before made it not wait. */
 		fcntl(o->read_fd, F_SETFL, fcntl(o->read_fd, F_GETFL) & ~O_NONBLOCK);
+		limit = plan_output_bytes(p);
 		c.fn = writer_main;
+		c.arg = &limit;
 		c.fd[1] = p->output_fd;
 	}
 	pid = child_start(&c);
@@ -322,6 +327,43 @@ output_stop(struct output *o)
 		o->ended(o->arg);
 }
 
+/* FILE becomes FILE.1, and the plan's descriptor a new FILE.  When FILE is another one by now, somebody else was
+ * first, logrotate or a reload: that one then.  0 or -1. */
+static int
+turn(struct output *o)
+{
+	const char *path = conf_str(o->plan->conf, "output");
+	char old[4096 + sizeof ".1"];
+	struct stat ours, there;
+	int fd = -1;
+
+	snprintf(old, sizeof old, "%s.1", path);
+	if (fstat(o->plan->output_fd, &ours) || lstat(path, &there) || ours.st_ino != there.st_ino ||
+	    ours.st_dev != there.st_dev || !rename(path, old))
+		fd = plan_open_output(o->plan);
+	if (fd < 0) {
+		log_warn("output %s is full, and cannot become %s.1: %s", path, path, strerror(errno));
+		return -1;
+	}
+	dup3(fd, o->plan->output_fd, O_CLOEXEC);
+	close(fd);
+	return 0;
+}
+
+/* True when the writer's file was full, and the next one goes on in another: no end that somebody should hear of. */
+static int
+turned(struct output *o, int status)
+{
+	enum output_state state = o->state;
+
+	if (state == OUTPUT_CHANGING || o->plan->forwarder_fd >= 0 || !WIFEXITED(status) ||
+	    WEXITSTATUS(status) != WRITER_FULL || turn(o) || output_start(o, o->plan))
+		return 0;
+	o->state = state;
+	o->starts--;
+	return 1;
+}
+
 int
 output_exited(struct output *o, pid_t pid, int status)
 {
@@ -330,6 +372,8 @@ output_exited(struct output *o, pid_t pid, int status)
 	if (!o->pid || pid != o->pid)
 		return 0;
 	o->pid = 0;
+	if (turned(o, status))
+		return 1;
 	loop_timer_clear(&o->timer);
 	if (o->state == OUTPUT_STOPPING) {
 		o->ended(o->arg);

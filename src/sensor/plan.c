@@ -70,16 +70,36 @@ open_file(const struct plan *p, const char *option, int secret, int *fd, char *e
 	return 0;
 }
 
+int
+plan_open_output(const struct plan *p)
+{
+	const char *path = conf_str(p->conf, "output");
+
+	return !strcmp(path, "-") ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3) :
+	       open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+}
+
+int64_t
+plan_output_bytes(const struct plan *p)
+{
+	const char *path = conf_str(p->conf, "output");
+	struct stat st;
+
+	return !strcmp(path, "-") || (!lstat(path, &st) && !S_ISREG(st.st_mode)) ? 0 : conf_int(p->conf, "output-bytes");
+}
+
 static int
 open_output(struct plan *p, char *err, size_t size)
 {
 	const char *path = conf_str(p->conf, "output");
 
 	/* -n leaves no file behind: look.c */
-	if (p->flags.usual.check)
+	if (p->flags.usual.check) {
+		if (conf_int(p->conf, "output-bytes") && !plan_output_bytes(p))
+			log_warn("output-bytes is not used: output %s is no regular file", path);
 		return 0;
-	p->output_fd = !strcmp(path, "-") ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3) :
-		       open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+	}
+	p->output_fd = plan_open_output(p);
 	if (p->output_fd >= 0)
 		return 0;
 	look_why("output", path, err, size);

@@ -46,6 +46,12 @@ struct plan {
 struct plan *plan_load(int argc, char **argv, char *err, size_t size);
 void plan_free(struct plan *);
 
+/* The file of `output`, to append to, or -1 with errno. */
+int plan_open_output(const struct plan *);
+
+/* output-bytes; 0: no limit, or `output` is nothing that can be renamed. */
+int64_t plan_output_bytes(const struct plan *);
+
 /* There cannot be a prober: neither its rules nor its group are wanted. */
 void plan_without_prober(struct plan *);
 

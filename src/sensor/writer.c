@@ -2,6 +2,8 @@
  *
  * writer.c - a copy loop.  What it has read it writes, however long that takes: a full disk is
  * waited for, and what finds no room in the pipe meanwhile the analyzer counts as dropped.
+ *
+ * It has no right to rename anything: when the file is full it ends, and output.c starts the next one on another.
  */
 #include "writer.h"
 
@@ -14,6 +16,7 @@
 
 #include "lib/log.h"
 #include "lib/priv.h"
+#include "worker.h"
 
 static volatile sig_atomic_t ending;
 
@@ -60,25 +63,42 @@ write_all(const char *buf, size_t n)
 		log_info("reports are written again");
 }
 
+/* How much may be read for the file: it ends at a line's end, so near its limit the rest of a line comes byte by byte. */
+static size_t
+room(int64_t limit, size_t most, int whole)
+{
+	/* busybox's `tail -F` looks once a second, and leaves an old file where it was then. */
+	const struct timespec look = { 1, 200000000 };
+	int64_t n = limit - WORKER_REPORT_MAX - lseek(1, 0, SEEK_END);
+
+	if (!limit || n >= (int64_t)most)
+		return most;
+	if (n > 0)
+		return (size_t)n;
+	if (!whole)
+		return 1;
+	nanosleep(&look, NULL);
+	_exit(WRITER_FULL);
+}
+
 void
-writer_main(void *unused)
+writer_main(void *limit)
 {
 	/* munmap: musl's free() of what the list itself was made of */
 	static const char calls[] =
 		"read write poll ppoll nanosleep clock_nanosleep clock_nanosleep_time64 ppoll_time64 "
-		"restart_syscall rt_sigreturn sigreturn exit_group exit getpid munmap";
+		"lseek _llseek restart_syscall rt_sigreturn sigreturn exit_group exit getpid munmap";
 	const struct sigaction act = { .sa_handler = on_term }; /* no SA_RESTART: read() shall end */
 	char buf[65536], last = '\n';
 	int r;
 
-	(void)unused;
 	sigaction(SIGTERM, &act, NULL);
 	priv_landlock_deny_all(); /* where the kernel has it; our two descriptors stay */
 	r = priv_seccomp(calls);
 	if (r)
 		log_debug("writer: no seccomp: %s", strerror(-r));
 	while (!ending || last != '\n') {
-		ssize_t n = read(0, buf, sizeof buf);
+		ssize_t n = read(0, buf, room(*(const int64_t *)limit, sizeof buf, last == '\n'));
 
 		if (n < 0 && errno == EINTR)
 			continue;
