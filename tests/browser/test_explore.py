@@ -48,6 +48,7 @@ def test_explore(demo):
     api = collector.get("/api/explore?window_s=86400&limit=100")
     assert heads(browser) == [c.replace("rtt_us", "rtt ms") for c in api["cols"]]
     assert [r[4] for r in rows(browser)] == [r[4] or "–" for r in api["rows"]]
+    assert browser.texts(".found .exact") == [f"{r[0][:23].replace('T', ' ')} UTC" for r in api["rows"]]
     assert browser.do("axe") == []
 
     # Completion by keyboard alone: a field, an operator, a word; a list; and.
@@ -122,6 +123,8 @@ def test_explore(demo):
     browser.do("press", key="Escape")
     browser.js("() => [...document.querySelectorAll('.examples button')].find((b) => b.textContent === 'Slow').click()")
     browser.wait("slow ones", lambda: field(browser) == "rtt > 80ms" and rows(browser))
+    browser.js("() => history.back()")
+    browser.wait("the question before", lambda: field(browser) == "dst = 203.0.113.255" and "No report matches" in (browser.text(".explore .empty") or ""))
     pictures(browser, "explore", "#p=explore&w=24h&q=rtt+%3E+80ms+and+not+port+%3D+443", "rtt > 80ms and not port = 443 and s")
 
 

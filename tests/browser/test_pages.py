@@ -211,6 +211,24 @@ def test_destinations(demo):
     browser.js("() => document.querySelector('.dests tbody .go').click()")
     browser.wait("its hosts", lambda: browser.texts(".dests.by-host td.dst"))
     assert len(set(browser.texts(".dests .place .cc"))) == 1
+    # What a row says is what the list behind it adds up to, of the least too; the choice is taken back where it stands.
+    for by, key in (("as", "asn"), ("cc", "cc")):
+        for least in [r for r in api(f"&by={by}") if r[key] and r["hosts_n"] <= 50][-2:]:
+            go(browser, f"#p=destinations&w=24h&by={by}")
+            browser.wait(f"by {by}", lambda b=by: browser.texts(f".dests.by-{b} td.dst"))
+            browser.js("() => document.querySelector('.destinations .more')?.click()")
+            name = f"AS{least['asn']}" if by == "as" else least["cc"]
+            browser.wait("the row", lambda n=name: browser.js("""(n) => { const e = [...document.querySelectorAll('.dests tbody tr')].find((r) => [...r.querySelectorAll('.second, .cc')].some((x) => x.textContent === n));
+                e?.querySelector('.go').click(); return !!e; }""", n))
+            browser.wait("its hosts alone", lambda r=least: len(found := browser.texts(".dests.by-host td.conns")) == r["hosts_n"]
+                         and sum(int(n.replace(",", "")) for n in found) == r["conns"])
+            assert browser.js("(k) => new URLSearchParams(location.hash.slice(1)).get(k)", key) == str(least[key])
+            browser.do("click", selector=f".chosen .any-{key}")
+            browser.wait("all hosts", lambda: len(browser.texts(".dests.by-host td.dst")) == 50 and browser.text(".chosen") is None)
+    go(browser, "#p=destinations&w=24h&by=host&cc=-")
+    nowhere = lambda: sum(r["conns"] for r in api("&by=cc") if not r["cc"])
+    browser.wait("of no country", lambda: "no country is known" in (browser.text(".chosen") or "") and asked(browser, "by=host&limit=200&cc=")
+                 and sum(int(n.replace(",", "")) for n in browser.texts(".dests.by-host td.conns")) == nowhere())
 
 
 def test_destination(demo):
@@ -325,6 +343,19 @@ def test_sensors(demo):
     browser.wait("its state", lambda: browser.js("""() => { const tr = [...document.querySelectorAll('.health tbody tr')].find((r) => r.textContent.startsWith('office'));
         return [tr.querySelector('[data-of=Missing]').textContent, tr.querySelector('[data-of=Gaps]').textContent, tr.querySelector('[data-of=Clock]').textContent,
         tr.querySelector('[data-of=Spool]').textContent]; }""") == ["4", "3", "2 steps", "4 KiB"])
+
+
+def test_narrow(demo):
+    """On the narrowest of phones no page is wider than the screen, and no choice and no figure is cut."""
+    collector, browser = demo
+    awake(collector)
+    browser.do("size", width=360, height=780)
+    for page in ("now", "destinations", "destinations&by=as", "paths", "map", "inbound", "explore", "sensors"):
+        go(browser, f"#w=24h&p={page}")
+        browser.wait(f"the page {page}", lambda p=page: browser.js("(p) => document.querySelector('main').classList.contains(p) && document.querySelectorAll('main .panel').length > 0", page.split("&")[0]))
+        browser.wait(f"its layout: {page}", lambda: browser.js("""() => document.documentElement.scrollWidth <= innerWidth && document.querySelectorAll('main table tbody tr').length > 0
+            && [...document.querySelectorAll('.segments button, .covered, td:has(> .covered)')].every((e) => e.scrollWidth <= e.clientWidth)"""))
+    browser.do("size", width=1280, height=800)
 
 
 def test_theme(demo):

@@ -139,7 +139,7 @@ function Cell({ v, name })
 	if (v === null || v === undefined || v === '')
 		return html`<span class="unknown">–</span>`;
 	if (name === 'ts')
-		return html`<span class="ago"><${Age} ts=${v} /></span><span class="exact">${exact(v).split(',')[0].replace(' UTC', '').replace(/(\.\d{3})\d*/, '$1')}</span>`;
+		return html`<span class="ago"><${Age} ts=${v} /></span><span class="exact">${exact(v).split(',')[0].replace(/(\.\d{3})\d*/, '$1')}</span>`;
 	if (name === 'dir')
 		return html`<${Dir} dir=${v} />`;
 	if (STATES.includes(v))
