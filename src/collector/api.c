@@ -36,7 +36,8 @@ static struct ask
 ask_of(const struct api_request *q)
 {
 	return (struct ask){ .window_s = q->params.window_s, .until_us = q->params.until_us, .limit = q->params.limit,
-			     .sensor = q->params.sensor };
+			     .sensor = q->params.sensor, .port = q->params.port, .asn = q->params.asn,
+			     .cc = q->params.given & PARAM_CC ? q->params.cc : NULL };
 }
 
 static int
@@ -251,7 +252,7 @@ static const struct api_route routes[] = {
 	{ "/v1/reports", API_REPORTS, 0, 0, NULL, 0 },
 	{ "/events", API_EVENTS, 0, 0, NULL, 0 },
 	{ "/api/conns", API_GET, PARAM_LIMIT | PARAM_BEFORE, 200, get_conns, API_KEEP },
-	{ "/api/destinations", API_GET, OF_A_WINDOW | PARAM_LIMIT | PARAM_BY, 100, get_destinations, API_KEEP },
+	{ "/api/destinations", API_GET, OF_A_WINDOW | PARAM_LIMIT | PARAM_BY | PARAM_ASN | PARAM_CC, 100, get_destinations, API_KEEP },
 	{ "/api/failures", API_GET, OF_A_WINDOW | PARAM_LIMIT, 100, get_failures, API_KEEP },
 	{ "/api/attempts", API_GET, OF_A_WINDOW | PARAM_LIMIT, 100, get_attempts, API_KEEP },
 	{ "/api/inbound", API_GET, OF_A_WINDOW, 0, get_inbound, API_KEEP },

@@ -45,10 +45,11 @@ struct list {
 	int64_t rows;         /* looked at */
 	int64_t rest;         /* connections that no place is known of */
 	struct set groups;    /* places whose ip is the number of a system, or a country: "0", "" is unknown */
-	int32_t *group;       /* of each place; NULL: each is one of its own */
+	int32_t *group;       /* of each place, -1: not asked for; NULL: each is one of its own */
 	int32_t *shown;       /* of each place: which row of the answer, -1 */
 	struct destination *row;
-	size_t n_rows;
+	size_t n_rows, more;  /* more: rows that are left out */
+	int64_t more_conns;   /* and their connections */
 };
 
 /* How many connections each place had. */
@@ -84,6 +85,39 @@ count(struct list *l, const struct window *w)
 	return r ? r : e;
 }
 
+static const struct place *
+place_at(const struct list *l, size_t i)
+{
+	return (const struct place *)(const void *)(l->places.items + i * l->places.width);
+}
+
+/* Is it of the system and the country that were asked for?  Fills the facts. */
+static int
+wanted(const struct list *l, size_t i, struct addrinfo_facts *facts)
+{
+	*facts = (struct addrinfo_facts){ .asn = 0 };
+	addrinfo_find(store_addrs(l->store), place_at(l, i)->ip, facts);
+	return (l->ask->asn < 0 || l->ask->asn == facts->asn) && (!l->ask->cc || !strcmp(l->ask->cc, facts->cc));
+}
+
+/* How many places were asked for; the others have less than no connections, and so come last. */
+static size_t
+keep(struct list *l)
+{
+	struct addrinfo_facts facts;
+	size_t n = 0;
+
+	if (l->ask->asn < 0 && !l->ask->cc)
+		return l->places.n;
+	for (size_t i = 0; i < l->places.n; i++) {
+		if (wanted(l, i, &facts))
+			n++;
+		else
+			l->n[i] = -1;
+	}
+	return n;
+}
+
 /* What is known of each address, and which belong together. */
 static int
 group(struct list *l, int64_t **n)
@@ -94,12 +128,13 @@ group(struct list *l, int64_t **n)
 	if (!l->group)
 		return -ENOMEM;
 	for (size_t i = 0; i < l->places.n; i++) {
-		const struct place *host = (const struct place *)(const void *)(l->places.items + i * l->places.width);
-		struct addrinfo_facts facts = { .asn = 0 };
+		struct addrinfo_facts facts;
 		struct place key;
 		int64_t at;
 
-		addrinfo_find(store_addrs(l->store), host->ip, &facts);
+		l->group[i] = -1;
+		if (!wanted(l, i, &facts))
+			continue;
 		memset(&key, 0, sizeof key);
 		if (l->by == DESTQUERY_AS)
 			snprintf(key.ip, sizeof key.ip, "%u", facts.asn);
@@ -115,14 +150,15 @@ group(struct list *l, int64_t **n)
 	return 0;
 }
 
-/* Those that are shown, most first; and which place is part of which. */
+/* Those of `n_asked` that are shown, most first; and which place is part of which. */
 static int
-show(struct list *l, const struct set *set, const int64_t *n)
+show(struct list *l, const struct set *set, size_t n_asked, const int64_t *n)
 {
 	struct place_ranked *order = place_rank(set, n, 1);
 	int32_t *row = malloc((set->n + 1) * sizeof *row);
 
-	l->n_rows = set->n < (size_t)l->ask->limit ? set->n : (size_t)l->ask->limit;
+	l->n_rows = n_asked < (size_t)l->ask->limit ? n_asked : (size_t)l->ask->limit;
+	l->more = n_asked - l->n_rows;
 	l->shown = malloc((l->places.n + 1) * sizeof *l->shown);
 	l->row = calloc(l->n_rows + 1, sizeof *l->row);
 	if (!order || !row || !l->shown || !l->row) {
@@ -135,8 +171,12 @@ show(struct list *l, const struct set *set, const int64_t *n)
 		l->row[i].place = order[i].place;
 		row[order[i].at] = (int32_t)i;
 	}
+	for (size_t i = l->n_rows; i < n_asked; i++)
+		l->more_conns += order[i].n;
 	for (size_t i = 0; i < l->places.n; i++) {
-		l->shown[i] = row[l->group ? l->group[i] : (int32_t)i];
+		int32_t at = l->group ? l->group[i] : (int32_t)i;
+
+		l->shown[i] = at < 0 ? -1 : row[at];
 		if (l->shown[i] >= 0)
 			l->row[l->shown[i]].hosts_n++;
 	}
@@ -152,10 +192,10 @@ choose(struct list *l)
 	int r;
 
 	if (l->by == DESTQUERY_PORT || l->by == DESTQUERY_HOST)
-		return show(l, &l->places, l->n);
+		return show(l, &l->places, keep(l), l->n);
 	r = group(l, &n);
 	if (!r)
-		r = show(l, &l->groups, n);
+		r = show(l, &l->groups, l->groups.n, n);
 	free(n);
 	return r;
 }
@@ -165,12 +205,11 @@ static void
 name_systems(struct list *l)
 {
 	for (size_t i = 0; i < l->places.n; i++) {
-		const struct place *host = (const struct place *)(const void *)(l->places.items + i * l->places.width);
 		struct addrinfo_facts facts = { .asn = 0 };
 
 		if (l->shown[i] < 0 || l->row[l->shown[i]].as_org[0])
 			continue;
-		addrinfo_find(store_addrs(l->store), host->ip, &facts);
+		addrinfo_find(store_addrs(l->store), place_at(l, i)->ip, &facts);
 		memcpy(l->row[l->shown[i]].as_org, facts.as_org, sizeof facts.as_org);
 	}
 }
@@ -329,6 +368,10 @@ destquery_list(struct store *s, struct json *j, const struct ask *ask, enum dest
 	for (size_t i = 0; !r && i < l.n_rows && question_room(j); i++)
 		put_row(j, &l, &l.row[i], trend);
 	json_close(j);
+	if (l.more) {
+		json_uint(j, "more_n", l.more);
+		json_int(j, "more_conns", l.more_conns);
+	}
 	if (l.rest)
 		json_int(j, "rest_conns", l.rest);
 	if (trend) {

@@ -34,13 +34,15 @@ static const struct {
 	{ "format", PARAM_FORMAT, "format must be json, csv or ndjson" },
 	{ "q", PARAM_Q, "q must be UTF-8 of at most 2048 bytes" },
 	{ "cols", PARAM_COLS, "cols must be UTF-8 of at most 2048 bytes" },
+	{ "asn", PARAM_ASN, "asn must be a number from 0 to 4294967295" },
+	{ "cc", PARAM_CC, "cc must be two capitals, or nothing" },
 };
 
 void
 params_begin(struct params *p, int64_t limit, int64_t now_us)
 {
 	*p = (struct params){ .limit = limit, .window_s = 3600, .until_us = now_us, .at_us = now_us,
-			      .before = INT64_MAX, .port = -1, .by = by_words[0], .format = format_words[0] };
+			      .before = INT64_MAX, .port = -1, .asn = -1, .by = by_words[0], .format = format_words[0] };
 }
 
 int
@@ -123,6 +125,15 @@ sensor(char out[PARAMS_SENSOR_MAX + 1], const char *s)
 	return 0;
 }
 
+static int
+country(char out[3], const char *s)
+{
+	if (!s || (*s && (strlen(s) != 2 || strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 2)))
+		return -1;
+	memcpy(out, s, strlen(s) + 1);
+	return 0;
+}
+
 /* One of the words, which live as long as the program. */
 static int
 word(const char **out, const char *const *words, const char *s)
@@ -162,6 +173,10 @@ take(struct params *p, unsigned bit, const char *s, int64_t now_us)
 		return word(&p->by, by_words, s);
 	case PARAM_FORMAT:
 		return word(&p->format, format_words, s);
+	case PARAM_ASN:
+		return params_number(s, 0, UINT32_MAX, &p->asn);
+	case PARAM_CC:
+		return country(p->cc, s);
 	case PARAM_Q:
 		return decode(p->q, sizeof p->q, s);
 	default:

@@ -27,6 +27,8 @@ enum {
 	PARAM_FORMAT = 1024,
 	PARAM_Q = 2048,
 	PARAM_COLS = 4096,
+	PARAM_ASN = 8192,
+	PARAM_CC = 16384,
 };
 
 /* What was not given has its default. */
@@ -38,9 +40,11 @@ struct params {
 	int64_t at_us;     /* the same */
 	int64_t before;    /* an id; default INT64_MAX */
 	int64_t port;      /* default -1 */
+	int64_t asn;       /* 0: unknown; default -1 */
 	char sensor[PARAMS_SENSOR_MAX + 1]; /* as the schema writes one; default "" */
 	char dst[ADDR_TEXT]; /* RFC 5952; default "" */
 	char ip[ADDR_TEXT];
+	char cc[3];          /* two capitals, or "": unknown; default "" */
 	const char *by;      /* "port", "host", "as", "cc"; default "port" */
 	const char *format;  /* "json", "csv", "ndjson"; default "json" */
 	char q[PARAMS_TEXT_MAX + 1]; /* UTF-8 without NUL; default "" */

@@ -19,6 +19,8 @@
 struct ask {
 	int64_t window_s, until_us, limit;
 	const char *sensor;
+	int64_t port, asn; /* -1: of all */
+	const char *cc;    /* NULL: of all */
 };
 
 struct question {

@@ -42,6 +42,23 @@ def test_by_system_and_country(c):
     assert named == {"192.0.2.1": "DE", "192.0.2.2": "NL", "192.0.2.3": None}
 
 
+def test_of_one_system_and_country(c):
+    """What a system's or a country's row says is what its list of hosts, of ports, of the other kind adds up to."""
+    def ask(more):
+        answer = c.get(f"/api/destinations?window_s=604800&{more}")
+        return answer["destinations"], answer.get("more_n", 0), answer.get("more_conns", 0)
+    for by, key in (("as", "asn"), ("cc", "cc")):
+        for row in ask(f"by={by}")[0]:
+            of = f"{key}={row[key]}"
+            hosts = ask(f"by=host&{of}")[0]
+            assert len(hosts) == row["hosts_n"] and all(h.get(f"dst_{key}", type(row[key])()) == row[key] for h in hosts)
+            for other in ("host", "port", "as", "cc"):
+                assert [sum(r[k] for r in ask(f"by={other}&{of}")[0]) for k in ("conns", "failed")] == [row["conns"], row["failed"]]
+    assert [h["dst_ip"] for h in ask("by=host&asn=64500&cc=NL")[0]] == ["192.0.2.2"]
+    assert ask("by=host&asn=64501") == ask("by=as&cc=FR") == ([], 0, 0)
+    assert ask("by=host&limit=1")[1:] == (2, 32) and ask("by=cc&asn=64500&limit=1")[1:] == (1, 16) and ask("by=host&asn=64500&limit=1")[1:] == (1, 16)
+
+
 def test_inbound_from_where(c):
     answer = c.get("/api/inbound?window_s=3600")
     assert answer["ccs"] == [{"cc": "FR", "count": 40, "src_n": 2}]

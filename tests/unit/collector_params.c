@@ -36,6 +36,7 @@ test_defaults(void **state)
 	assert_int_equal(p.at_us, NOW);
 	assert_int_equal(p.before, INT64_MAX);
 	assert_int_equal(p.port, -1);
+	assert_int_equal(p.asn, -1);
 	assert_string_equal(p.by, "port");
 	assert_string_equal(p.format, "json");
 	assert_string_equal(p.q, "");
@@ -72,6 +73,12 @@ test_good(void **state)
 	assert_string_equal(p.format, "ndjson");
 	assert_null(add(all, "q", "rtt %3e 80ms and dst.cc = \"%C3%A5\""));
 	assert_string_equal(p.q, "rtt > 80ms and dst.cc = \"\xc3\xa5\"");
+	assert_null(add(all, "asn", "4294967295"));
+	assert_int_equal(p.asn, 4294967295);
+	assert_null(add(all, "cc", "DE"));
+	assert_string_equal(p.cc, "DE");
+	assert_null(add(all, "cc", ""));
+	assert_string_equal(p.cc, "");
 	assert_null(add(all, "cols", ""));
 	assert_int_equal(p.given, PARAM_COLS);
 }
@@ -88,7 +95,8 @@ test_bad(void **state)
 		{ "sensor", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" }, { "dst", "::1%25eth0" },
 		{ "dst", "1.2.3" }, { "dst", "::1%" }, { "dst", "::1%3" }, { "dst", "::1%zz" }, { "ip", NULL }, { "by", "" }, { "by", "Host" },
 		{ "by", "%61s" }, { "format", "xml" }, { "format", NULL }, { "q", "%00" }, { "q", "%ff" }, { "q", "%c0%80" }, { "q", "%ed%a0%80" },
-		{ "q", NULL }, { "cols", "a%0" }, { "x", "1" }, { "Limit", "1" }, { "", "" },
+		{ "q", NULL }, { "cols", "a%0" }, { "asn", "4294967296" }, { "asn", "AS1" },
+		{ "asn", "" }, { "cc", "D" }, { "cc", "DEU" }, { "cc", "de" }, { "cc", NULL }, { "x", "1" }, { "Limit", "1" }, { "", "" },
 	};
 
 	(void)state;
