@@ -53,6 +53,15 @@ def test_map(demo):
     assert browser.js("() => document.querySelector('g.countries .on').getAttribute('aria-pressed')") == "true"
     browser.do("reload")
     browser.wait("the same by its address", lambda: browser.text(".chosen b") == chosen)
+    # Its destinations are its own, and all of them.
+    cc = browser.js("() => new URLSearchParams(location.hash.slice(1)).get('cc')")
+    browser.js("() => [...document.querySelectorAll('.chosen a')].find((e) => e.textContent === 'its destinations').click()")
+    conns = next(c["conns"] for c in api["countries"] if c["cc"] == cc)
+    browser.wait("its destinations", lambda: set(browser.texts(".dests.by-host .place .cc")) == {cc})
+    of_it = collector.get(f"/api/destinations?window_s=604800&by=host&cc={cc}&limit=1000")
+    assert sum(r["conns"] for r in of_it["destinations"]) == conns
+    browser.js("() => history.back()")
+    browser.wait("the map", lambda: browser.text(".chosen b") == chosen)
     browser.js("() => document.querySelector('g.countries [tabindex=\"0\"]').focus()")
     browser.do("press", key="Escape")
     browser.wait("all countries", lambda: browser.text(".chosen") is None)

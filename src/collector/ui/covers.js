@@ -7,5 +7,5 @@ export function Covers({ v, window_s, until_s })
 {
 	const c = covered(v, window_s, until_s);
 
-	return c.wider && html`<p class="covers quiet small">Minutes are kept for a day only: what is counted here is from ${day_clock(c.from_s)}${until_s ? ` to ${day_clock(c.until_s)}` : ''}.</p>`;
+	return c.wider && html`<section class="covers" aria-label="Which time is counted"><p class="quiet small">Minutes are kept for a day only: what is counted here is from ${day_clock(c.from_s)}${until_s ? ` to ${day_clock(c.until_s)}` : ''}.</p></section>`;
 }

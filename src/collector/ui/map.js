@@ -230,8 +230,8 @@ export function View({ state: { view }, of })
 	return html`<${Panel} id="map" title="Map" stale=${stale} note=${`${count(total)} connections to ${count(v.countries.filter((c) => c.conns > 0).length)} countries`}
 		actions=${html`<div class="segments" role="group" aria-label="Colour of the countries">${Object.keys(VIEWS).map((id) => html`<button type="button" key=${id} aria-pressed=${id === view_id} onclick=${() => choose({ by: id === 'conns' ? '' : id })}>${VIEWS[id].name}</button>`)}</div>`}>
 		<${Drawing} v=${v} view_id=${view_id} cc=${cc} />
-		${cc && html`<p class="chosen"><b>${country_name(cc)}</b> <a href=${url_of('destinations', { by: 'as', q: cc })}>its destinations</a> <a href=${url_of('explore', { q: `dst.cc = ${cc}` })}>its connections</a> <button type="button" onclick=${() => choose({ cc: '' })}>All countries</button></p>`}
-		${v.unknown?.conns > 0 && html`<p class="note">${count(v.unknown.conns)} more connections went where no country is known.</p>`}
+		${cc && html`<p class="chosen"><b>${country_name(cc)}</b> <a href=${url_of('destinations', { by: 'host', cc })}>its destinations</a> <a href=${url_of('explore', { q: `dst.cc = ${cc}` })}>its connections</a> <button type="button" onclick=${() => choose({ cc: '' })}>All countries</button></p>`}
+		${v.unknown?.conns > 0 && html`<p class="note">${count(v.unknown.conns)} more connections went <a href=${url_of('destinations', { by: 'host', cc: '-' })}>where no country is known</a>.</p>`}
 		${!v.home && html`<p class="note">Where the sensors are is not known, so there are no arcs: that takes a file of cities that has the address at which strangers knock.</p>`}
 		<${Attribution} list=${v.attribution} />
 	</${Panel}>

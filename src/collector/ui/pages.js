@@ -6,7 +6,7 @@
 // (`sensor`: only the sensor); `without_sensors`: it has something to show before the first one reported.
 export const PAGES = [
 	{ id: 'now', name: 'Now', keys: ['q'], window: true },
-	{ id: 'destinations', name: 'Destinations', keys: ['by', 'q', 'sort', 'dst', 'port'], window: true, load: () => import('./destinations.js') },
+	{ id: 'destinations', name: 'Destinations', keys: ['by', 'asn', 'cc', 'q', 'sort', 'dst', 'port'], window: true, load: () => import('./destinations.js') },
 	{ id: 'paths', name: 'Paths', keys: ['path', 'dst', 'hop', 'at', 'vs', 'span', 'by', 'lanes', 'n', 'draw', 'cy'], steps: ['dst', 'hop'], window: false, sensor: true, load: () => import('./paths.js') },
 	{ id: 'map', name: 'Map', keys: ['by', 'cc'], steps: ['cc'], window: true, load: () => import('./map.js') },
 	{ id: 'inbound', name: 'Inbound', keys: ['q', 'port'], steps: ['port'], window: true, load: () => import('./inbound.js') },
