@@ -161,8 +161,8 @@ gate_sent(struct gate *g, const struct asker *a, int64_t reports, int64_t bytes)
 		quota_charge(&g->quota, a->sensor, reports, bytes, clock_mono_us(), clock_wall_us());
 }
 
-struct session *
-gate_session(struct gate *g, const struct asker *a)
+static struct session *
+session_of(struct gate *g, const struct asker *a, int use)
 {
 	char id[SESSION_ID_LEN + 1];
 	struct session *s;
@@ -170,7 +170,7 @@ gate_session(struct gate *g, const struct asker *a)
 
 	if (!a->cookie || session_cookie(a->cookie, SESSION_COOKIE, id, sizeof id))
 		return NULL;
-	s = session_find(&g->sessions, id, clock_mono_us());
+	s = (use ? session_find : session_peek)(&g->sessions, id, clock_mono_us());
 	explicit_bzero(id, sizeof id);
 	/* A user who is gone, or has another password, is not logged in any more. */
 	if (s && (access_user(g->access, s->user, NULL, &changed_us) || changed_us != s->changed_us)) {
@@ -181,19 +181,35 @@ gate_session(struct gate *g, const struct asker *a)
 }
 
 struct session *
+gate_session(struct gate *g, const struct asker *a)
+{
+	return session_of(g, a, 1);
+}
+
+struct session *
 gate_session_new(struct gate *g, const char *user, int64_t changed_us)
 {
 	return session_new(&g->sessions, user, changed_us, clock_mono_us());
 }
 
-unsigned
-gate_look(struct gate *g, struct asker *a, const char **why)
+static int
+may_look(struct gate *g, const struct asker *a, int use)
 {
 	const char *token = bearer(a) ? bearer(a) : a->password;
 
-	if (trusted(g, a) || gate_session(g, a))
-		return 0;
-	if (g->tokens && token && token_known(g->tokens, token))
+	return trusted(g, a) || session_of(g, a, use) || (g->tokens && token && token_known(g->tokens, token));
+}
+
+int
+gate_may_look_on(struct gate *g, const struct asker *a)
+{
+	return may_look(g, a, 0);
+}
+
+unsigned
+gate_look(struct gate *g, struct asker *a, const char **why)
+{
+	if (may_look(g, a, 1))
 		return 0;
 	return refuse(UNAUTHORIZED, why, gate_wants_basic(g) ? "needs a token of token-file: Bearer, or Basic with it as password"
 							     : "log in first: the page asks for it, or POST /api/login");

@@ -60,6 +60,9 @@ unsigned gate_send(struct gate *, struct asker *, const char **why);   /* report
 unsigned gate_look(struct gate *, struct asker *, const char **why);   /* pages and their data */
 unsigned gate_change(struct gate *, struct asker *, const char **why); /* what needs API_CSRF, after gate_look() */
 
+/* Whether one whom gate_look() let in may go on looking.  That does not count as use of his session. */
+int gate_may_look_on(struct gate *, const struct asker *);
+
 /* What a body was. */
 void gate_sent(struct gate *, const struct asker *, int64_t reports, int64_t bytes);
 

@@ -117,6 +117,8 @@ struct stream {
 	int asleep;          /* suspended: waits for news */
 	int ping;
 	int gone;            /* the browser hung up */
+	int over;            /* who asked may not look any longer */
+	const struct asker *asker; /* of the request, which lasts as long as its answer */
 	size_t len, done;    /* of out */
 	char out[LIVE_EVENT_MAX];
 };
@@ -656,7 +658,7 @@ stream_read(void *arg, uint64_t pos, char *buf, size_t max)
 
 	(void)pos;
 	s->http->calls++;
-	if (s->http->closing)
+	if (s->http->closing || s->over)
 		return MHD_CONTENT_READER_END_OF_STREAM;
 	if (s->gone)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
@@ -705,7 +707,7 @@ wake(struct http *h, int ping)
 
 		s->ping |= ping;
 		if (!s->asleep ||
-		    !(s->ping || s->gone || h->closing || live_waiting(h->setup.live, &s->place)))
+		    !(s->ping || s->gone || s->over || h->closing || live_waiting(h->setup.live, &s->place)))
 			continue;
 		s->asleep = 0;
 		MHD_resume_connection(s->connection);
@@ -723,6 +725,14 @@ bury(struct http *h)
 		if (!n || (n < 0 && errno != EAGAIN && errno != EINTR))
 			h->streams[i]->gone = 1;
 	}
+}
+
+/* Whoever logged out, was removed, has another password, or whose token is gone. */
+static void
+dismiss(struct http *h)
+{
+	for (unsigned i = 0; i < h->n_streams; i++)
+		h->streams[i]->over |= !gate_may_look_on(h->setup.gate, h->streams[i]->asker);
 }
 
 static enum MHD_Result
@@ -752,6 +762,7 @@ reply_stream(struct request *q, struct MHD_Connection *c, int head_only)
 	s->http = h;
 	s->connection = c;
 	s->fd = q->client->fd;
+	s->asker = &q->asker;
 	s->len = strlen(hello);
 	memcpy(s->out, hello, s->len);
 	live_start(h->setup.live, &s->place, after);
@@ -851,6 +862,7 @@ on_request(void *arg, struct MHD_Connection *c, const char *url, const char *met
 	struct http *h = arg;
 	struct request *q = *state;
 	const union MHD_ConnectionInfo *info;
+	enum MHD_Result r;
 
 	(void)version;
 	h->calls++;
@@ -896,7 +908,12 @@ on_request(void *arg, struct MHD_Connection *c, const char *url, const char *met
 	case API_EVENTS:
 		return reply_stream(q, c, !strcmp(method, "HEAD"));
 	default:
-		return reply_api(q, c);
+		r = reply_api(q, c);
+		if (q->route->flags & API_CSRF) {
+			dismiss(h); /* at once after a logout; otherwise with the next ping */
+			wake(h, 0);
+		}
+		return r;
 	}
 }
 
@@ -1037,8 +1054,10 @@ on_tick(struct loop_timer *t)
 	int ping = now_us - h->ping_us >= PING_US;
 
 	loop_timer_set(h->setup.loop, &h->tick, TICK_US, on_tick, h);
-	if (ping)
+	if (ping) {
 		h->ping_us = now_us;
+		dismiss(h);
+	}
 	sweep(h, now_us);
 	live_tick(h->setup.live, now_us);
 	bury(h);

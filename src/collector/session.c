@@ -37,7 +37,7 @@ session_new(struct sessions *t, const char *user, int64_t changed_us, int64_t no
 }
 
 struct session *
-session_find(struct sessions *t, const char *id, int64_t now_us)
+session_peek(struct sessions *t, const char *id, int64_t now_us)
 {
 	struct session *found = NULL;
 
@@ -47,9 +47,16 @@ session_find(struct sessions *t, const char *id, int64_t now_us)
 		if (!gnutls_memcmp(t->of[i].id, id, SESSION_ID_LEN))
 			found = &t->of[i];
 	}
-	if (!found || over(found, now_us))
-		return NULL;
-	found->used_us = now_us;
+	return found && !over(found, now_us) ? found : NULL;
+}
+
+struct session *
+session_find(struct sessions *t, const char *id, int64_t now_us)
+{
+	struct session *found = session_peek(t, id, now_us);
+
+	if (found)
+		found->used_us = now_us;
 	return found;
 }
 

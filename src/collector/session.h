@@ -34,6 +34,8 @@ struct sessions {
 struct session *session_new(struct sessions *, const char *user, int64_t changed_us, int64_t now_us);
 /* NULL: none, or its time is over; it counts as used.  Looks at all, whichever it is. */
 struct session *session_find(struct sessions *, const char *id, int64_t now_us);
+/* The same, and it does not count as used. */
+struct session *session_peek(struct sessions *, const char *id, int64_t now_us);
 void session_end(struct session *);
 unsigned session_count(const struct sessions *, int64_t now_us);
 

@@ -105,7 +105,7 @@ def raw(collector, data, timeout=60):
 class Stream:
     """An event stream, read event by event."""
 
-    def __init__(self, collector, last_id=None, size=None):
+    def __init__(self, collector, last_id=None, size=None, **headers):
         self.socket = socket.socket()
         if size:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
@@ -114,6 +114,7 @@ class Stream:
         head = f"GET /events HTTP/1.1\r\nHost: 127.0.0.1:{collector.port}\r\n"
         if last_id is not None:
             head += f"Last-Event-ID: {last_id}\r\n"
+        head += "".join(f"{k}: {v}\r\n" for k, v in headers.items())
         self.socket.sendall(head.encode() + b"\r\n")
         self.file = self.socket.makefile("rb")
         self.status = int(self.file.readline().split()[1])

@@ -5,6 +5,7 @@ import http.client
 import itertools
 import json
 import re
+import signal
 import sqlite3
 import ssl
 import subprocess
@@ -266,6 +267,43 @@ def test_login(always):
     assert status == 200 and said["login_needed"] and "Max-Age=0" in headers["Set-Cookie"]
     assert ask(c, "GET", "/health", cookie=again)[0] == 401 and ask(c, "GET", "/health", cookie=cookie)[0] == 200
     assert csrf != csrf2
+
+
+def test_streams_end(tmp_path):
+    """With the session or the token that opened them: at once after a logout, else within the 15 seconds to the next ping; the rest go on."""
+    (tmp_path / "collector").mkdir()
+    tokens = tmp_path / "tokens"
+
+    def keep(*list_):
+        tokens.write_text("".join(f"{t}-0123456789abcdef\n" for t in list_), encoding="ascii")
+        tokens.chmod(0o600)
+
+    keep("goes", "stays")
+    for user in ("anna", "bob", "carl"):
+        command(tmp_path, "user", "add", user, given=PASSWORD + "\n")
+    with Guarded(tmp_path, arguments=["--login", "always", "--token-file", tokens]) as c:
+        seq = itertools.count(1)
+        post = lambda: rig.post(c, [rig.other("stat", next(seq))], headers=bearer("stays-0123456789abcdef"))[0] == 200
+        cookies = {name: login(c, name.split("-")[0]) for name in ("anna", "anna-again", "bob", "carl")}
+        streams = {name: rig.Stream(c, Cookie=f"net-gazer={cookie}") for name, (cookie, _) in cookies.items()}
+        streams |= {name: rig.Stream(c, **bearer(f"{name}-0123456789abcdef")) for name in ("goes", "stays")}
+        assert post() and [s.event()["id"] for s in streams.values()] == [1] * 6
+        cookie, csrf = cookies["anna"]
+        assert ask(c, "POST", "/api/logout", {}, cookie=cookie, csrf=csrf)[0] == 200
+        assert post() and streams.pop("anna").event(comments=True) is None, "at once"
+        command(tmp_path, "user", "remove", "bob")
+        command(tmp_path, "user", "add", "carl", given="another " + PASSWORD + "\n")
+        keep("stays")
+        c.process.send_signal(signal.SIGHUP)
+        for name in ("bob", "carl", "goes"):
+            s = streams.pop(name)
+            pings = 0  # one may have come before
+            while pings < 2 and (e := s.event(comments=True)):
+                pings += "comment" in e
+            assert pings < 2, f"{name}: the stream goes on"
+        assert post()
+        for name, s in streams.items():
+            assert [s.event()["id"] for _ in range(2)] == [2, 3], name
 
 
 def test_changes_need_the_token(always):

@@ -80,6 +80,9 @@ test_session(void **state)
 	assert_null(session_find(&t, id, 100 * S + SESSION_WHOLE_US + 1));
 	b = session_new(&t, "bob", 7, 1000 * S);
 	strcpy(id, b->id);
+	/* A look that is no use: an event stream does not keep it alive, and ends with it. */
+	assert_ptr_equal(session_peek(&t, id, 1000 * S + SESSION_IDLE_US), b);
+	assert_null(session_peek(&t, id, 1000 * S + SESSION_IDLE_US + 1));
 	assert_null(session_find(&t, id, 1000 * S + SESSION_IDLE_US + 1));
 	assert_non_null(session_find(&t, id, 1001 * S));
 	session_end(b);
