@@ -10,14 +10,15 @@ CP := cp -fpR
 Build/Compile/Default = $(MAKE) $(1)
 PKG_BUILD_DIR ?= $(TOPDIR)/build_dir/$(PKG_NAME)-$(PKG_VERSION)
 packed := $(TOPDIR)/bin/packages/any/base
-suffix := $(if $(CONFIG_USE_APK),-$(PKG_VERSION)-r$(PKG_RELEASE).apk,_$(PKG_VERSION)-r$(PKG_RELEASE)_any.ipk)
+VERSION := $(PKG_VERSION)-r$(PKG_RELEASE)
+suffix := $(if $(CONFIG_USE_APK),-$(VERSION).apk,_$(VERSION)_any.ipk)
 
 define BuildPackage
-  $(foreach v,TITLE DEPENDS USERID SECTION CATEGORY,$(eval $(v):=))
+  $(foreach v,TITLE DEPENDS EXTRA_DEPENDS USERID SECTION CATEGORY,$(eval $(v):=))
   $(eval $(Package/$(1)))
   $(if $(and $(TITLE),$(SECTION),$(CATEGORY),$(Package/$(1)/description)),,$(error $(1): no title, section, category or description))
   packages += $(1)
-  $(foreach v,TITLE DEPENDS USERID,$(eval $(v)_$(1):=$($(v))))
+  $(foreach v,TITLE DEPENDS EXTRA_DEPENDS USERID,$(eval $(v)_$(1):=$($(v))))
   install-$(1):
 	$(call Package/$(1)/install,$(DESTDIR)/$(1))
   pack-$(1): install-$(1)
@@ -30,6 +31,8 @@ define BuildPackage
 	rm -rf $(PKG_BUILD_DIR)/data && mv $(PKG_BUILD_DIR)/ipkg/$(1) $(PKG_BUILD_DIR)/data
 	tar -C $(PKG_BUILD_DIR) --owner=0 --group=0 -czf $(packed)/$(1)$(suffix) data control
 endef
+	echo '$(EXTRA_DEPENDS_$(1))' >$(PKG_BUILD_DIR)/control/extra
+	echo $(VERSION) >$(PKG_BUILD_DIR)/control/version
 
 .DEFAULT_GOAL := dump
 dump:
