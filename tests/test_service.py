@@ -137,7 +137,7 @@ def test_check_looks_as_who_will_open():
                 (anybody, f'output = "{closed}/r"', f"output {closed}/r: {enter}"),
                 (anybody, f'output = "{folder}/own"', ""),
                 (anybody, f'output = "{folder}/own"\noutput-bytes = 65536',
-                 f"output-bytes: nothing can be renamed in {folder}: Permission denied; run: chown {anybody} {folder}"),
+                 f"output-bytes {folder}: Permission denied; run: chown {anybody} {folder}"),
                 (anybody, f'output = "{mine}"', f"output {mine}: Is a directory"),
                 (anybody, f'output = "{mine}/new"\nspool-dir = "{mine}/spool"', ""),
                 (0, f'output = "{closed}/new"\nspool-dir = "{folder}/new"', ""),

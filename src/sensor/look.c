@@ -67,9 +67,10 @@ look_files(const struct plan *p, char *err, size_t size)
 		look_why("output", output, err, size);
 		return -1;
 	}
+	/* It will be renamed there. */
 	snprintf(folder, sizeof folder, "%s", output);
 	if (p->forwarder_fd < 0 && plan_output_bytes(p) && access(dirname(folder), W_OK | X_OK)) {
-		look_why("output-bytes: nothing can be renamed in", folder, err, size);
+		look_why("output-bytes", folder, err, size);
 		return -1;
 	}
 	if (dir && spooldir_look(dir, p->uid, p->gid, err, size))
