@@ -523,19 +523,19 @@ def test_document(tree, tmp_path, manager):
                 # Without --write it says what it would do.
                 would = box.run(up.line().replace(" --write", ""))
                 assert f"uci set net-gazer.main.collector_url='http://127.0.0.1:{up.port}'\nuci set net-gazer.main.collector_token_file" in would
-            one_file = "service firewall reload" in line and "firewall.ng=" in box.run("uci show firewall")
                 assert "collector" not in box.run("uci show net-gazer")
                 line, documented = up.line(), line
                 assert re.sub(r" http://\S+ \S+ ", " https://collector.lan:8443 CODE ", line) == documented, "the collector prints another line"
+            one_file = "service firewall reload" in line and "firewall.ng=" in box.run("uci show firewall")
             upgrade, removal = line.startswith(f"{manager} upgrade"), line.startswith((f"{manager} remove", f"{manager} del"))
             if line.startswith("tail"):
                 talk(box)
                 ng.wait_for("a report", lambda: '"conn"' in box.ash("cat /var/run/net-gazer/reports.ndjson").stdout)
-            if line == "uci set firewall.ng=include":
-                box.run("uci set net-gazer.main.nflog_group=40")
             if upgrade:
                 # What the admin changed, and disabled.
                 box.run("uci set firewall.net_gazer.enabled=0; uci commit; service net-gazer disable; echo '# mine' >>/etc/config/net-gazer")
+            if line == "uci set firewall.ng=include":
+                box.run("uci set net-gazer.main.nflog_group=40")
             done = box.ash(line)
             said = output[line] = done.stdout + done.stderr
             assert done.returncode == 0 or "doctor" in line, f"{line}\n{said}\n{box.log()}"
@@ -547,13 +547,13 @@ def test_document(tree, tmp_path, manager):
                 assert wanted
             if line.startswith(f"{manager} upgrade"):
                 assert "# mine" in box.run("cat /etc/config/net-gazer") and box.run("uci get firewall.net_gazer.enabled") == "0\n"
+                assert box.ash("service net-gazer enabled").returncode, "PKG_UPGRADE: what is disabled stays so"
+                assert "sensor='gw-1'" in box.run("uci show net-gazer")
+                assert not box.ash("ls /etc/uci-defaults").stdout
             if one_file:
                 # One transaction with fw4: and the rules are UCI's.
                 assert "log group 40" in box.run("nft list table inet net_gazer") and not box.status()["rules_gone"]
                 box.run("uci delete net-gazer.main.nflog_group; uci commit")
-                assert box.ash("service net-gazer enabled").returncode, "PKG_UPGRADE: what is disabled stays so"
-                assert "sensor='gw-1'" in box.run("uci show net-gazer")
-                assert not box.ash("ls /etc/uci-defaults").stdout
             if removal:
                 assert not box.run("uci show firewall | grep net_gazer || :") and not box.ash("ls /etc/rc.d").stdout
                 # What is the admin's stays, and nothing else.

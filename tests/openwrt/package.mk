@@ -27,12 +27,12 @@ define BuildPackage
 	$$(file >$(PKG_BUILD_DIR)/control/postinst,$$(Package/$(1)/postinst))
 	echo $(1) >$(PKG_BUILD_DIR)/control/name
 	echo '$(DEPENDS_$(1))' >$(PKG_BUILD_DIR)/control/depends
+	echo '$(EXTRA_DEPENDS_$(1))' >$(PKG_BUILD_DIR)/control/extra
+	echo $(VERSION) >$(PKG_BUILD_DIR)/control/version
 	echo '$(firstword $(subst :, ,$(USERID_$(1))))' >$(PKG_BUILD_DIR)/control/user
 	rm -rf $(PKG_BUILD_DIR)/data && mv $(PKG_BUILD_DIR)/ipkg/$(1) $(PKG_BUILD_DIR)/data
 	tar -C $(PKG_BUILD_DIR) --owner=0 --group=0 -czf $(packed)/$(1)$(suffix) data control
 endef
-	echo '$(EXTRA_DEPENDS_$(1))' >$(PKG_BUILD_DIR)/control/extra
-	echo $(VERSION) >$(PKG_BUILD_DIR)/control/version
 
 .DEFAULT_GOAL := dump
 dump:
