@@ -254,7 +254,7 @@ static const struct api_route routes[] = {
 	{ "/api/conns", API_GET, PARAM_LIMIT | PARAM_BEFORE, 200, get_conns, API_KEEP },
 	{ "/api/destinations", API_GET, OF_A_WINDOW | PARAM_LIMIT | PARAM_BY | PARAM_ASN | PARAM_CC, 100, get_destinations, API_KEEP },
 	{ "/api/failures", API_GET, OF_A_WINDOW | PARAM_LIMIT, 100, get_failures, API_KEEP },
-	{ "/api/attempts", API_GET, OF_A_WINDOW | PARAM_LIMIT, 100, get_attempts, API_KEEP },
+	{ "/api/attempts", API_GET, OF_A_WINDOW | PARAM_LIMIT | PARAM_PORT, 100, get_attempts, API_KEEP },
 	{ "/api/inbound", API_GET, OF_A_WINDOW, 0, get_inbound, API_KEEP },
 	{ "/api/sensors", API_GET, 0, 0, get_sensors, 0 },
 	{ "/api/summary", API_GET, OF_A_WINDOW, 0, get_summary, API_KEEP },

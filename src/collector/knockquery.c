@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * knockquery.c - attempts, from the rollups by source, by port, and in total.
+ * knockquery.c - attempts, from the rollups by source, by port, and in total; the sources of one port from reports.
  */
 #include "knockquery.h"
 
@@ -10,8 +10,11 @@
 #include <string.h>
 
 #include "addrinfo.h"
+#include "column.h"
+#include "days.h"
 #include "few.h"
 #include "lib/hash.h"
+#include "lib/loop.h"
 #include "place.h"
 #include "query.h"
 #include "set.h"
@@ -19,6 +22,11 @@
 
 #define VERDICTS "accepted, dropped, rejected, unknown"
 #define VERDICTS_N 4
+#define KINDS_N 4
+
+/* For a look at reports, and how often it asks for the time. */
+#define LOOK_US 40000
+#define LOOK_ROWS 256
 
 static const char *const verdict_names[VERDICTS_N] = { "accepted", "dropped", "rejected", "unknown" };
 
@@ -81,16 +89,28 @@ struct sources {
 	int partial;
 };
 
-static void
-add_source(struct source *a, sqlite3_stmt *stmt)
+/* The one at that address; NULL: out of memory. */
+static struct source *
+source_of(struct sources *l, const uint8_t secret[16], const struct place *p)
 {
-	int64_t before = sum_of(a->verdicts);
+	int64_t at = set_put(&l->places, secret, p);
+	struct source *a;
 
-	add_verdicts(a->verdicts, stmt, 1);
-	if (!before) {
+	l->of = at < 0 ? l->of : place_values(l->of, &l->size, &l->places, sizeof *l->of);
+	if (at < 0 || !l->of)
+		return NULL;
+	a = &l->of[at];
+	if (!a->last_us) {
 		a->kind = -1;
 		a->first_us = INT64_MAX;
 	}
+	return a;
+}
+
+static void
+add_source(struct source *a, sqlite3_stmt *stmt)
+{
+	add_verdicts(a->verdicts, stmt, 1);
 	a->count = sum_of(a->verdicts);
 	if (sqlite3_column_type(stmt, 5) != SQLITE_NULL)
 		a->kind = greater(a->kind, sqlite3_column_int64(stmt, 5));
@@ -115,8 +135,9 @@ find_sources(struct store *s, struct sources *l, const struct ask *ask, const st
 	open_window(&q, s, ask, w, WINDOW("src_ip, " VERDICTS ", kind, first_us, last_us, ports, ports_n, ips, ips_n",
 					   "knock", QUESTION_SENSOR));
 	while (!r && !l->partial && question_next(&q)) {
+		int64_t rest[VERDICTS_N] = { 0 };
+		struct source *a;
 		struct place p;
-		int64_t at, rest[VERDICTS_N] = { 0 };
 
 		l->partial = ++rows == QUERY_ROWS_MAX;
 		if (!place_get(&p, q.stmt, 0, 1))
@@ -126,15 +147,119 @@ find_sources(struct store *s, struct sources *l, const struct ask *ask, const st
 			l->rest += sum_of(rest);
 			continue;
 		}
-		at = set_put(&l->places, secret, &p);
-		l->of = at < 0 ? l->of : place_values(l->of, &l->size, &l->places, sizeof *l->of);
-		if (at < 0 || !l->of)
-			r = -ENOMEM;
+		a = source_of(l, secret, &p);
+		if (a)
+			add_source(a, q.stmt);
 		else
-			add_source(&l->of[at], q.stmt);
+			r = -ENOMEM;
 	}
 	e = question_close(&q);
 	return r ? r : e;
+}
+
+/* ---- sources of one port, from reports: rollups do not tell them apart ---- */
+
+/* Column 6 are the ports that a report names, among which its SYNs are shared evenly (as in rollup.c).  -1: not
+ * this one. */
+static int64_t
+share(sqlite3_stmt *stmt, int64_t count, int64_t port)
+{
+	const uint8_t *ports = sqlite3_column_blob(stmt, 6);
+	unsigned n = (unsigned)sqlite3_column_bytes(stmt, 6) / sizeof(uint16_t);
+	int64_t sum = -1;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint16_t one;
+
+		memcpy(&one, ports + i * sizeof one, sizeof one);
+		if (one == port)
+			sum = greater(sum, 0) + count / n + (i < count % n);
+	}
+	return sum;
+}
+
+/* Columns: src_ip, count, verdict, kind, first_us, at_us, ports, dst_ports_n, dst_ip, dst_ips_n. */
+static void
+add_report(struct source *a, sqlite3_stmt *stmt, int64_t count)
+{
+	const uint8_t *ports = sqlite3_column_blob(stmt, 6);
+	unsigned n = (unsigned)sqlite3_column_bytes(stmt, 6) / sizeof(uint16_t);
+	const char *ip = (const char *)sqlite3_column_text(stmt, 8);
+	int64_t verdict = question_number(stmt, 2);
+
+	a->count += count;
+	a->verdicts[verdict < 0 || verdict >= VERDICTS_N ? VERDICTS_N - 1 : verdict] += count;
+	a->kind = greater(a->kind, question_number(stmt, 3));
+	if (sqlite3_column_int64(stmt, 4) < a->first_us)
+		a->first_us = sqlite3_column_int64(stmt, 4);
+	a->last_us = greater(a->last_us, sqlite3_column_int64(stmt, 5));
+	for (unsigned i = 0; i < n; i++) {
+		uint16_t one;
+
+		memcpy(&one, ports + i * sizeof one, sizeof one);
+		few_add(&a->ports, one);
+	}
+	if (ip)
+		few_add(&a->ips, few_hash(ip));
+	a->ports_n = greater(greater(a->ports_n, question_number(stmt, 7)), a->ports.n);
+	a->ips_n = greater(greater(a->ips_n, question_number(stmt, 9)), a->ips.n);
+}
+
+/* The newest first, until time is up. */
+static int
+find_at_port(struct store *s, struct sources *l, const struct ask *ask, const struct window *w)
+{
+	size_t first = days_from(store_days(s), w->from_s * 1000000);
+	int64_t end_us = clock_mono_us() + LOOK_US, rows = 0;
+	uint8_t secret[16];
+	int r = 0, e;
+
+	hash_random(secret, sizeof secret);
+	for (size_t i = days_n(store_days(s)); i-- > first && !r && !l->partial;) {
+		struct question q;
+
+		question_open_day(&q, s, i, "SELECT src_ip, count, verdict, kind, first_us, at_us, ports, dst_ports_n, dst_ip, dst_ips_n "
+					    "FROM attempt WHERE at_us >= ?1 AND at_us < ?2 AND (?3 IS NULL OR sensor = ?3) "
+					    "ORDER BY at_us DESC");
+		sqlite3_bind_int64(q.stmt, 1, w->from_s * 1000000);
+		sqlite3_bind_int64(q.stmt, 2, w->until_s * 1000000);
+		if (ask->sensor && *ask->sensor)
+			column_bind_text(q.stmt, 3, ask->sensor);
+		while (!r && !l->partial && question_next(&q)) {
+			int64_t count = share(q.stmt, sqlite3_column_int64(q.stmt, 1), ask->port);
+			struct source *a;
+			struct place p;
+
+			l->partial = ++rows % LOOK_ROWS == 0 && clock_mono_us() > end_us;
+			if (count < 0 || !place_get(&p, q.stmt, 0, 1))
+				continue;
+			a = source_of(l, secret, &p);
+			if (a)
+				add_report(a, q.stmt, count);
+			else
+				r = -ENOMEM;
+		}
+		e = question_close(&q);
+		r = r ? r : e;
+		if (!r)
+			days_rest(store_days(s)); /* a year of files is not open at once */
+	}
+	return r;
+}
+
+/* All SYNs at a port, as /api/inbound has them. */
+static int
+count_port(struct store *s, const struct ask *ask, const struct window *w, int64_t *count)
+{
+	int64_t n[VERDICTS_N] = { 0 };
+	struct question q;
+
+	open_window(&q, s, ask, w, WINDOW(VERDICTS, "door", QUESTION_SENSOR " AND port = ?12"));
+	sqlite3_bind_int64(q.stmt, 12, ask->port);
+	while (question_next(&q))
+		add_verdicts(n, q.stmt, 0);
+	*count = sum_of(n);
+	return question_close(&q);
 }
 
 static void
@@ -163,8 +288,13 @@ knockquery_sources(struct store *s, struct json *j, const struct ask *ask)
 	struct sources l = { .places = { .width = sizeof(struct place) } };
 	struct window w = window_of(s, ask->window_s, ask->until_us, 0);
 	struct place_ranked *order = NULL;
-	int r = find_sources(s, &l, ask, &w);
+	int64_t told = 0, at_port = 0;
+	int r = ask->port < 0 ? find_sources(s, &l, ask, &w) : find_at_port(s, &l, ask, &w);
 
+	if (!r && ask->port >= 0)
+		r = count_port(s, ask, &w, &at_port);
+	for (size_t i = 0; i < l.places.n && l.of; i++)
+		told += l.of[i].count;
 	if (!r) {
 		order = place_rank(&l.places, l.of ? &l.of[0].count : NULL, sizeof *l.of / sizeof(int64_t));
 		r = order ? 0 : -ENOMEM;
@@ -175,6 +305,11 @@ knockquery_sources(struct store *s, struct json *j, const struct ask *ask)
 	for (size_t i = 0; order && i < l.places.n && i < (size_t)ask->limit && question_room(j); i++)
 		put_source(j, s, order[i].place->ip, &l.of[order[i].at]);
 	json_close(j);
+	json_uint(j, "sources_n", l.places.n);
+	if (ask->port >= 0) {
+		json_int(j, "told_count", told);
+		json_int(j, "port_count", at_port);
+	}
 	if (l.rest)
 		json_int(j, "rest_count", l.rest);
 	if (l.partial)
@@ -331,6 +466,32 @@ count_origins(struct store *s, const struct sources *l, struct origins *ccs, str
 
 /* ---- inbound ---- */
 
+/* How many sources, by the worst that was reported of each. */
+static void
+put_kinds(struct json *j, const struct sources *l)
+{
+	int64_t n[KINDS_N] = { 0 };
+
+	for (size_t i = 0; i < l->places.n; i++) {
+		if (l->of[i].kind >= 0 && l->of[i].kind < KINDS_N)
+			n[l->of[i].kind]++;
+	}
+	json_uint(j, "sources_n", l->places.n);
+	json_map(j, "kinds");
+	for (int k = 0; k < KINDS_N; k++) {
+		size_t len = 0;
+		const char *word = report_word(REPORT_WORDS_KIND, k, &len);
+		char name[32];
+
+		if (!word || !n[k] || len >= sizeof name)
+			continue;
+		memcpy(name, word, len);
+		name[len] = 0;
+		json_int(j, name, n[k]);
+	}
+	json_close(j);
+}
+
 /* Ports, countries and systems. */
 static int
 put_sources(struct json *j, struct store *s, const struct ask *ask, const struct window *w)
@@ -354,6 +515,7 @@ put_sources(struct json *j, struct store *s, const struct ask *ask, const struct
 		r = count_origins(s, &l, &ccs, &asns);
 	if (!r) {
 		put_ports(j, ports, &rest);
+		put_kinds(j, &l);
 		r = put_origins(j, "ccs", &ccs, 0);
 	}
 	if (!r)

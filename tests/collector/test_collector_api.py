@@ -13,6 +13,7 @@ from lib.collector import Collector
 
 STATES = ["established", "answered", "refused", "timeout", "unreachable", "aborted", "orphan"]
 FAILED = set(STATES[2:])
+KINDS = ["single", "vertical_scan", "horizontal_scan", "flood"]
 DAY_US = 86400 * 1000000
 
 
@@ -167,7 +168,6 @@ def check_attempts(model, answer, start_us):
     got = answer["attempts"]
     assert len(got) == len(groups)
     assert [a["count"] for a in got] == sorted((a["count"] for a in got), reverse=True)
-    kinds = ["single", "vertical_scan", "horizontal_scan", "flood"]
     for a in got:
         mine = groups[a["src_ip"]]
         assert a["count"] == sum(r["count"] for r in mine) == sum(a["verdicts"].values())
@@ -179,8 +179,8 @@ def check_attempts(model, answer, start_us):
         ips = {r["dst_ip"] for r in mine if "dst_ip" in r}
         assert a["dst_ports_n"] == max([min(len(ports), 64)] + [r.get("dst_ports_n", 0) for r in mine])
         assert a["dst_ips_n"] == max([min(len(ips), 64)] + [r.get("dst_ips_n", 0) for r in mine])
-        known = [kinds.index(r["kind"]) for r in mine if "kind" in r]
-        assert a.get("kind") == (kinds[max(known)] if known else None)
+        known = [KINDS.index(r["kind"]) for r in mine if "kind" in r]
+        assert a.get("kind") == (KINDS[max(known)] if known else None)
         assert a["last_ts"] == last(mine, "last_ts") and a["first_ts"] == min(r["ts"] for r in mine)
 
 
@@ -200,8 +200,26 @@ def check_inbound(model, answer, start_us):
     assert sum(top.values()) + answer.get("rest_count", 0) == sum(count.values())
     for p in answer["ports"]:
         assert p["count"] == sum(p["verdicts"].values()) and 1 <= p["src_n"] <= len(sources[p["port"]])
+    worst = collections.defaultdict(lambda: -1)
+    for r in mine:
+        worst[r["src_ip"]] = max(worst[r["src_ip"]], KINDS.index(r["kind"]) if "kind" in r else -1)
+    assert answer["sources_n"] == len(worst) and answer["kinds"] == {KINDS[k]: n for k, n in collections.Counter(worst.values()).items() if k >= 0}
     for verdict in ("accepted", "dropped", "rejected", "unknown"):
         assert sum(p[verdict] for p in answer["series"]) == verdicts[verdict]
+
+
+def check_port(model, answer, start_us, end_us, port):
+    """The same shares, of one port, by source."""
+    count, verdicts = collections.Counter(), collections.defaultdict(collections.Counter)
+    for r in model.window(model.attempts, start_us, "last_ts", end_us):
+        ports = r.get("dst_ports") or ([r["dst_port"]] if "dst_port" in r else [])
+        if port in ports:
+            n = r["count"] // len(ports) + (ports.index(port) < r["count"] % len(ports))
+            count[r["src_ip"]] += n
+            verdicts[r["src_ip"]][r.get("verdict", "unknown")] += n
+    assert {a["src_ip"]: a["count"] for a in answer["attempts"]} == count and answer["sources_n"] == len(count) and "partial" not in answer
+    assert all(a["verdicts"] == +verdicts[a["src_ip"]] and port in a["dst_ports"] + [port] * (len(a["dst_ports"]) == 64) for a in answer["attempts"])
+    assert answer["told_count"] == answer["port_count"] == sum(count.values())
 
 
 def check_summary(model, answer, start_us):
@@ -258,6 +276,10 @@ def test_windows(tmp_path, back_s, windows):
         for limit in (1, 2, 3):
             assert c.get(f"/api/destinations?window_s={windows[-1]}&limit={limit}")["destinations"] == whole[:limit]
         assert c.get("/api/attempts?window_s=86400&limit=2")["attempts"] == c.get("/api/attempts?window_s=86400&limit=9")["attempts"][:2]
+        at = f"window_s={back_s + 3600}&until={rig.stamp(now // 60000000 * 60000000)}"
+        for port in [p["port"] for p in c.get(f"/api/inbound?{at}")["ports"][:5]] + [9999]:
+            answer = c.get(f"/api/attempts?{at}&port={port}&limit=1000")
+            check_port(model, answer, rig.micros(answer["from_ts"]), rig.micros(answer["until_ts"]), port)
         # Still the same after a restart, and after all of it came again.
         c.stop()
         c.start()
