@@ -313,8 +313,8 @@ check_spool(const struct facts *f)
 	if (*ask_str(t, "delivery.spool_error"))
 		say(FAIL, "spool", "cannot write to spool-dir: %s", ask_str(t, "delivery.spool_error"));
 	else if (limit && bytes > limit - limit / 10)
-		say(WARN, "spool", "is full, %" PRId64 " of %" PRId64 " bytes: the oldest reports make room, %" PRId64 " so far; "
-		    "spool-bytes raises it", bytes, limit, dropped);
+		say(WARN, "spool", "is full, %" PRId64 " of %" PRId64 " bytes: once memory is too, the oldest reports make room, %" PRId64
+		    " so far; spool-bytes raises it", bytes, limit, dropped);
 	else if (dropped)
 		say(WARN, "spool", "%" PRId64 " reports were dropped for room; queue-bytes, spool-dir and spool-bytes give more",
 		    dropped);

@@ -29,6 +29,8 @@ struct queue {
 	uint64_t thin_from;   /* segments below it hold no `conn` reports any more */
 	uint64_t spooled;     /* records: the tags' sum */
 	uint64_t copied;      /* records that are in the list and in the spool */
+	uint64_t uncopied;    /* bytes of the segments that what is in the list alone would make */
+	struct batch_gap owed; /* dropped from memory; the next segment keeps the account of it */
 	int away;
 	struct queue_counts counts;
 	struct log_limit say_full;
@@ -41,10 +43,12 @@ struct queue {
 static void
 queue_count(struct queue *q, const struct batch *b, int sign)
 {
-	if (b->segment)
+	if (b->segment) {
 		q->copied += (uint64_t)(sign * (int64_t)b->n);
-	else
+	} else {
 		q->counts.records += (uint64_t)(sign * (int64_t)b->n);
+		q->uncopied += (uint64_t)(sign * (int64_t)spool_image_size(b->n, b->len));
+	}
 	q->counts.batches += (uint64_t)(int64_t)sign;
 	q->counts.bytes += (uint64_t)(sign * (int64_t)batch_size(b));
 	q->page->queue_bytes = q->counts.bytes;
@@ -117,12 +121,42 @@ queue_has_copy(const struct queue *q, uint64_t segment)
 	return 0;
 }
 
+/* So many of the batch's, from memory. */
 static void
-queue_dropped(struct queue *q, uint64_t n)
+queue_dropped(struct queue *q, const struct batch *b, uint32_t n)
 {
 	struct tally_change x = { .dropped = n };
 
 	tally_add(q->page, &x);
+	batch_gap_add(&q->owed, &(struct batch_gap){ b->first, b->last, n });
+}
+
+/* Thins the oldest batch that can be and lives in memory only.  True when that made room. */
+static int
+queue_thin(struct queue *q)
+{
+	for (struct batch **p = &q->head; *p; p = &(*p)->next) {
+		struct batch *b = *p, *front, *rest;
+		uint32_t removed;
+
+		if (b == q->held || b->segment || b->thinned)
+			continue;
+		if (batch_thin(b, &front, &rest, &removed))
+			return 0;
+		b->thinned = 1;
+		if (!removed) {
+			batch_free(front);
+			continue;
+		}
+		queue_dropped(q, b, removed);
+		batch_free(queue_take(q, p));
+		if (rest)
+			queue_insert(q, p, rest);
+		if (front)
+			queue_insert(q, p, front);
+		return 1;
+	}
+	return 0;
 }
 
 static void
@@ -258,27 +292,31 @@ queue_drop_segment(struct queue *q, const struct spool_segment *s)
 	return 1;
 }
 
-/* Makes some room in the spool; 0 when there is nothing left to go. */
+/* Makes some room in memory, or in the spool if it is that which is full; 0 when there is nothing left
+ * to go but what is in memory. */
 static int
-queue_make_room(struct queue *q)
+queue_make_room(struct queue *q, int full)
 {
 	struct spool_segment s;
 
 	say_full(q);
-	while (spool_find(q->spool, q->thin_from, &s)) {
+	while (full && spool_find(q->spool, q->thin_from, &s)) {
 		q->thin_from = s.number + 1;
 		if (s.tag && !queue_is_held(q, s.number) && queue_thin_segment(q, &s))
 			return 1;
 	}
-	for (uint64_t from = 0; spool_find(q->spool, from, &s); from = s.number + 1) {
+	if (queue_thin(q))
+		return 1;
+	for (uint64_t from = 0; full && spool_find(q->spool, from, &s); from = s.number + 1) {
 		if (s.tag && !queue_is_held(q, s.number) && queue_drop_segment(q, &s))
 			return 1;
 	}
 	/* Their counts are in the page, at least. */
-	return spool_find(q->spool, 0, &s) && !s.tag && !spool_drop(q->spool, s.number);
+	return full && spool_find(q->spool, 0, &s) && !s.tag && !spool_drop(q->spool, s.number);
 }
 
-/* Writes the batch as a segment; from then on it is a copy of that.  0 or -errno. */
+/* Writes the batch as a segment; from then on it is a copy of that.  0 or -errno; -ENOSPC: the spool is
+ * full. */
 static int
 queue_spool(struct queue *q, struct batch *b)
 {
@@ -286,21 +324,23 @@ queue_spool(struct queue *q, struct batch *b)
 	struct tally_change x = { .spooled = b->n };
 	uint8_t *image;
 	size_t size;
-	int64_t number = segment_image(q->line, list, 1, &image, &size);
+	int64_t number;
 
-	if (number) {
-		say_failed(q, "writing", (int)number);
-		return (int)number;
-	}
-	do {
+	/* With a gap record. */
+	if (spool_bytes(q->spool) + spool_image_size(b->n + 1, b->len + 16) > spool_limit(q->spool))
+		return -ENOSPC;
+	b->before = q->owed;
+	number = segment_image(q->line, list, 1, &image, &size);
+	if (!number) {
 		tally_prepare(q->page, &x);
 		number = spool_write(q->spool, image, size, clock_boot_us());
 		if (number < 0)
 			tally_abandon(q->page);
-	} while (number == -ENOSPC && queue_make_room(q));
-	free(image);
+		free(image);
+	}
 	if (number < 0) {
-		/* Full is what a spool may be; say_full() has said it. */
+		b->before.n = 0;
+		/* A disk may be full before the spool is: say_full() says it, if that makes reports go. */
 		q->page->spool_error = (uint32_t)-number;
 		if (number != -ENOSPC)
 			say_failed(q, "writing", (int)number);
@@ -308,11 +348,24 @@ queue_spool(struct queue *q, struct batch *b)
 	}
 	tally_commit(q->page);
 	q->page->spool_error = 0;
+	q->owed.n = 0;
 	queue_count(q, b, -1);
 	b->segment = (uint64_t)number;
 	queue_count(q, b, 1);
 	queue_spooled(q, b->segment, 0, b->n);
 	return 0;
+}
+
+/* Into a spool in memory with what is not there yet, the oldest first, as far as it has room. */
+static void
+queue_fill(struct queue *q)
+{
+	if (!q->spool || !q->settings.tmpfs)
+		return;
+	for (struct batch *b = q->head; b; b = b->next) {
+		if (!b->segment && queue_spool(q, b))
+			return;
+	}
 }
 
 static void
@@ -469,32 +522,11 @@ queue_free(struct queue *q)
 	free(q);
 }
 
-/* Thins the oldest batch that can be and lives in memory only.  True when that made room. */
-static int
-queue_thin(struct queue *q)
+static void
+queue_drop(struct queue *q, struct batch *b)
 {
-	for (struct batch **p = &q->head; *p; p = &(*p)->next) {
-		struct batch *b = *p, *front, *rest;
-		uint32_t removed;
-
-		if (b == q->held || b->segment || b->thinned)
-			continue;
-		if (batch_thin(b, &front, &rest, &removed))
-			return 0;
-		b->thinned = 1;
-		if (!removed) {
-			batch_free(front);
-			continue;
-		}
-		batch_free(queue_take(q, p));
-		if (rest)
-			queue_insert(q, p, rest);
-		if (front)
-			queue_insert(q, p, front);
-		queue_dropped(q, removed);
-		return 1;
-	}
-	return 0;
+	queue_dropped(q, b, b->n);
+	batch_free(queue_take(q, queue_place(q, b)));
 }
 
 /* One step towards room in memory; 0 when there is nothing left to go. */
@@ -502,6 +534,7 @@ static int
 queue_shed(struct queue *q)
 {
 	struct batch *b = q->head;
+	int r = 0;
 
 	/* The other parts of the segment that is being sent are what will be left of it. */
 	while (b && (b == q->held || (b->segment && queue_is_held(q, b->segment))))
@@ -509,16 +542,13 @@ queue_shed(struct queue *q)
 	if (!b)
 		return 0;
 	if (!b->segment && q->spool)
-		queue_spool(q, b);
+		r = queue_spool(q, b);
 	if (b->segment) {
 		queue_evict(q, b->segment);
 		return 1;
 	}
-	say_full(q);
-	if (queue_thin(q))
-		return 1;
-	queue_dropped(q, b->n);
-	batch_free(queue_take(q, queue_place(q, b)));
+	if (!queue_make_room(q, r == -ENOSPC))
+		queue_drop(q, b);
 	return 1;
 }
 
@@ -530,8 +560,7 @@ queue_put(struct queue *q, struct batch *b)
 	b->backlog = (uint8_t)q->away;
 	b->next = NULL;
 	queue_insert(q, q->tail, b);
-	if (q->spool && q->settings.tmpfs)
-		queue_spool(q, b);
+	queue_fill(q);
 	while (q->counts.bytes > q->settings.bytes && queue_shed(q))
 		;
 }
@@ -642,6 +671,7 @@ queue_settle(struct queue *q, const struct tally_change *end)
 	}
 	q->held = NULL;
 	batch_free(queue_take(q, queue_place(q, b)));
+	queue_fill(q);
 }
 
 int
@@ -680,7 +710,8 @@ queue_told(struct queue *q)
 {
 	struct spool_segment s;
 
-	if (!q->spool || spool_segments(q->spool) == 0)
+	q->owed.n = 0;
+	if (!q->spool)
 		return;
 	for (uint64_t from = 0; spool_find(q->spool, from, &s); from = s.number + 1) {
 		if (!s.tag)
@@ -692,18 +723,20 @@ queue_told(struct queue *q)
 void
 queue_save(struct queue *q)
 {
+	uint8_t gap[SEGMENT_GAP];
+	size_t n;
+
 	q->held = NULL;
 	if (!q->spool)
 		return;
-	for (struct batch **p = &q->head; *p;) {
-		if ((*p)->segment)
-			batch_free(queue_take(q, p));
-		else
-			p = &(*p)->next;
-	}
-	/* Room is made of copies only: those behind us. */
-	for (struct batch *b = q->head; b; b = b->next)
-		queue_spool(q, b);
+	/* Connections that never have room there are not written first. */
+	while (q->uncopied > spool_limit(q->spool) && (queue_make_room(q, 0) || queue_shed(q)))
+		;
+	while (queue_shed(q))
+		;
+	n = segment_gap(gap, q->settings.boot, q->owed.first, q->owed.last, q->owed.n);
+	while (q->owed.n && spool_write(q->spool, gap, n, clock_boot_us()) == -ENOSPC && queue_make_room(q, 1))
+		;
 }
 
 const struct queue_counts *

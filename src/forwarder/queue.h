@@ -4,14 +4,15 @@
  * if there is one (lib/spool.h).  Whoever comes before (batch) only puts; whoever comes after
  * (deliver) holds one batch at a time and says what became of it.  Neither knows where it lives.
  *
- *   the directory is in memory   each batch is written at once: a kill loses nothing that was sealed
+ *   the directory is in memory   each batch is written at once: a kill loses nothing that was sealed.
+ *                                While it is full they wait in memory alone, for room there
  *   it is on a disk              what has no room in memory, and at the end what is left
  *   there is none                what has no room makes room
  *
  * Live batches are sent in their order.  Those that waited while the collector was away (backlog) come
  * after them, newest first.
  *
- * To make room the oldest `conn` reports go first, then whatever is oldest.  Each is counted; in the
+ * When both are full the oldest `conn` reports make room, then whatever is oldest.  Each is counted; in the
  * spool a gap record stays for it until the collector was told.
  */
 #ifndef QUEUE_H
@@ -72,7 +73,8 @@ void queue_away(struct queue *, int away);
 /* The collector knows how many were dropped. */
 void queue_told(struct queue *);
 
-/* At the end: into the spool with what is only in memory, as far as it has room.  Nothing is held then. */
+/* At the end: into the spool, if there is one, with what is only in memory, as far as it has room; the rest is
+ * dropped.  Nothing is held then. */
 void queue_save(struct queue *);
 
 const struct queue_counts *queue_counts(const struct queue *);

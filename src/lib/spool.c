@@ -495,6 +495,12 @@ spool_bytes(const struct spool *s)
 }
 
 uint64_t
+spool_limit(const struct spool *s)
+{
+	return s->limits.bytes;
+}
+
+uint64_t
 spool_segments(const struct spool *s)
 {
 	return s->n;

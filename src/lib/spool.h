@@ -107,6 +107,7 @@ int spool_load(const struct spool *, uint64_t number, uint8_t **image, size_t *s
 int spool_drop(struct spool *, uint64_t number);
 
 uint64_t spool_bytes(const struct spool *);
+uint64_t spool_limit(const struct spool *); /* of these */
 uint64_t spool_segments(const struct spool *);
 
 /* Written since spool_open(), unlinked or not. */

@@ -101,6 +101,34 @@ def test_full_the_oldest_connections_go_first():
         assert not parent.segments()
 
 
+def test_full_while_memory_has_room():
+    """What the spool has no room for waits in memory alone, and is delivered with the rest; a stop puts the newest of it there."""
+    port = ng.free_port()
+    url = f"http://127.0.0.1:{port}"
+    with memory_folder() as folder, Parent(folder) as parent:
+        small = {"spool_bytes": 100000, "batch_bytes": 16384, **parent.settings()}
+        with Forwarder(url, **small) as f:
+            f.feed(lines(2000))
+            page = ng.wait_for(f.log, lambda: (page := parent.page()).now.received == page.waiting == 2000 and page)
+            assert 0 < page.now.spooled < 1000 and page.queue_bytes < page.queue_limit_bytes // 2 and not page.spool_error
+            with Collector(port=port) as c:
+                ng.wait_for(f.log, lambda: len(c.stored) == 2000)
+                counters = f.end()
+                assert (counters["acknowledged"], counters["dropped"], counters["spooled"]) == (2000, 0, 0), f.log()
+                assert not c.duplicates and not parent.segments()
+        with Forwarder(url, **small) as f:
+            f.feed(lines(2000, start=2001))
+            ng.wait_for(f.log, lambda: parent.page().waiting == 2000)
+            f.stop_now()
+        counts = parent.identity()
+        assert counts["spooled"] + counts["dropped"] == 2000 and counts["spooled"] > 0
+        with Collector(port=port) as c, Forwarder(url, **small) as f:
+            ng.wait_for(f.log, lambda: len(c.stored) == counts["spooled"])
+            assert f.end()["dropped"] == counts["dropped"]
+            assert sorted(c.stored) == list(range(4001 - counts["spooled"], 4001)), "not the newest were kept"
+        parent.identity()
+
+
 def test_a_directory_that_another_process_has():
     with memory_folder() as folder, Parent(folder) as parent, Parent(folder) as other, Collector() as c, \
             Forwarder("http://127.0.0.1:1", **parent.settings()) as f:

@@ -86,7 +86,7 @@ static void
 identity(void)
 {
 	const struct queue_counts *c = queue_counts(queue);
-	uint64_t in_memory = 0, copies = 0, bytes = 0, n = 0;
+	uint64_t in_memory = 0, copies = 0, bytes = 0, uncopied = 0, n = 0;
 
 	assert_int_equal(tally_waiting(&page.now), c->records);
 	assert_int_equal(page.now.received + page.now.recovered, page.now.acknowledged + page.now.rejected +
@@ -94,11 +94,13 @@ identity(void)
 	for (const struct batch *b = queue->head; b; b = b->next) {
 		*(b->segment ? &copies : &in_memory) += b->n;
 		bytes += batch_size(b);
+		uncopied += b->segment ? 0 : spool_image_size(b->n, b->len);
 		n++;
 	}
 	assert_int_equal(c->batches, n);
 	assert_int_equal(c->bytes, bytes);
 	assert_int_equal(queue->copied, copies);
+	assert_int_equal(queue->uncopied, uncopied);
 	assert_int_equal(c->records, in_memory + queue->spooled);
 	assert_int_equal(page.now.spooled, queue->spooled);
 	assert_false(page.prepared);
@@ -179,8 +181,11 @@ test_random(void **state)
 		case 15:
 			if (pick(30))
 				break;
-			if (pick(2))
+			if (pick(2)) {
 				queue_save(queue);
+				identity();
+				assert_true(mode == NONE || !queue->head);
+			}
 			close_queue();
 			/* Another forwarder under the same parent, or another parent. */
 			if (mode != NONE && !pick(3)) {
@@ -527,6 +532,163 @@ test_coding_stays(void **state)
 	close_queue();
 }
 
+#define WAITING 40
+
+/* A spool in memory with room for a few of them. */
+static void
+full_spool(size_t bytes)
+{
+	fresh(bytes, 30000, TMPFS);
+	for (uint64_t i = 1; i <= WAITING; i++) {
+		put(make(100 * i, 60, 1));
+		identity();
+	}
+}
+
+/* How many of the batches are in the spool: the oldest. */
+static uint64_t
+in_spool(void)
+{
+	uint64_t n = 0;
+
+	for (const struct batch *b = queue->head; b; b = b->next) {
+		assert_true(!b->segment || b->first == 100 * (n + 1) || b->backlog);
+		n += b->segment > 0;
+	}
+	return n;
+}
+
+static void
+test_room_in_memory(void **state)
+{
+	uint64_t n;
+
+	(void)state;
+	full_spool(1 << 20);
+	n = in_spool();
+	assert_true(n > 2 && n < WAITING / 2);
+	assert_int_equal(page.now.dropped, 0);
+	assert_int_equal(page.spool_error, 0);
+	/* As room comes the next ones go there; and they are sent in their order. */
+	for (uint64_t i = 1; i <= WAITING; i++) {
+		assert_int_equal(queue_hold(queue, 0)->first, 100 * i);
+		assert_int_equal(queue_held(queue)->segment > 0, 1);
+		settle_one(1);
+		identity();
+	}
+	assert_int_equal(page.now.acknowledged, WAITING * 60);
+	assert_int_equal(spool_segments(spool), 0);
+	close_queue();
+
+	/* What waited while the collector was away: the newest first, and of the spool last. */
+	fresh(1 << 20, 30000, TMPFS);
+	queue_away(queue, 1);
+	for (uint64_t i = 1; i <= WAITING; i++)
+		put(make(100 * i, 60, 1));
+	for (uint64_t i = WAITING; i > 0; i--) {
+		assert_true(sends_next(100 * i, 1));
+		identity();
+	}
+	assert_int_equal(page.now.dropped, 0);
+	close_queue();
+}
+
+/* Killed with a full spool: it loses what was in memory alone, and says how many. */
+static void
+test_killed_while_full(void **state)
+{
+	uint64_t spooled;
+
+	(void)state;
+	full_spool(1 << 20);
+	spooled = page.now.spooled;
+	assert_int_equal(spooled, in_spool() * 60);
+	close_queue();
+	open_queue(TMPFS, "9f1c2ab0");
+	assert_int_equal(page.now.dropped, WAITING * 60 - spooled);
+	identity();
+	for (uint64_t i = spooled / 60; i > 0; i--)
+		assert_true(sends_next(100 * i, 1));
+	assert_null(queue_hold(queue, 1));
+	close_queue();
+}
+
+/* At the end what is in memory goes to the spool, where connections make room, then the oldest; the next parent
+ * knows how many. */
+static void
+test_saved_while_full(void **state)
+{
+	uint64_t dropped, others = 0;
+
+	(void)state;
+	full_spool(1 << 20);
+	queue_hold(queue, 0);
+	queue_save(queue);
+	identity();
+	assert_int_equal(queue_counts(queue)->batches, 0);
+	dropped = page.now.dropped;
+	assert_true(dropped > 0 && page.now.spooled + dropped == WAITING * 60);
+	close_queue();
+	memset(&page, 0, sizeof page);
+	open_queue(TMPFS, "00000001");
+	assert_int_equal(page.now.dropped, dropped);
+	identity();
+	assert_true(queue_hold(queue, 1)->last >= 100 * WAITING + 58);
+	for (uint64_t last = UINT64_MAX; queue_hold(queue, 1); settle_one(1)) {
+		assert_true(queue_held(queue)->last < last);
+		last = queue_held(queue)->first;
+		others += queue_held(queue)->n;
+	}
+	/* 40 of 60 are no connections, and there is room for some of them. */
+	assert_true(others > 200 && others < WAITING * 40);
+	close_queue();
+}
+
+/* Connections that are in memory make room for others that are older, and in the spool. */
+static void
+test_connections_in_memory(void **state)
+{
+	enum mode mode = (enum mode)(uintptr_t)*state;
+	uint64_t others = 0, dropped;
+
+	fresh(8000, 30000, mode);
+	for (uint64_t i = 1; i <= 60; i++) {
+		struct batch *b = make(100 * i, 60, 1), *front, *rest;
+		uint32_t removed;
+
+		/* At first none is a connection, then each. */
+		if (i <= 9) {
+			assert_int_equal(batch_thin(b, &front, &rest, &removed), 0);
+			batch_free(b);
+			batch_free(front);
+			b = rest;
+			others += b->n;
+		} else {
+			batch_free(b);
+			b = make(100 * i, 60, 0);
+		}
+		put(b);
+		identity();
+	}
+	dropped = page.now.dropped;
+	assert_true(dropped > 0 && dropped < page.now.received - others);
+	queue_save(queue);
+	identity();
+	assert_true(page.now.dropped >= dropped);
+	dropped = page.now.dropped;
+	close_queue();
+	memset(&page, 0, sizeof page);
+	open_queue(mode, "00000001");
+	assert_int_equal(page.now.dropped, dropped);
+	while (queue_hold(queue, 1)) {
+		if (queue_held(queue)->first < 1000)
+			others -= queue_held(queue)->n;
+		settle_one(1);
+	}
+	assert_int_equal(others, 0);
+	close_queue();
+}
+
 static int
 setup(void **state)
 {
@@ -565,6 +727,8 @@ main(void)
 		IN(test_refused, NONE), IN(test_refused, TMPFS),
 		IN(test_killed_in_a_step, TMPFS), IN(test_another_boot, TMPFS), IN(test_day, DISK),
 		IN(test_damage, TMPFS), IN(test_gaps_stay, TMPFS), IN(test_coding_stays, TMPFS),
+		IN(test_room_in_memory, TMPFS), IN(test_killed_while_full, TMPFS), IN(test_saved_while_full, TMPFS),
+		IN(test_connections_in_memory, TMPFS), IN(test_connections_in_memory, DISK),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
