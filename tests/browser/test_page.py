@@ -197,7 +197,7 @@ def test_now(page):
     tries = browser.js("""() => [...document.querySelectorAll('.tries tbody tr')].map((tr) => [tr.querySelector('.addr').textContent,
         tr.querySelector('.num').textContent, tr.querySelector('.mark').textContent, tr.querySelector('.kind').textContent])""")
     assert tries == [["203.0.113.77", "731", "dropped", "port scan"], ["198.51.100.201", "64", "dropped", "sweep"],
-                     ["2001:db8:bad::17", "9", "accepted", "one port"], ["192.0.2.145", "5", "rejected", "one port"]]
+                     ["2001:db8:bad::17", "9", "accepted", "single tries"], ["192.0.2.145", "5", "rejected", "single tries"]]
     assert browser.texts(".tries tr:first-child .chip")[:2] == ["22ssh", "23telnet"]
 
     # The ledger, on its own page: the sensor's numbers, and sums that come out.

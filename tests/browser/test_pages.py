@@ -304,10 +304,17 @@ def test_inbound(demo):
     cells = browser.texts(".strip title")
     assert len(cells) == 127 and sum(int(re.search(r": ([\d,]+) SYNs", c)[1].replace(",", "")) for c in cells) == sum(p["count"] for p in ports)
     attempts = collector.get("/api/attempts?window_s=86400&limit=200")["attempts"]
-    port = next(p for x in attempts for p in x["dst_ports"] if any(q["port"] == p for q in ports))
+    # The kinds are those of all sources.
+    kinds = lambda: dict(re.fullmatch(r"(.+?)\s*([\d,]+) sources?", " ".join(t.split())).groups() for t in browser.texts(".kinds .outcomes li"))
+    browser.wait("all kinds", lambda: sorted(kinds().values()) == sorted(spaced(n) for n in numbers()["kinds"].values()))
+    assert sum(numbers()["kinds"].values()) == numbers()["sources_n"] > 0
+    # Of the busiest port: its sources' SYNs there, which add up to the port's.
+    port = ports[0]["port"]
     browser.js("(p) => [...document.querySelectorAll('.ports-of button')].find((b) => b.querySelector('b').textContent === p).click()", str(port))
-    there = [x["src_ip"] for x in attempts if port in x["dst_ports"]]
-    browser.wait("who knocked there", lambda: browser.texts(".knockers .addr") == there[:25])
+    there = lambda: collector.get(f"/api/attempts?window_s=86400&limit=200&port={port}")
+    shown = lambda: list(zip(browser.texts(".knockers .addr"), browser.texts(".knockers .bars > span:last-child"), strict=True))
+    browser.wait("who knocked there", lambda: shown() == [(x["src_ip"], spaced(x["count"])) for x in there()["attempts"]][:25])
+    assert there()["told_count"] == next(p["count"] for p in numbers()["ports"] if p["port"] == port) == there()["port_count"]
     assert browser.js("() => location.hash") == f"#p=inbound&w=24h&port={port}"
     browser.do("click", selector=".sources header button")
     browser.js("""(text) => { const e = document.querySelector('main input'); e.value = text; e.dispatchEvent(new Event('input', { bubbles: true })); }""", "accepted")

@@ -9,7 +9,7 @@ import { KINDS, Ports } from './lists.js';
 import { Age, country, Empty, Host, html, Mark, memo, Panel, Place, Shape, Share, Unready } from './parts.js';
 import { Charted, Key, step_clock, steps, Twin } from './plot.js';
 import { Stacked } from './stacked.js';
-import { filter_by } from './store.js';
+import { filter_by, state } from './store.js';
 import { Tile } from './tiles.js';
 import { WORDS } from './words.js';
 
@@ -17,8 +17,13 @@ const ASKED = 200, ROWS_FEW = 25, PLACES_SHOWN = 8, PORTS_SHOWN = 12, OPEN_SHOWN
 
 export const resources = {
 	inbound: { path: () => question_in_window('api/inbound'), on: ['attempt'] },
-	knocks: { path: () => question_in_window('api/attempts', { limit: ASKED }), on: ['attempt'] },
+	knocks: { path: () => question_in_window('api/attempts', { limit: ASKED, port: port_chosen(state.view) }), on: ['attempt'] },
 };
+
+function port_chosen(view)
+{
+	return /^\d{1,5}$/.test(view.port) && Number(view.port) < 65536 ? view.port : '';
+}
 
 // dropped and rejected are both what the firewall kept out.
 const VERDICTS = [['dropped', 'bar', 'dropped or rejected'], ['unknown', 'unsure', 'verdict not known'], ['accepted', 'alarm', 'accepted: let in']];
@@ -123,14 +128,15 @@ function Open({ ports, words, stale })
 	</${Panel}>`;
 }
 
-function Kinds({ list, stale })
+function Kinds({ v, stale })
 {
-	const kinds = Object.keys(KINDS).map((k) => [k, list.filter((x) => x.kind === k)]).filter(([, of]) => of.length);
-	const most = Math.max(1, ...kinds.map(([, of]) => of.length));
+	const told = Object.keys(KINDS).map((k) => [k, KINDS[k], v.kinds?.[k] ?? 0]);
+	const kinds = [...told, ['', 'not told', v.sources_n - total(told.map(([, , n]) => n))]].filter(([, , n]) => n > 0);
+	const most = Math.max(1, ...kinds.map(([, , n]) => n));
 
-	return html`<${Panel} id="kinds" title="What they did" stale=${stale} note="the worst of each source">
-		${!kinds.length ? html`<${Empty}>Nothing yet.<//>` : html`<ul class="outcomes">${kinds.map(([k, of]) => html`<li key=${k}><span class="kind" title=${WORDS[k]}>${KINDS[k]}</span><${Share} part=${of.length} whole=${most} />
-			<span class="num"><b>${count(of.length)}</b> <span class="pc">${of.length === 1 ? 'source' : 'sources'}</span></span></li>`)}</ul>`}
+	return html`<${Panel} id="kinds" title="What they did" stale=${stale} note=${`the worst of each source${v.partial ? ', busy ones only' : ''}`}>
+		${!kinds.length ? html`<${Empty}>Nothing yet.<//>` : html`<ul class="outcomes">${kinds.map(([k, name, n]) => html`<li key=${k}><span class="kind" title=${WORDS[k]}>${name}</span><${Share} part=${n} whole=${most} />
+			<span class="num"><b>${count(n)}</b> <span class="pc">${n === 1 ? 'source' : 'sources'}</span></span></li>`)}</ul>`}
 	</${Panel}>`;
 }
 
@@ -169,18 +175,19 @@ class Sources extends Component {
 
 	render({ d, filter, port, words, stale }, { all })
 	{
-		const asked = d?.value?.attempts ?? [];
-		const there = port ? asked.filter((x) => x.dst_ports?.includes(Number(port))) : asked;
-		const list = filter_by(there, filter, text_of);
+		const v = d?.value, asked = v?.attempts ?? [];
+		const list = filter_by(asked, filter, text_of);
+		const untold = port && v ? v.port_count - v.told_count : 0;
 		const most = Math.max(1, ...list.map((x) => x.count));
 
 		return html`<${Panel} id="sources" title=${port ? html`Who knocked at port ${port}` : 'Who knocked'} stale=${stale}
-			note=${`${filter || port ? `${count(list.length)} match, ` : ''}${asked.length >= ASKED ? `the ${ASKED} busiest` : count(asked.length)} of the last ${words}${d?.value?.partial ? ', newest rows only' : ''}`}
+			note=${`${filter ? `${count(list.length)} match among ` : ''}${v?.sources_n > asked.length ? `the ${asked.length} busiest of ${count(v.sources_n)}` : count(asked.length)} in the last ${words}${
+		untold > 0 ? `; the sources of ${count(v.told_count)} of its ${count(v.port_count)} SYNs are known, those of the newest` : v?.partial ? ', newest rows only' : ''}`}
 			actions=${html`${port && html`<button type="button" onclick=${() => choose({ port: '' })}>All ports</button>`}<label class="filter"><span class="vh">Filter: words that a source must contain; a minus before a word excludes</span>
 				<input type="search" value=${filter} oninput=${(e) => choose({ q: e.currentTarget.value })} placeholder="Filter: accepted :22 -scan" spellcheck="false" autocomplete="off" maxlength="200" /></label>`}>
 			${!d?.value ? html`<${Unready} d=${d} />` : !asked.length ? html`<${Empty} good>Nobody knocked from outside in the last ${words}. Attempts are watched by the plugin <code>attempts</code>; the page <${Go} page="sensors">Sensors<//> shows whether it runs.<//>`
 		: !list.length ? html`<${Empty}>No source matches. <button type="button" onclick=${() => choose({ q: '', port: '' })}>Show all</button><//>` : html`
-			<div class="wide" tabindex="0" role="group" aria-label="Table of sources"><table class="rows knockers"><thead><tr><th scope="col">Source</th><th scope="col" class="num">SYNs</th><th scope="col">Verdict</th><th scope="col">Kind</th><th scope="col">Ports</th><th scope="col" class="num addresses">Addresses</th><th scope="col" class="num last">Last</th></tr></thead>
+			<div class="wide" tabindex="0" role="group" aria-label="Table of sources"><table class="rows knockers"><thead><tr><th scope="col">Source</th><th scope="col" class="num" title=${port ? `At port ${port}: where a sensor counted several ports together, they are taken as equal` : 'At all ports'}>SYNs</th><th scope="col">Verdict</th><th scope="col">Kind</th><th scope="col">Ports</th><th scope="col" class="num addresses">Addresses</th><th scope="col" class="num last">Last</th></tr></thead>
 			<tbody>${(all ? list : list.slice(0, ROWS_FEW)).map((x) => html`<tr key=${x.src_ip}><td class="src"><${Host} ip=${x.src_ip} name=${x.src_name} /><${Place} x=${x} prefix="src_" /></td>
 				<td class="num"><span class="bars"><${Share} part=${x.count} whole=${most} /><span>${count(x.count)}</span></span></td>
 				<td class="verdicts"><span class="under">${Object.entries(x.verdicts ?? {}).map(([v, n]) => html`<${Mark} key=${v} word=${v} text=${Object.keys(x.verdicts).length > 1 ? `${v} ${count(n)}` : v} />`)}</span></td>
@@ -208,25 +215,24 @@ export function View({ state: { view, window_s, until_s }, of })
 	const knocks = of('knocks');
 	const v = d?.value;
 	const words = window_words(window_s, until_s, v);
-	const sources = knocks.d?.value?.attempts ?? [];
-	const list = html`<${Sources} ...${knocks} filter=${view.q ?? ''} port=${/^\d{1,5}$/.test(view.port ?? '') ? view.port : ''} words=${words} />`;
+	const list = html`<${Sources} ...${knocks} filter=${view.q ?? ''} port=${port_chosen(view)} words=${words} />`;
 
 	if (!v)
 		return html`<${Panel} id="chart" title="Over time"><${Unready} d=${d} /><//>${list}`;
 	const series = series_of(d, window_s);
 	const out = total(series.dropped), let_in = total(series.accepted), unknown = total(series.unknown);
 	const all = out + let_in + unknown;
-	const scans = sources.filter((x) => x.kind === 'vertical_scan' || x.kind === 'horizontal_scan').length;
+	const scans = (v.kinds?.vertical_scan ?? 0) + (v.kinds?.horizontal_scan ?? 0);
 
 	return html`<dl class=${`tiles four ${stale ? 'stale' : ''}`} aria-label=${`The last ${words} in four numbers`}>
 			<${Tile} id="t-knocks" label="SYNs from outside" value=${count(all)} sub=${all ? `in the last ${words}` : 'nobody knocked'} values=${series.t.map((_, i) => series.dropped[i] + series.accepted[i] + series.unknown[i])} />
 			<${Tile} id="t-kept" label="Kept out" value=${percent(out, all)} unit="%" sub=${unknown ? `of ${count(unknown)} the verdict is not known` : `${count(out)} dropped or rejected`} values=${series.dropped} />
 			<${Tile} id="t-let" label="Let in" value=${count(let_in)} sub=${let_in ? `to ${count((v.ports ?? []).filter((p) => p.verdicts?.accepted > 0).length)} ports` : 'nothing'} tone=${let_in ? 'caution' : ''} values=${series.accepted} spark="bad" />
-			<${Tile} id="t-scans" label="Scanners" value=${count(scans)} sub=${`of ${sources.length >= ASKED ? 'over ' : ''}${count(sources.length)} source${sources.length === 1 ? '' : 's'}`} />
+			<${Tile} id="t-scans" label="Scanners" value=${count(scans)} sub=${`of ${v.partial ? 'over ' : ''}${count(v.sources_n)} source${v.sources_n === 1 ? '' : 's'}`} />
 		</dl>
 		<${OverTime} made=${series} words=${words} stale=${stale} />
 		<${Open} ports=${v.ports ?? []} words=${words} stale=${stale} />
 		${v.ports?.length > 0 && html`<${PortList} ports=${v.ports} chosen=${view.port} stale=${stale} />`}
-		<div class="beside"><${Kinds} list=${sources} stale=${knocks.stale} /><${Places} v=${v} stale=${stale} /></div>
+		<div class="beside"><${Kinds} v=${v} stale=${stale} /><${Places} v=${v} stale=${stale} /></div>
 		${list}`;
 }

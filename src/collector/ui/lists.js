@@ -107,7 +107,7 @@ export class Failures extends Long {
 	}
 }
 
-export const KINDS = { __proto__: null, single: 'one port', vertical_scan: 'port scan', horizontal_scan: 'sweep', flood: 'flood' };
+export const KINDS = { __proto__: null, single: 'single tries', vertical_scan: 'port scan', horizontal_scan: 'sweep', flood: 'flood' };
 const PORTS_SHOWN = 3;
 
 export function Ports({ ports, n })

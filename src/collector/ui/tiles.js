@@ -110,7 +110,7 @@ export const Tiles = memo(({ summary, sensors, attempts, window_s, until_s, stal
 	const list = latest_runs(all).latest;
 	const silent = list.filter(sensor_silent).length;
 	const { seen, parsed } = coverage(list);
-	const sources = attempts?.value?.attempts;
+	const { sources_n, partial } = attempts?.value ?? {};
 	const cover = seen ? parsed / seen : 1;
 	const change = s ? changes(summary, window_s) : {};
 
@@ -124,7 +124,7 @@ export const Tiles = memo(({ summary, sensors, attempts, window_s, until_s, stal
 		<${Tile} id="t-p95" change=${change.p95} label="p95 RTT" term="rtt" value=${p95.text} unit=${p95.unit}
 			sub=${ratio ? `${ratio.toFixed(1)} × the median` : 'one in twenty is slower'} values=${series.map((p) => p.rtt_p95_us)} spark="p95" />
 		<${Tile} id="t-attempts" change=${change.attempts} label="Inbound attempts" value=${count(s?.attempts)}
-			sub=${sources ? sources.length ? `from ${sources.length >= 50 ? 'over ' : ''}${count(sources.length)} source${sources.length === 1 ? '' : 's'}` : 'nobody knocked' : ''} />
+			sub=${sources_n ? `from ${partial ? 'over ' : ''}${count(sources_n)} source${sources_n === 1 ? '' : 's'}` : sources_n === 0 ? 'nobody knocked' : ''} />
 		<${Tile} id="t-coverage" label="Sensor coverage" term="coverage" value=${seen ? percent(parsed, seen) : UNKNOWN} unit="%"
 			tone=${silent || cover < 0.99 ? 'caution' : ''}
 			sub=${!list.length ? 'no sensor yet' : silent ? html`<span class="mark warn"><${Shape} name="clock" />${silent} of ${list.length} silent</span>`

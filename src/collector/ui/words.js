@@ -25,7 +25,7 @@ export const WORDS = {
 	dropped: 'The SYN was seen before the firewall\'s filter and did not come out behind it.',
 	rejected: 'The firewall answered the SYN with a refusal.',
 	// kinds of attempts
-	single: 'One port of one address.',
+	single: 'One port of one address at a time, however many in all.',
 	vertical_scan: 'Many ports of one address.',
 	horizontal_scan: 'One port of many addresses.',
 	flood: 'More SYNs than somebody would send who wants an answer.',
