@@ -141,13 +141,14 @@ def test_window_and_sensor(demo):
     browser.wait("its numbers", lambda: tile(browser, "conns") == spaced(hour["before"]["conns"]))
     # Where minutes are kept, all pages count what was asked for, and nothing else is said.
     go(browser, f"#w=5m&u={iso(time.time() // 60 * 60 - 3600)}")
-    browser.wait("no such line", lambda: browser.text(".covers") is None and browser.text(".panel.chart .note").startswith("last 5 minutes until "))
+    browser.wait("no such line", lambda: browser.text(".covers") is None and (browser.text(".panel.chart .note") or "").startswith("last 5 minutes until "))
     go(browser, "#w=1h")
     browser.wait("an hour again", lambda: browser.text(".panel.chart .note") == "last hour")
 
     browser.js("""() => { const e = document.querySelector('.toolbar select'); e.value = 'home'; e.dispatchEvent(new Event('change', { bubbles: true })); }""")
     browser.wait("one sensor", lambda: tile(browser, "conns") == spaced(collector.get("/api/summary?window_s=3600&sensor=home")["conns"]))
     assert browser.js("() => location.hash") == "#w=1h&s=home"
+    browser.wait("its coverage alone", lambda: re.fullmatch("1 of 1 silent|1 sensor reporting", browser.text(".t-coverage .sub")))
     changes_said(collector, browser, "window_s=3600&sensor=home")
     show(browser, "Inbound")
     browser.wait("its attempts", lambda: asked(browser, "/api/inbound?window_s=3600&sensor=home"))
@@ -274,6 +275,13 @@ def test_destination(demo):
     pictures(browser, "destination")
     browser.js("() => history.back()")
     browser.wait("the list again", lambda: dest_rows(browser))
+    # Over seven days sources are those of the newest handshakes, and how many those are; ports are of all.
+    most = collector.get("/api/destinations?window_s=604800&by=host&limit=1")["destinations"][0]["dst_ip"]
+    week = collector.get(f"/api/destination?window_s=604800&dst={most}")
+    assert week["partial"] and week["ports_n"] == len(week["ports"])
+    go(browser, f"#p=destinations&w=7d&dst={most}")
+    browser.wait("how many", lambda: re.fullmatch(rf"in the newest [\d,]+ of {spaced(week['totals']['conns'])} handshakes", browser.text(".dst-sources .note") or ""))
+    assert browser.text(".dst-ports .note") is None
     # None at all, and no address.
     go(browser, "#p=destinations&w=24h&dst=203.0.113.250")
     browser.wait("nothing of it", lambda: "No handshake with it" in (browser.text(".dest .empty") or ""))

@@ -49,15 +49,17 @@ class Side extends Component {
 		this.state = { all: false };
 	}
 
-	render({ id, title, partial, head, rows }, { all })
+	render({ id, title, note, head, rows }, { all })
 	{
-		return html`<${Panel} id=${id} title=${title} note=${partial ? 'the busiest among the newest rows' : null}>
+		return html`<${Panel} id=${id} title=${title} note=${note}>
 			${!rows.length ? html`<${Empty}>None in this window.</${Empty}>` : html`<div class="wide" tabindex="0" role="group" aria-label=${title}><table class="rows"><thead><tr><th scope="col">${head}</th><th scope="col" class="num">Handshakes</th><th scope="col" class="num">Failed</th></tr></thead>
 			<tbody>${(all ? rows : rows.slice(0, ROWS_FEW)).map(([key, name, x]) => html`<tr key=${key}><td class="cutting">${name}</td><td class="num">${count(x.conns)}</td><td class="num"><${Count} n=${x.failed} loud="bad" /></td></tr>`)}</tbody></table></div>`}
 			${rows.length > ROWS_FEW && html`<button type="button" class="more" aria-expanded=${all} onclick=${() => this.setState({ all: !all })}>${all ? 'Show fewer' : `Show all ${count(rows.length)}`}</button>`}
 		</${Panel}>`;
 	}
 }
+
+const busiest = (list, n) => n > (list ?? []).length ? `the busiest ${count(list.length)} of ${count(n)}` : null;
 
 export class Destination extends Charted {
 	made()
@@ -139,8 +141,8 @@ export class Destination extends Charted {
 				label=${`Handshakes over the last ${words}: ${known.map((k) => `${count(outcome(t, k))} ${named(k)}`).join(', ')}. The same numbers: button "As a table".`} /></figure>
 			<${Outcomes} totals=${t} known=${known} /></div>`}</${Panel}>
 		<div class="thirds">
-			<${Side} id="dst-ports" title="Ports" head="Port" partial=${v.partial} rows=${(v.ports ?? []).map((x) => [x.dst_port ?? x.port, html`<${Go} page="destinations" view=${{ dst, port: String(x.dst_port ?? x.port) }}>${x.dst_port ?? x.port}<//>${service(x.dst_port ?? x.port) && html`<span class="svc">${service(x.dst_port ?? x.port)}</span>`}${x.rtt_p50_us !== undefined && html` <span class="quiet"><${Ms} us=${x.rtt_p50_us} /> ms</span>`}`, x])} />
-			<${Side} id="dst-sources" title="From whom" head="Source" partial=${v.partial || v.sources_n > (v.sources ?? []).length} rows=${(v.sources ?? []).map((x) => [x.src_ip, html`<${Host} ip=${x.src_ip} name=${x.host ?? x.src_name} />`, x])} />
+			<${Side} id="dst-ports" title="Ports" head="Port" note=${busiest(v.ports, v.ports_n)} rows=${(v.ports ?? []).map((x) => [x.dst_port ?? x.port, html`<${Go} page="destinations" view=${{ dst, port: String(x.dst_port ?? x.port) }}>${x.dst_port ?? x.port}<//>${service(x.dst_port ?? x.port) && html`<span class="svc">${service(x.dst_port ?? x.port)}</span>`}${x.rtt_p50_us !== undefined && html` <span class="quiet"><${Ms} us=${x.rtt_p50_us} /> ms</span>`}`, x])} />
+			<${Side} id="dst-sources" title="From whom" head="Source" note=${v.partial ? `in the newest ${count(v.sources_conns)} of ${count(t.conns)} handshakes` : busiest(v.sources, v.sources_n)} rows=${(v.sources ?? []).map((x) => [x.src_ip, html`<${Host} ip=${x.src_ip} name=${x.host ?? x.src_name} />`, x])} />
 			<${Side} id="by-sensor" title="Seen by" head="Sensor" rows=${(v.sensors ?? []).map((x) => [x.sensor, html`<bdi>${x.sensor}</bdi>${x.rtt_p50_us !== undefined && html` <span class="quiet"><${Ms} us=${x.rtt_p50_us} /> ms</span>`}`, x])} />
 		</div>`;
 	}

@@ -37,7 +37,7 @@ export function View({ state, of })
 	const sensors = of('sensors').d;
 
 	return html`
-		<${Tiles} summary=${of('summary').d} attempts=${of('attempts').d} sensors=${sensors} window_s=${state.window_s} until_s=${state.until_s} stale=${of('summary').stale} />
+		<${Tiles} summary=${of('summary').d} attempts=${of('attempts').d} sensors=${sensors} sensor=${state.sensor} window_s=${state.window_s} until_s=${state.until_s} stale=${of('summary').stale} />
 		<${Strip} d=${sensors} stale=${of('sensors').stale} />
 		<${Chart} ...${of('summary')} />
 		<${Live} rows=${rows} sensor=${state.sensor} filter=${state.view.q ?? ''} open=${state.open} waiting=${state.waiting} waiting_lost=${state.waiting_lost}

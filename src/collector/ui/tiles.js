@@ -98,7 +98,7 @@ export function coverage(sensors)
 	return { seen, parsed };
 }
 
-export const Tiles = memo(({ summary, sensors, attempts, window_s, until_s, stale }) => {
+export const Tiles = memo(({ summary, sensors, sensor, attempts, window_s, until_s, stale }) => {
 	const s = summary?.value;
 	const words = window_words(window_s, until_s, s);
 	// Without the step that is not over: it would look like a fall.
@@ -107,7 +107,7 @@ export const Tiles = memo(({ summary, sensors, attempts, window_s, until_s, stal
 	const ratio = s?.rtt_p50_us > 0 ? s.rtt_p95_us / s.rtt_p50_us : undefined;
 	const bad = s && s.conns > 0 ? failed_of(s) / s.conns : 0;
 	const all = sensors?.value?.sensors ?? [];
-	const list = latest_runs(all).latest;
+	const list = latest_runs(all).latest.filter((x) => !sensor || x.sensor === sensor);
 	const silent = list.filter(sensor_silent).length;
 	const { seen, parsed } = coverage(list);
 	const { sources_n, partial } = attempts?.value ?? {};
