@@ -84,7 +84,7 @@ access_open(struct access **out, const char *database, char *err, size_t size)
 	if (!r && !format)
 		r = dbfile_make(a->db, APPLICATION, FORMAT, schema, NULL);
 	if (!r)
-		r = dbfile_tune(a->db, 256, 1);
+		r = dbfile_tune(a->db, 256, 1, 0);
 	if (!r)
 		r = dbfile_check(a->db, 64 << 20);
 	for (int i = 0; !r && i < SQL_N; i++)

@@ -179,12 +179,16 @@ get_health(struct api *a, const struct api_request *q, struct api_answer *r)
 
 	(void)q;
 	json_map(j, NULL);
-	json_raw_str(j, "status", "ok", 2);
+	if (counts.failing)
+		json_raw_str(j, "status", "degraded", 8);
+	else
+		json_raw_str(j, "status", "ok", 2);
 	json_raw_str(j, "version", VERSION, strlen(VERSION));
 	json_int(j, "up_s", (clock_mono_us() - a->started_us) / 1000000);
 	json_uint(j, "accepted", counts.accepted);
 	json_uint(j, "duplicate", counts.duplicate);
 	json_uint(j, "rejected", counts.rejected);
+	json_uint(j, "not_stored", counts.not_stored);
 	json_int(j, "rows", sizes.rows);
 	json_int(j, "bytes", sizes.bytes);
 	json_int(j, "last_id", sizes.last_id);
@@ -202,6 +206,8 @@ get_metrics(struct api *a, const struct api_request *q, struct api_answer *r)
 	struct intake_counts counts = intake_counts(a->intake);
 	struct metrics m = { .up_s = (clock_mono_us() - a->started_us) / 1000000,
 			     .accepted = counts.accepted, .duplicate = counts.duplicate, .rejected = counts.rejected,
+			     .not_stored = counts.not_stored, .removed = sizes.removed,
+			     .rollups_removed = sizes.rollups_removed, .rollups_merged = sizes.rollups_merged,
 			     .rows = sizes.rows, .bytes = sizes.bytes, .last_id = sizes.last_id,
 			     .connections = a->connections, .streams = a->streams,
 			     .geo = geolink_counts(a->geo) };

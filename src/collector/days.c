@@ -172,7 +172,7 @@ file_open(const struct days *d, struct file *f)
 	r = dbfile_open(&f->db, path, DAYS_APPLICATION, FORMAT, &format);
 	if (!r && !format)
 		r = dbfile_make(f->db, DAYS_APPLICATION, FORMAT, schema, NULL);
-	return r ? r : dbfile_tune(f->db, READ_CACHE_KIB, 1);
+	return r ? r : dbfile_tune(f->db, READ_CACHE_KIB, 1, d->limit);
 }
 
 /* What is in it. */
@@ -400,7 +400,7 @@ begin(struct days *d, int64_t day, struct file **out, sqlite3 **db)
 	r = f->db ? SQLITE_OK : file_open(d, f);
 	*db = f->db;
 	if (!r && !f->stmt[0]) {
-		r = dbfile_tune(f->db, WRITE_CACHE_KIB, 1);
+		r = dbfile_tune(f->db, WRITE_CACHE_KIB, 1, d->limit);
 		if (!r) /* of files that were made before there were blocks */
 			r = dbfile_exec(f->db, blocks_schema);
 		if (!f->is.rows)

@@ -13,6 +13,12 @@
 #include "lib/json.h"
 #include "lib/log.h"
 
+/* Of a file's WAL: how long it stays, and at how many pages it is written into the file. */
+#define JOURNAL_SHARE 64
+#define JOURNAL_MIN (64 << 10)
+#define JOURNAL_MAX (8 << 20)
+#define JOURNAL_PAGES 1000
+
 static const char *const ends[] = { "", "-wal", "-shm" };
 
 int
@@ -128,12 +134,16 @@ dbfile_make(sqlite3 *db, int32_t application, int64_t format, const char *schema
 }
 
 int
-dbfile_tune(sqlite3 *db, int cache_kib, int full_sync)
+dbfile_tune(sqlite3 *db, int cache_kib, int full_sync, int64_t max_bytes)
 {
-	char text[200];
+	int64_t journal = max_bytes / JOURNAL_SHARE;
+	char text[300];
 
+	journal = journal < JOURNAL_MIN ? JOURNAL_MIN : journal > JOURNAL_MAX ? JOURNAL_MAX : journal;
 	snprintf(text, sizeof text, "PRAGMA journal_mode = WAL; PRAGMA synchronous = %s; PRAGMA cache_size = -%d;"
-				    "PRAGMA journal_size_limit = 8388608", full_sync ? "FULL" : "NORMAL", cache_kib);
+				    "PRAGMA journal_size_limit = %lld; PRAGMA wal_autocheckpoint = %lld",
+		 full_sync ? "FULL" : "NORMAL", cache_kib, (long long)journal,
+		 (long long)journal / (JOURNAL_MAX / JOURNAL_PAGES));
 	return dbfile_exec(db, text);
 }
 

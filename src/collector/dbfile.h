@@ -26,8 +26,8 @@ int dbfile_open_read(sqlite3 **db, const char *path, int32_t application);
 /* Tables of a new file, in one transaction; WAL from then on.  An SQLite code. */
 int dbfile_make(sqlite3 *, int32_t application, int64_t format, const char *schema, const char *more);
 
-/* WAL, the cache's size, and whether a commit waits for the disk. */
-int dbfile_tune(sqlite3 *, int cache_kib, int full_sync);
+/* WAL, which is short when the database may not have many bytes; the cache's size; whether a commit waits for the disk. */
+int dbfile_tune(sqlite3 *, int cache_kib, int full_sync, int64_t max_bytes);
 
 /* SQLITE_OK, or SQLITE_CORRUPT when a look at all pages finds damage.  SQLite cannot be stopped in that, so a file
  * of more than `max_bytes` is not looked at: what is wrong with it shows when it is used. */

@@ -192,11 +192,17 @@ intake_body(struct intake *in, const char *body, size_t n, const struct intake_f
 	json_close(&j);
 	r = json_end(&j);
 	*answer_n = j.len;
+	if (begun)
+		in->total.failing = 0;
 	in->total.accepted += count.accepted;
 	in->total.duplicate += count.duplicate;
 	in->total.rejected += count.rejected;
 	return r;
 out:
+	if (r != -EEXIST) {
+		in->total.not_stored++;
+		in->total.failing = 1;
+	}
 	if (begun)
 		store_rollback(in->store);
 	live_discard(in->live);

@@ -27,6 +27,8 @@ struct intake_from {
 
 struct intake_counts {
 	uint64_t accepted, duplicate, rejected;
+	uint64_t not_stored; /* batches that the store failed to take */
+	int failing;         /* the last one was among these */
 };
 
 /* All are lent.  NULL: out of memory. */

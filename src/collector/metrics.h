@@ -20,6 +20,8 @@ struct metrics {
 	uint64_t accepted;  /* reports */
 	uint64_t duplicate;
 	uint64_t rejected;
+	uint64_t not_stored; /* batches */
+	int64_t removed, rollups_removed, rollups_merged; /* store.h */
 	int64_t rows;
 	int64_t bytes;
 	int64_t last_id;

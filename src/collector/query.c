@@ -465,6 +465,11 @@ query_storage(struct store *s, struct json *j)
 	json_int(j, "days_max", limits.days);
 	question_known(j, "days_fit", fit < 0 ? -1 : (int64_t)fit);
 	json_int(j, "damaged", sizes.damaged);
+	json_map(j, "removed");
+	json_int(j, "reports", sizes.removed);
+	json_int(j, "rollups", sizes.rollups_removed);
+	json_int(j, "merged", sizes.rollups_merged);
+	json_close(j);
 	json_list(j, "days");
 	for (size_t i = days_n(d); i-- > 0;) {
 		char name[DAYS_NAME_LEN + 1];

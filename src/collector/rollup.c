@@ -5,6 +5,8 @@
  * Only minutes are written as reports come.  When a later one begins, what is before is folded into hours and
  * days, once; a report that counts earlier than that goes into all three at once.  So a busy collector writes one
  * row where it would write three.
+ *
+ * A file that has no room for more rows still takes every report: what has no row of its own counts with the rest.
  */
 #include "rollup.h"
 
@@ -19,7 +21,6 @@
 #define SAMPLES 4096
 #define DOORS 4096
 #define MINUTE_US 60000000LL
-#define TRIM_STEP 10 /* minutes, hours or days that go at once */
 /* An hour or a day is cut so long after its end: what comes late is there by then. */
 #define LATE_S 600
 
@@ -96,6 +97,10 @@ const char rollup_schema[] =
 	" WHERE span = 60 AND at >= ?1 AND at < ?2 GROUP BY at / ?3, " key merge
 #define OLDEST(table) "SELECT min(at) FROM " table " WHERE span = ?1"
 #define TRIM(table) "DELETE FROM " table " WHERE span = ?1 AND at < ?2"
+#define WAITING(table) "(SELECT count(*) FROM " table " WHERE span = 60 AND at >= ?1 AND at < ?2)"
+#define LONG(table, some) \
+	"SELECT at FROM " table " WHERE span = ?1 AND at >= ?2 AND at < ?4 AND " some \
+	" GROUP BY at HAVING count(*) > 2 * ?3 ORDER BY at LIMIT 1"
 #define OF_IT " WHERE span = ?1 AND at = ?2 "
 /* Neither the busiest nor the rest itself. */
 #define BEHIND(table, some, key, rank) \
@@ -118,7 +123,8 @@ static const char *const sql[ROLLUP_STMTS] = {
 	[ROLLUP_FOLD + ROLLUP_SOURCES] = FOLD("knock", "src_ip, sensor", SUM_KNOCK, MERGE_KNOCK),
 	[ROLLUP_FOLD + ROLLUP_PORTS] = FOLD("door", "port, sensor", SUM_DOOR, MERGE_DOOR),
 	[ROLLUP_FOLD + ROLLUP_TOTALS] = FOLD("total", "sensor", SUM_TOTAL, MERGE_TOTAL),
-	[ROLLUP_ANY] = "SELECT 1 FROM total WHERE span = 60 AND at >= ?1 AND at < ?2 LIMIT 1",
+	[ROLLUP_WAITING] = "SELECT " WAITING("rollup") " + " WAITING("knock") " + " WAITING("door") " + " WAITING("total"),
+	[ROLLUP_NEXT] = "SELECT min(at) FROM total WHERE span = 60 AND at >= ?1 AND at < ?2",
 	[ROLLUP_FOLDED] = "SELECT value FROM meta WHERE key = 'folded'",
 	[ROLLUP_FOLDED_PUT] = "UPDATE meta SET value = ?1 WHERE key = 'folded'",
 	[ROLLUP_OLDEST + ROLLUP_DESTINATIONS] = OLDEST("rollup"),
@@ -132,6 +138,9 @@ static const char *const sql[ROLLUP_STMTS] = {
 	[ROLLUP_COUNT + ROLLUP_DESTINATIONS] = "SELECT count(*) FROM rollup" OF_IT,
 	[ROLLUP_COUNT + ROLLUP_SOURCES] = "SELECT count(*) FROM knock" OF_IT,
 	[ROLLUP_COUNT + ROLLUP_PORTS] = "SELECT count(*) FROM door" OF_IT,
+	[ROLLUP_LONG + ROLLUP_DESTINATIONS] = LONG("rollup", "dst_ip != ''"),
+	[ROLLUP_LONG + ROLLUP_SOURCES] = LONG("knock", "src_ip != ''"),
+	[ROLLUP_LONG + ROLLUP_PORTS] = LONG("door", "port >= 0"),
 	[ROLLUP_REST + ROLLUP_DESTINATIONS] = "INSERT INTO rollup SELECT span, at, '', 0, 0, sensor, " SUM_ROLLUP
 					      " FROM rollup" BEHIND_ROLLUP " GROUP BY sensor" MERGE_ROLLUP,
 	[ROLLUP_REST + ROLLUP_SOURCES] = "INSERT INTO knock SELECT span, at, '', sensor, " SUM_KNOCK " FROM knock"
@@ -185,7 +194,7 @@ rollup_open(struct rollup *u, sqlite3 *db)
 	int r = SQLITE_OK;
 
 	*u = (struct rollup){ .db = db, .sample = malloc(SAMPLES * sizeof *u->sample),
-			      .door = malloc(DOORS * sizeof *u->door), .folded = -1 };
+			      .door = malloc(DOORS * sizeof *u->door), .folded = -1, .room = INT64_MAX };
 	if (!u->sample || !u->door)
 		return SQLITE_NOMEM;
 	for (int i = 0; i < ROLLUP_STMTS && !r; i++)
@@ -213,7 +222,7 @@ step(struct rollup *u, int i)
 	return r == SQLITE_DONE || r == SQLITE_ROW ? SQLITE_OK : r;
 }
 
-/* Binds up to three numbers, runs it.  *out: the first column, NULL counts as `none`. */
+/* Binds up to two numbers, runs it.  *out: the first column, NULL counts as `none`. */
 static int
 number(struct rollup *u, int i, int64_t a, int64_t b, int64_t none, int64_t *out)
 {
@@ -311,15 +320,25 @@ put_spans(struct rollup *u, int i, int64_t minute)
 	return r;
 }
 
+/* Whether there is a place for a row of this minute, which is then taken. */
+static int
+has_room(struct rollup *u, int64_t minute)
+{
+	u->room -= minute < rollup_folded(u) ? 3 : 1;
+	u->merged += u->room < 0;
+	return u->room >= 0;
+}
+
 static int
 put_rollup(struct rollup *u, const struct rollup_sample *a, const struct group *g)
 {
 	sqlite3_stmt *stmt = u->stmt[ROLLUP_PUT];
 	uint8_t packed[2][RTT_PACKED];
+	int own = has_room(u, a->minute);
 
-	column_bind_text(stmt, 3, a->dst_ip);
-	sqlite3_bind_int(stmt, 4, a->dst_port);
-	sqlite3_bind_int(stmt, 5, a->proto);
+	column_bind_text(stmt, 3, own ? a->dst_ip : "");
+	sqlite3_bind_int(stmt, 4, own ? a->dst_port : 0);
+	sqlite3_bind_int(stmt, 5, own ? a->proto : 0);
 	sqlite3_bind_int64(stmt, 6, a->sensor);
 	sqlite3_bind_int64(stmt, 7, g->conns);
 	sqlite3_bind_int64(stmt, 8, g->failed);
@@ -365,7 +384,7 @@ put_knock(struct rollup *u, const struct report *rep, int64_t sensor, int64_t at
 		few_add(&ports, (uint32_t)rep->dst_port);
 	if (rep->dst_ip[0])
 		few_add(&ips, few_hash(rep->dst_ip));
-	column_bind_text(stmt, 3, rep->src_ip);
+	column_bind_text(stmt, 3, has_room(u, at_us / MINUTE_US * 60) ? rep->src_ip : "");
 	sqlite3_bind_int64(stmt, 4, sensor);
 	for (int i = 0; i < VERDICTS_N; i++)
 		sqlite3_bind_int64(stmt, 5 + i, i == verdict ? weight : 0);
@@ -439,7 +458,7 @@ flush_doors(struct rollup *u)
 			for (int v = 0; v < VERDICTS_N; v++)
 				sum[v] += a[k].n[v];
 		}
-		sqlite3_bind_int(stmt, 3, a[i].port);
+		sqlite3_bind_int(stmt, 3, has_room(u, a[i].minute) ? a[i].port : -1);
 		sqlite3_bind_int64(stmt, 4, a[i].sensor);
 		for (int v = 0; v < VERDICTS_N; v++)
 			sqlite3_bind_int64(stmt, 5 + v, sum[v]);
@@ -526,64 +545,135 @@ rollup_forget(struct rollup *u)
 	u->folded = -1;
 }
 
-int
-rollup_fold(struct rollup *u, int64_t minute)
+void
+rollup_room(struct rollup *u, int64_t bytes)
 {
-	int64_t from = rollup_folded(u), any;
-	int r;
+	u->room = bytes > 0 ? bytes / ROLLUP_ROW_BYTES : 0;
+	u->held = 0;
+}
 
-	if (minute <= from)
-		return SQLITE_OK;
-	r = number(u, ROLLUP_ANY, from, minute, 0, &any);
-	if (r || !any)
+/* *until: up to where minutes fit that begin at `from` and are over at `minute`; `from` when none does, or there is
+ * none. */
+static int
+fits(struct rollup *u, int64_t from, int64_t minute, int64_t *until)
+{
+	int64_t rows, first;
+	int r = number(u, ROLLUP_WAITING, from, minute, 0, &rows);
+
+	*until = rows ? minute : from;
+	if (r || 2 * rows <= u->room)
 		return r;
-	for (int span = 3600; span <= 86400 && !r; span *= 24) {
-		for (int i = ROLLUP_FOLD; i < ROLLUP_FOLD + ROLLUP_TABLES && !r; i++) {
-			sqlite3_bind_int64(u->stmt[i], 1, from);
-			sqlite3_bind_int64(u->stmt[i], 2, minute);
-			sqlite3_bind_int64(u->stmt[i], 3, span);
-			r = step(u, i);
-		}
-	}
-	if (!r) {
-		sqlite3_bind_int64(u->stmt[ROLLUP_FOLDED_PUT], 1, minute);
-		r = step(u, ROLLUP_FOLDED_PUT);
-	}
-	u->folded = r ? -1 : minute;
+	r = number(u, ROLLUP_NEXT, from, minute, minute, &first);
+	if (!r)
+		r = number(u, ROLLUP_WAITING, from, first + 60, 0, &rows);
+	*until = 2 * rows <= u->room ? first + 60 : from;
+	u->held = 1;
 	return r;
 }
 
 int
-rollup_trim(struct rollup *u, enum rollup_table table, int span, int64_t before_s, int *more)
+rollup_fold(struct rollup *u, int64_t minute)
+{
+	int64_t from = rollup_folded(u), until;
+	int r;
+
+	if (minute <= from || u->held)
+		return SQLITE_OK;
+	r = fits(u, from, minute, &until);
+	if (r || until <= from)
+		return r;
+	for (int span = 3600; span <= 86400 && !r; span *= 24) {
+		for (int i = ROLLUP_FOLD; i < ROLLUP_FOLD + ROLLUP_TABLES && !r; i++) {
+			sqlite3_bind_int64(u->stmt[i], 1, from);
+			sqlite3_bind_int64(u->stmt[i], 2, until);
+			sqlite3_bind_int64(u->stmt[i], 3, span);
+			r = step(u, i);
+			u->room -= r ? 0 : sqlite3_changes(u->db);
+		}
+	}
+	if (!r) {
+		sqlite3_bind_int64(u->stmt[ROLLUP_FOLDED_PUT], 1, until);
+		r = step(u, ROLLUP_FOLDED_PUT);
+	}
+	u->folded = r ? -1 : until;
+	return r;
+}
+
+int
+rollup_trim(struct rollup *u, enum rollup_table table, int span, int n, int64_t before_s, int *more, int64_t *gone)
 {
 	int64_t at;
 	int r = number(u, ROLLUP_OLDEST + (int)table, span, 0, INT64_MAX, &at);
 
 	if (r || at >= before_s)
 		return r;
-	at += TRIM_STEP * span;
+	at += (int64_t)n * span;
 	sqlite3_bind_int64(u->stmt[ROLLUP_TRIM + table], 1, span);
 	sqlite3_bind_int64(u->stmt[ROLLUP_TRIM + table], 2, at < before_s ? at : before_s);
 	*more = 1;
-	return step(u, ROLLUP_TRIM + (int)table);
+	r = step(u, ROLLUP_TRIM + (int)table);
+	*gone += r ? 0 : sqlite3_changes(u->db);
+	return r;
+}
+
+/* All but the busiest of one minute, hour or day to the rest. */
+static int
+cut(struct rollup *u, int table, int span, int64_t at, int64_t keep)
+{
+	int r = SQLITE_OK;
+
+	for (int i = ROLLUP_REST; i <= ROLLUP_CUT && !r; i += ROLLUP_CUT - ROLLUP_REST) {
+		sqlite3_bind_int64(u->stmt[i + table], 1, span);
+		sqlite3_bind_int64(u->stmt[i + table], 2, at);
+		sqlite3_bind_int64(u->stmt[i + table], 3, keep);
+		r = step(u, i + table);
+	}
+	return r;
+}
+
+int
+rollup_squeeze(struct rollup *u, int span, int64_t from_s, int64_t until_s, int64_t keep, int *more)
+{
+	int64_t at;
+	int r = SQLITE_OK;
+
+	for (int table = 0; table < ROLLUP_TOTALS && !r; table++) {
+		sqlite3_bind_int64(u->stmt[ROLLUP_LONG + table], 3, keep);
+		sqlite3_bind_int64(u->stmt[ROLLUP_LONG + table], 4, until_s);
+		r = number(u, ROLLUP_LONG + table, span, from_s, -1, &at);
+		if (r || at < 0)
+			continue;
+		*more = 1;
+		r = cut(u, table, span, at, keep);
+		u->merged += r ? 0 : sqlite3_changes(u->db);
+	}
+	return r;
+}
+
+int
+rollup_oldest(struct rollup *u, int span, int64_t *at_s)
+{
+	return number(u, ROLLUP_OLDEST + ROLLUP_TOTALS, span, 0, INT64_MAX, at_s);
+}
+
+int
+rollup_uncut(struct rollup *u, int span, int64_t *at_s)
+{
+	return number(u, ROLLUP_UNCUT, span, 0, INT64_MAX, at_s);
 }
 
 int
 rollup_cut(struct rollup *u, int span, int *more)
 {
 	int64_t at, rows, max = span == 3600 ? ROLLUP_HOUR_ROWS : ROLLUP_DAY_ROWS;
-	int r = number(u, ROLLUP_UNCUT, span, 0, INT64_MAX, &at);
+	int r = rollup_uncut(u, span, &at);
 
 	if (r || at > rollup_folded(u) - span - LATE_S)
 		return r;
 	for (int table = 0; table < ROLLUP_TOTALS && !r; table++) {
 		r = number(u, ROLLUP_COUNT + table, span, at, 0, &rows);
-		for (int i = ROLLUP_REST; i <= ROLLUP_CUT && !r && rows > max; i += ROLLUP_CUT - ROLLUP_REST) {
-			sqlite3_bind_int64(u->stmt[i + table], 1, span);
-			sqlite3_bind_int64(u->stmt[i + table], 2, at);
-			sqlite3_bind_int64(u->stmt[i + table], 3, max);
-			r = step(u, i + table);
-		}
+		if (!r && rows > max)
+			r = cut(u, table, span, at, max);
 	}
 	*more = 1;
 	sqlite3_bind_int64(u->stmt[ROLLUP_UNCUT_PUT], 1, span);

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -29,10 +30,20 @@
 #define CHECK_BYTES (64 << 20) /* about half a second */
 #define CACHE_KIB 8192
 #define TRIM_ROWS 500
+#define TRIM_REFUSED 100 /* steps at once when there was no room */
+#define TRIM_STEP 10 /* minutes, hours or days that go at once for their age */
 #define CATCH_UP_ROWS 10000 /* in one transaction */
-/* Of max_bytes: where rollups and paths give way, and where they meet a wall. */
+/* Of max_bytes: where rollups and paths give way, and where they meet a wall.  Behind that of a batch there is a
+ * reserve in which retention works; a batch leaves as much again for what is no rollup. */
 #define MAIN_SHARE 5
 #define MAIN_WALL 4
+#define MAIN_RESERVE 64
+/* What is freed beyond the limit when a batch found no place. */
+#define BATCH_SHARE 4
+/* Rows of a minute that stay its own when there is no room: one for so many bytes of max_bytes. */
+#define SQUEEZE_BYTES 65536
+#define SQUEEZE_ROOM 16 /* and at least one for so many rows that there is room for */
+#define MINUTES_SHOWN_S 7260 /* window.c asks minutes alone for up to two hours */
 
 static const char schema_meta[] =
 	"CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
@@ -53,7 +64,12 @@ struct store {
 	int64_t last_id;      /* numbers given out, those of this batch too */
 	int64_t committed_id;
 	int behind;           /* the main file lacks reports that the days have */
+	int refused;          /* the last batch found no room */
+	int64_t removed;      /* reports */
+	int64_t rollups_removed, said_rollups;
+	int64_t lost_s[2];    /* totals of minutes, and of hours, were removed up to here */
 	unsigned aside;       /* main files that were moved aside */
+	struct log_limit said;
 	int64_t now_us;       /* as last told */
 };
 
@@ -63,6 +79,7 @@ failed(struct store *s, sqlite3 *db, int code)
 {
 	int r = dbfile_error(db, code);
 
+	s->refused |= r == -ENOSPC;
 	if (r)
 		log_debug("database: %s (%d)", db ? sqlite3_errmsg(db) : sqlite3_errstr(code), code);
 	if (r == -EUCLEAN)
@@ -84,6 +101,20 @@ store_blame(struct store *s, sqlite3 *db)
 
 /* ---- opening ---- */
 
+/* The main file may grow so far, and rollups into what is left of that. */
+static void
+limit_main(struct store *s, int64_t bytes)
+{
+	dbfile_set_max(s->db, bytes);
+	rollup_room(&s->rollup, bytes - s->limits.max_bytes / MAIN_RESERVE - dbfile_bytes(s->db));
+}
+
+static int64_t
+batch_wall(const struct store *s)
+{
+	return s->limits.max_bytes / MAIN_WALL - s->limits.max_bytes / MAIN_RESERVE;
+}
+
 static void
 apply_limits(struct store *s)
 {
@@ -91,7 +122,7 @@ apply_limits(struct store *s)
 	addrinfo_limit(&s->addrs, s->limits.max_bytes);
 	/* Behind retention, which goes in steps, walls: together a quarter above the limit. */
 	if (s->db)
-		dbfile_set_max(s->db, s->limits.max_bytes / MAIN_WALL);
+		limit_main(s, batch_wall(s));
 	if (s->days)
 		days_limit(s->days, s->limits.max_bytes);
 }
@@ -119,7 +150,7 @@ open_main(struct store *s)
 	if (!r && format && format < FORMAT)
 		r = upgrade(s->db, s->path, format);
 	if (!r)
-		r = dbfile_tune(s->db, CACHE_KIB, 0);
+		r = dbfile_tune(s->db, CACHE_KIB, 0, s->limits.max_bytes);
 	if (!r)
 		r = sqlite3_prepare_v3(s->db, "UPDATE meta SET value = ?1 WHERE key = 'last_id'", -1,
 				       SQLITE_PREPARE_PERSISTENT, &s->set_last_id, NULL);
@@ -133,6 +164,10 @@ open_main(struct store *s)
 		r = addrinfo_open(&s->addrs, s->db);
 	if (!r)
 		r = dbfile_int(s->db, "SELECT value FROM meta WHERE key = 'last_id'", &s->last_id);
+	if (!r)
+		r = dbfile_int(s->db, "SELECT value FROM meta WHERE key = 'lost_60'", &s->lost_s[0]);
+	if (!r)
+		r = dbfile_int(s->db, "SELECT value FROM meta WHERE key = 'lost_3600'", &s->lost_s[1]);
 	s->committed_id = s->last_id;
 	return r;
 }
@@ -331,6 +366,12 @@ store_folded(struct store *s)
 }
 
 int64_t
+store_lost(const struct store *s, int span)
+{
+	return s->lost_s[span == 3600];
+}
+
+int64_t
 store_stored(struct store *s, int64_t run, int64_t first)
 {
 	return seqs_stored(&s->runs.seqs, run, first);
@@ -397,6 +438,13 @@ forget_batch(struct store *s)
 	rollup_forget(&s->rollup);
 }
 
+static int
+begin_main(struct store *s)
+{
+	limit_main(s, batch_wall(s));
+	return dbfile_exec(s->db, "BEGIN IMMEDIATE");
+}
+
 int
 store_begin(struct store *s)
 {
@@ -404,8 +452,10 @@ store_begin(struct store *s)
 
 	if (r)
 		return r;
+	for (int i = 0; s->refused && i < TRIM_REFUSED && store_trim(s, s->now_us) > 0; i++)
+		;
 	forget_batch(s);
-	return failed_main(s, dbfile_exec(s->db, "BEGIN IMMEDIATE"));
+	return failed_main(s, begin_main(s));
 }
 
 int
@@ -450,7 +500,7 @@ store_commit(struct store *s)
 		store_rollback(s);
 		return r;
 	}
-	s->behind = 0;
+	s->behind = s->refused = 0;
 	s->committed_id = s->last_id;
 	paths_committed(&s->paths);
 	return 0;
@@ -465,6 +515,166 @@ store_rollback(struct store *s)
 	forget_batch(s);
 	paths_rolled_back(&s->paths);
 	s->last_id = s->committed_id;
+}
+
+/* ---- room in the main file ---- */
+
+static int64_t
+greatest(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+static int64_t
+least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int
+main_over(struct store *s)
+{
+	return dbfile_bytes(s->db) > s->limits.max_bytes / MAIN_SHARE;
+}
+
+/* The oldest of one span, of destinations, sources and ports. */
+static int
+trim_span(struct store *s, int span, int64_t before_s, int *more)
+{
+	int r = SQLITE_OK;
+
+	for (int i = 0; i < ROLLUP_TOTALS && !r; i++)
+		r = rollup_trim(&s->rollup, (enum rollup_table)i, span, 1, before_s, more, &s->rollups_removed);
+	return r;
+}
+
+/* What is too old, in all tables. */
+static int
+trim_old(struct store *s, int span, int64_t before_s, int *more)
+{
+	int64_t of_age = 0;
+	int r = SQLITE_OK;
+
+	for (int i = 0; i < ROLLUP_TABLES && !r; i++)
+		r = rollup_trim(&s->rollup, (enum rollup_table)i, span, TRIM_STEP, before_s, more, &of_age);
+	return r;
+}
+
+/* The oldest totals of one span, which windows then have in the next longer one. */
+static int
+trim_totals(struct store *s, int span, int64_t before_s, int *more)
+{
+	int64_t at_s;
+	char text[100];
+	int r = rollup_oldest(&s->rollup, span, &at_s);
+
+	if (r || at_s >= before_s)
+		return r;
+	r = rollup_trim(&s->rollup, ROLLUP_TOTALS, span, 1, before_s, more, &s->rollups_removed);
+	if (r || span == 86400)
+		return r;
+	s->lost_s[span == 3600] = at_s + span;
+	snprintf(text, sizeof text, "INSERT OR REPLACE INTO meta VALUES ('lost_%d', %lld)", span, (long long)at_s + span);
+	return dbfile_exec(s->db, text);
+}
+
+/* The busiest of minutes, hours and days that are not cut yet stay, the others count with the rest; in minutes that
+ * are of no window alone, all do. */
+static int
+squeeze(struct store *s, int64_t now_s, int *more)
+{
+	int64_t shown_s = least(now_s - MINUTES_SHOWN_S, rollup_folded(&s->rollup));
+	int64_t keep = greatest(s->limits.max_bytes / SQUEEZE_BYTES, s->rollup.room / SQUEEZE_ROOM), hours_s, days_s;
+	int r = rollup_squeeze(&s->rollup, 60, 0, shown_s, 0, more);
+
+	if (!r && !*more)
+		r = rollup_squeeze(&s->rollup, 60, shown_s, INT64_MAX, keep, more);
+	if (!r)
+		r = rollup_uncut(&s->rollup, 3600, &hours_s);
+	if (!r && !*more)
+		r = rollup_squeeze(&s->rollup, 3600, hours_s, INT64_MAX, least(keep, ROLLUP_HOUR_ROWS), more);
+	if (!r)
+		r = rollup_uncut(&s->rollup, 86400, &days_s);
+	if (!r && !*more)
+		r = rollup_squeeze(&s->rollup, 86400, days_s, INT64_MAX, least(keep, ROLLUP_DAY_ROWS), more);
+	return r;
+}
+
+/* When that is not enough: from what is missed least to the totals, which are the last to go. */
+static int
+thin(struct store *s, int64_t now_s, int *more)
+{
+	int64_t folded_s = rollup_folded(&s->rollup), shown_s = least(now_s - MINUTES_SHOWN_S, folded_s);
+	int64_t hour_s = least(now_s, folded_s) / 3600 * 3600, day_s = least(now_s, folded_s) / 86400 * 86400;
+	int r = trim_span(s, 60, shown_s, more);
+
+	if (!r && !*more)
+		r = rollup_squeeze(&s->rollup, 60, 0, folded_s, 0, more);
+	if (!r && !*more)
+		r = trim_span(s, 3600, hour_s, more);
+	if (!r && !*more)
+		r = trim_span(s, 86400, day_s, more);
+	if (!r && !*more)
+		r = paths_trim(&s->paths, more);
+	for (int span = 60; span <= 86400 && !r && !*more; span = span == 60 ? 3600 : span * 24)
+		r = rollup_squeeze(&s->rollup, span, 0, INT64_MAX, 0, more);
+	if (!r && !*more)
+		r = trim_span(s, 60, folded_s, more);
+	if (!r && !*more)
+		r = trim_totals(s, 60, folded_s, more);
+	if (!r && !*more)
+		r = trim_totals(s, 3600, day_s, more);
+	if (!r && !*more)
+		r = trim_totals(s, 86400, day_s, more);
+	return r;
+}
+
+/* Rollups: the minutes that are over, what is too old, what is too much of an hour or a day. */
+static int
+trim_rollups(struct store *s, int64_t now_s, int *more)
+{
+	int64_t folded_s = rollup_folded(&s->rollup);
+	int r = rollup_fold(&s->rollup, now_s / 60 * 60);
+
+	*more |= s->rollup.held && rollup_folded(&s->rollup) > folded_s;
+	if (!r)
+		r = trim_old(s, 60, least(now_s - STORE_MINUTES_KEPT_S, rollup_folded(&s->rollup)), more);
+	if (!r)
+		r = trim_old(s, 3600, now_s - s->limits.days * 86400, more);
+	if (!r)
+		r = trim_old(s, 86400, now_s - STORE_DAYS_KEPT_S, more);
+	if (!r)
+		r = rollup_cut(&s->rollup, 3600, more);
+	return r ? r : rollup_cut(&s->rollup, 86400, more);
+}
+
+/* A step.  1: there is more to do; 0: all limits hold; or an error. */
+static int
+trim_main(struct store *s, int64_t now_s, int over)
+{
+	int more = 0, r;
+
+	rollup_forget(&s->rollup);
+	limit_main(s, s->limits.max_bytes / MAIN_WALL);
+	r = dbfile_exec(s->db, "BEGIN IMMEDIATE");
+	if (!r && over)
+		r = squeeze(s, now_s, &more);
+	if (!r && !more)
+		r = trim_rollups(s, now_s, &more);
+	if (!r && !more && !over && s->rollup.held)
+		r = squeeze(s, now_s, &more);
+	if (!r && !more && (over || s->rollup.held))
+		r = thin(s, now_s, &more);
+	if (!r)
+		r = paths_flush(&s->paths);
+	if (!r)
+		r = dbfile_exec(s->db, "COMMIT");
+	if (r) {
+		store_rollback(s);
+		return failed_main(s, r);
+	}
+	paths_committed(&s->paths);
+	return more;
 }
 
 /* ---- what the main file lacks ---- */
@@ -483,13 +693,17 @@ end_batch(struct store *s, struct lack *l, int begin)
 
 	if (!r)
 		r = dbfile_exec(s->db, "COMMIT");
-	if (!r) {
-		paths_committed(&s->paths);
-		forget_batch(s);
-		l->in_batch = 0;
-		r = begin ? dbfile_exec(s->db, "BEGIN IMMEDIATE") : SQLITE_OK;
-	}
-	return failed_main(s, r);
+	if (r)
+		return failed_main(s, r);
+	paths_committed(&s->paths);
+	forget_batch(s);
+	l->in_batch = 0;
+	if (!begin)
+		return 0;
+	do
+		r = main_over(s) ? trim_main(s, s->now_us / 1000000, 1) : 0;
+	while (r > 0);
+	return r ? r : failed_main(s, begin_main(s));
 }
 
 /* In the order in which they came: seqs.c remembers so many gaps, and a type alone is full of them. */
@@ -545,7 +759,7 @@ catch_up(struct store *s)
 	r = failed_main(s, dbfile_int(s->db, "SELECT value FROM meta WHERE key = 'last_id'", &l.after));
 	s->last_id = l.after;
 	if (!r)
-		r = failed_main(s, dbfile_exec(s->db, "BEGIN IMMEDIATE"));
+		r = failed_main(s, begin_main(s));
 	for (size_t i = 0; i < days_n(s->days) && !r; i++) {
 		if (days_at(s->days, i)->last_id <= l.after)
 			continue;
@@ -592,73 +806,39 @@ trim_reports(struct store *s, int full, int64_t over, int64_t now_us)
 	return r ? failed(s, db, r) : removed > 0;
 }
 
-/* Of one span, in all tables. */
-static int
-trim_span(struct store *s, int span, int64_t before_s, int *more)
+/* What went before its time. */
+static void
+say_removed(struct store *s, int64_t now_us)
 {
-	int r = SQLITE_OK;
+	struct store_sizes sizes = store_sizes(s);
+	unsigned left_out;
 
-	for (int i = 0; i < ROLLUP_TABLES && !r; i++)
-		r = rollup_trim(&s->rollup, (enum rollup_table)i, span, before_s, more);
-	return r;
-}
-
-/* The oldest of what the main file has beyond its share. */
-static int
-thin(struct store *s, int64_t now_s, int *more)
-{
-	int r = SQLITE_OK;
-
-	for (int span = 60; span <= 86400 && !r && !*more; span = span == 60 ? 3600 : span * 24)
-		r = trim_span(s, span, now_s / 60 * 60, more);
-	if (!r && !*more)
-		r = paths_trim(&s->paths, more);
-	return r;
-}
-
-/* Rollups: the minutes that are over, what is too old, what is too much of an hour or a day. */
-static int
-trim_rollups(struct store *s, int64_t now_s, int *more)
-{
-	int r = rollup_fold(&s->rollup, now_s / 60 * 60);
-
-	if (!r)
-		r = trim_span(s, 60, now_s - STORE_MINUTES_KEPT_S, more);
-	if (!r)
-		r = trim_span(s, 3600, now_s - s->limits.days * 86400, more);
-	if (!r)
-		r = trim_span(s, 86400, now_s - STORE_DAYS_KEPT_S, more);
-	if (!r)
-		r = rollup_cut(&s->rollup, 3600, more);
-	return r ? r : rollup_cut(&s->rollup, 86400, more);
+	if (sizes.rollups_removed + sizes.rollups_merged == s->said_rollups ||
+	    !log_allowed(&s->said, now_us, 3600000000, &left_out))
+		return;
+	s->said_rollups = sizes.rollups_removed + sizes.rollups_merged;
+	log_warn("max-bytes is too small for so many destinations, sources and ports: %lld of their rows now count with the rest "
+		 "of their minute, hour or day, %lld are removed", (long long)sizes.rollups_merged,
+		 (long long)sizes.rollups_removed);
 }
 
 int
 store_trim(struct store *s, int64_t now_us)
 {
 	struct store_sizes sizes = store_sizes(s);
-	int64_t now_s = now_us / 1000000;
-	int full = sizes.bytes > s->limits.max_bytes, more = 0, removed, r;
+	int64_t most = s->limits.max_bytes - (s->refused ? s->limits.max_bytes / BATCH_SHARE : 0);
+	int full = sizes.bytes > most, removed, more;
 
 	s->now_us = now_us;
 	days_rest(s->days);
 	removed = trim_reports(s, full, sizes.rows - s->limits.max_rows, now_us);
+	s->removed += sizes.rows - days_rows(s->days);
 	if (removed < 0)
 		return removed;
-	r = dbfile_exec(s->db, "BEGIN IMMEDIATE");
-	if (!r)
-		r = trim_rollups(s, now_s, &more);
-	if (!r && !more && (sizes.main_bytes > s->limits.max_bytes / MAIN_SHARE || (full && !removed)))
-		r = thin(s, now_s, &more);
-	if (!r)
-		r = paths_flush(&s->paths);
-	if (!r)
-		r = dbfile_exec(s->db, "COMMIT");
-	if (r) {
-		store_rollback(s);
-		return failed_main(s, r);
-	}
-	paths_committed(&s->paths);
+	more = trim_main(s, now_us / 1000000, main_over(s) || (full && !removed));
+	if (more < 0)
+		return more;
+	say_removed(s, now_us);
 	return removed > 0 || more;
 }
 
@@ -669,7 +849,8 @@ store_sizes(struct store *s)
 
 	return (struct store_sizes){ .rows = days_rows(s->days), .bytes = in_main + days_bytes(s->days),
 				     .main_bytes = in_main, .last_id = s->committed_id,
-				     .damaged = s->aside + days_damaged(s->days) };
+				     .removed = s->removed, .rollups_removed = s->rollups_removed,
+				     .rollups_merged = s->rollup.merged, .damaged = s->aside + days_damaged(s->days) };
 }
 
 int64_t

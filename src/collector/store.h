@@ -37,6 +37,9 @@ struct store_sizes {
 	int64_t bytes;      /* in use */
 	int64_t main_bytes; /* of these, in the main file */
 	int64_t last_id;    /* of the newest report */
+	int64_t removed;    /* reports, for any limit, since it was opened */
+	int64_t rollups_removed; /* rows, for want of room, since then */
+	int64_t rollups_merged;  /* rows that count with the rest, for the same */
 	unsigned damaged;   /* files that were moved aside and still lie there */
 };
 
@@ -71,7 +74,8 @@ int store_rewound(const struct store *, const struct report *);
 int store_commit(struct store *);
 void store_rollback(struct store *);
 
-/* Removes a day, or a few hundred of the oldest rows, if a limit is passed, or a minute of old rollups.
+/* Removes a day, or a few hundred of the oldest rows, if a limit is passed, or a minute of old rollups.  After a batch
+ * that found no room it makes some.
  * 1: there is more to remove; 0: all limits hold. */
 int store_trim(struct store *, int64_t now_us);
 
@@ -79,8 +83,10 @@ struct store_sizes store_sizes(struct store *);
 /* Of the newest report: the part of it that costs nothing. */
 int64_t store_last_id(const struct store *);
 
-/* For query.c and its like.  Folded: see rollup.h. */
+/* For query.c and its like.  Folded: see rollup.h.  Lost: totals of minutes (span 60) or hours (3600) were removed up
+ * to here (seconds), for want of room. */
 int64_t store_folded(struct store *);
+int64_t store_lost(const struct store *, int span);
 sqlite3 *store_db(struct store *);
 struct days *store_days(struct store *);
 const struct paths_counts *store_paths(struct store *);

@@ -108,7 +108,8 @@ window_of(struct store *s, int64_t window_s, int64_t until_us, int exact)
 	int64_t now_s = clock_wall_us() / 1000000, folded_s = store_folded(s);
 	/* An hour of which minutes are gone, or a day of which hours are, is taken whole: so no two windows that
 	 * follow each other share a part of it. */
-	int64_t minutes_s = up(now_s - STORE_MINUTES_KEPT_S, HOUR), hours_s = up(now_s - store_limits(s).days * DAY, DAY);
+	int64_t minutes_s = up(greatest(now_s - STORE_MINUTES_KEPT_S, store_lost(s, MINUTE)), HOUR);
+	int64_t hours_s = up(greatest(now_s - store_limits(s).days * DAY, store_lost(s, HOUR)), DAY);
 	struct window w = { .window_s = window_s, .width_s = width_of(window_s) };
 	int days = exact ? w.width_s >= DAY : window_s > DAYS_ABOVE;
 

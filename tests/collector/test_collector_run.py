@@ -181,11 +181,15 @@ def test_full_disk(tmp_path):
                 n += 50
                 assert n < 5000
             assert answered == 507 and headers["Retry-After"] and "full" in answer["error"]
+            health = c.get("/health")
+            assert health["status"] == "degraded" and health["not_stored"] == 1
+            assert b"_batches_not_stored_total 1\n" in rig.request(c, "GET", "/metrics")[1]
             assert c.get("/health")["rows"] == n == c.get("/api/summary?window_s=3600")["conns"]
             assert c.get("/api/sensors")["sensors"][0]["stored"] == n
             (data / "filler").unlink()
             rig.stored(c, [rig.conn(n + i) for i in range(50)])
-            assert c.get("/health")["rows"] == n + 50
+            health = c.get("/health")
+            assert (health["rows"], health["status"], health["not_stored"]) == (n + 50, "ok", 1)
     finally:
         subprocess.run(["umount", data], check=True)
 

@@ -241,6 +241,62 @@ test_max_bytes(void **state)
 	store_close(s);
 }
 
+/* Everything that was counted, once: days, and the minutes that are not folded into them. */
+static int64_t
+counted(struct store *s)
+{
+	char text[300];
+
+	snprintf(text, sizeof text, "SELECT sum(established + answered + refused + accepted + dropped + rejected + unknown) FROM total "
+				    "WHERE span = 86400 OR (span = 60 AND at >= %lld)", (long long)store_folded(s));
+	return number(s, text);
+}
+
+/* More destinations, sources and ports than there is room for: no batch is refused, and the totals count them all. */
+static void
+many_destinations(int64_t max_bytes, int steps, int step_s, int batches, int in_batch)
+{
+	struct store *s = open_new(1000000000, max_bytes);
+	int64_t id = 0, sent = 0, seq = 0, now = NOW;
+	unsigned random = 7;
+
+	for (int n = 0; n < steps; n++, now += step_s * 1000000LL) {
+		for (int batch = 0; batch < batches; batch++) {
+			assert_int_equal(store_begin(s), 0);
+			for (int i = 0; i < in_batch; i++, seq++) {
+				struct report r = conn(seq);
+
+				random = random * 1664525 + 1013904223;
+				r.type = i % 4 ? REPORT_CONN : REPORT_ATTEMPT;
+				r.ts_us = r.last_ts_us = now - (n % 10 ? 0 : 3600000000 * (i % 3));
+				r.count = 3;
+				r.verdict = i % 5 - 1;
+				r.dst_port = (int64_t)(random >> 16);
+				snprintf(i % 4 ? r.dst_ip : r.src_ip, sizeof r.dst_ip, "10.%u.%u.%u", random >> 8 & 255, random >> 16 & 255,
+					 random >> 24);
+				assert_int_equal(store_add(s, &r, now, &id), 1);
+				sent += i % 4 ? 1 : 3;
+			}
+			assert_int_equal(store_commit(s), 0);
+		}
+		for (int i = 0; store_trim(s, now) > 0; i++)
+			assert_true(i < 1000);
+		assert_true(store_sizes(s).main_bytes <= max_bytes / MAIN_WALL);
+	}
+	assert_int_equal(counted(s), sent);
+	assert_true(store_sizes(s).rollups_merged > 0);
+	assert_true(number(s, "SELECT min(at) FROM total WHERE span = 60") >= store_lost(s, 60));
+	store_close(s);
+}
+
+static void
+test_many_destinations(void **state)
+{
+	(void)state;
+	many_destinations(1 << 20, 200, 600, 1, 60);
+	many_destinations(16 << 20, 4, 60, 12, 500);
+}
+
 /* Minutes stay a day and a bit, hours as long as reports, days a year; each counts everything once, whenever it came. */
 static void
 test_rollups_age(void **state)
@@ -866,6 +922,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_once),	     cmocka_unit_test(test_opened_again),
 		cmocka_unit_test(test_max_rows),     cmocka_unit_test(test_max_bytes),
+		cmocka_unit_test(test_many_destinations),
 		cmocka_unit_test(test_rollups_age),  cmocka_unit_test(test_main_damaged),
 		cmocka_unit_test(test_day_damaged),  cmocka_unit_test(test_behind),
 		cmocka_unit_test(test_days_dropped), cmocka_unit_test(test_rollups_cut),
