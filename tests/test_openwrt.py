@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from lib import net, ng, openwrt
+from lib import net, ng, openwrt, source
 from lib.openwrt import DIR, STAND_IN
 
 FILES = DIR / "files"
@@ -485,26 +485,23 @@ class Upstream:
                            f"http://127.0.0.1:{self.port}", "gw-1", check=True).stdout.strip()
 
 
-def built(tree, folder, path, block):
-    """The first block, on the machine that builds; scp brings the packages to the router's /tmp, which is `path`."""
+def built(folder, path, block):
+    """The first block, on the machine that builds, in a copy of this source; scp brings the packages to the router's /tmp, which is `path`."""
     sdk = topdir(folder / "home/openwrt")
     (sdk / "package").mkdir()
     (sdk / "Makefile").write_text(f"STAND_IN := {STAND_IN}\ninclude {STAND_IN}/sdk.mk\n", encoding="ascii")
-    (sdk / "build_dir").mkdir()
-    version = re.search(r"^PKG_VERSION:=(\S+)", (DIR / "Makefile").read_text(encoding="ascii"), re.M)[1]
-    (sdk / f"build_dir/net-gazer-{version}").symlink_to(tree)
     (folder / "scp").write_text(f'#!/bin/sh\nfor f; do case "$f" in root@192.168.1.1:/tmp/) ;; *) cp "$f" {path} ;; esac; done\n',
                                encoding="ascii")
     (folder / "scp").chmod(0o755)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k not in ("MFLAGS", "O")}
-    done = subprocess.run(["sh", "-ec", block], cwd=ng.TOP, capture_output=True, text=True, check=False,
+    done = subprocess.run(["sh", "-ec", block], cwd=source.copy(folder / "source"), capture_output=True, text=True, check=False,
                           env={**environment, "HOME": str(folder / "home"), "PATH": f"{folder}:{os.environ['PATH']}",
-                               "MAKEFLAGS": "CONFIG_USE_APK=y" if path.parent.joinpath("bin/apk").exists() else ""})
+                               "MAKEFLAGS": "-j2" + (" -- CONFIG_USE_APK=y" if path.parent.joinpath("bin/apk").exists() else "")})
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("manager", ["opkg", "apk"])
-def test_document(tree, tmp_path, manager):
+def test_document(tmp_path, manager):
     """Every command of docs/OPENWRT.md, in order: once as on 24.10, once as on 25.12."""
     first, *rest = blocks()
     lines = [line for block in rest for line in block.splitlines()]
@@ -514,7 +511,7 @@ def test_document(tree, tmp_path, manager):
         box.router = r
         if manager == "apk":
             (box.path / "bin/opkg").rename(box.path / "bin/apk")
-        built(tree, tmp_path, box.path / "tmp", first)
+        built(tmp_path, box.path / "tmp", first)
         for line in lines:
             if line.startswith(f"{other} "):
                 continue

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# As much of OpenWrt's build system as reading a package's Makefile, running its install recipes and packing their results needs.
+# As much of OpenWrt's build system as reading a package's Makefile, unpacking and compiling its source, running its install recipes and
+# packing their results needs.
 # `make` names the packages; `make install-PACKAGE DESTDIR=...` runs the recipe; `make compile` also packs, into $(TOPDIR)/bin: an
 # archive of data/ and control/, which rootfs/bin/opkg can install.
 INSTALL_DIR := install -d -m0755
@@ -7,8 +8,11 @@ INSTALL_BIN := install -m0755
 INSTALL_DATA := install -m0644
 INSTALL_CONF := install -m0600
 CP := cp -fpR
-Build/Compile/Default = $(MAKE) $(1)
+Build/Compile/Default = $(MAKE) -C $(PKG_BUILD_DIR) $(MAKE_FLAGS) CFLAGS="$(strip $(TARGET_CFLAGS))" $(1)
 PKG_BUILD_DIR ?= $(TOPDIR)/build_dir/$(PKG_NAME)-$(PKG_VERSION)
+ifneq ($(strip $(PKG_SOURCE_URL)$(PKG_SOURCE_PROTO)),)
+$(error the source is where docs/OPENWRT.md puts it, and nothing is downloaded here)
+endif
 packed := $(TOPDIR)/bin/packages/any/base
 VERSION := $(PKG_VERSION)-r$(PKG_RELEASE)
 suffix := $(if $(CONFIG_USE_APK),-$(VERSION).apk,_$(VERSION)_any.ipk)
@@ -38,6 +42,10 @@ endef
 dump:
 	@:$(foreach p,$(packages),$(info Package: $(p)|$(PKG_VERSION)|$(strip $(DEPENDS_$(p)))|$(USERID_$(p))|$(PKG_LICENSE)))
 .NOTPARALLEL:
-compile:
+# A folder that is there (PKG_BUILD_DIR) has been compiled elsewhere.
+$(PKG_BUILD_DIR):
+	mkdir -p $(@D) && tar -C $(@D) -xzf $(TOPDIR)/dl/$(PKG_SOURCE)
+	$(Build/Compile)
+compile: $(PKG_BUILD_DIR)
 	@mkdir -p $(packed) $(PKG_BUILD_DIR)/control
 	@$(MAKE) --no-print-directory $(addprefix pack-,$(packages)) DESTDIR=$(PKG_BUILD_DIR)/ipkg
