@@ -15,28 +15,8 @@
 #include <unistd.h>
 
 #include "lib/priv.h"
+#include "sensor/denied.h"
 #include "sensor/spooldir.h"
-
-void
-look_why(const char *option, const char *path, char *err, size_t size)
-{
-	int n = snprintf(err, size, "%s %s: %s", option, path, strerror(errno));
-	char folder[PATH_MAX] = "";
-	const char *p = path;
-
-	if (errno != EACCES || n < 0 || (size_t)n >= size)
-		return;
-	while ((p = strchr(p + 1, '/'))) {
-		snprintf(folder, sizeof folder, "%.*s", (int)(p - path), path);
-		if (access(folder, X_OK))
-			break;
-	}
-	if (!p && !access(path, F_OK))
-		snprintf(err + n, size - (size_t)n, "; run: chown %u %s", geteuid(), path);
-	else
-		snprintf(err + n, size - (size_t)n, ": uid %u may not %s %s; choose another folder", geteuid(),
-			 p ? "enter" : "write to", *folder ? folder : *path == '/' ? "/" : ".");
-}
 
 /* Not opened: a FIFO's reader would take notice. */
 static int
@@ -64,13 +44,13 @@ look_files(const struct plan *p, char *err, size_t size)
 	if (p->capture_fd >= 0)
 		return 0;
 	if (p->forwarder_fd < 0 && strcmp(output, "-") && !writable(output)) {
-		look_why("output", output, err, size);
+		denied_say("output", output, err, size);
 		return -1;
 	}
 	/* It will be renamed there. */
 	snprintf(folder, sizeof folder, "%s", output);
 	if (p->forwarder_fd < 0 && plan_output_bytes(p) && access(dirname(folder), W_OK | X_OK)) {
-		look_why("output-bytes", folder, err, size);
+		denied_say("output-bytes", folder, err, size);
 		return -1;
 	}
 	if (dir && spooldir_look(dir, p->uid, p->gid, err, size))
@@ -79,7 +59,7 @@ look_files(const struct plan *p, char *err, size_t size)
 		return 0;
 	fd = !geteuid() && priv_drop(p->uid, p->gid) ? -1 : open(ca, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0) {
-		look_why("collector-ca-file", ca, err, size);
+		denied_say("collector-ca-file", ca, err, size);
 		return -1;
 	}
 	close(fd);

@@ -13,7 +13,4 @@
  * root.  Nothing is made.  0, or -1 with option, path, and what to run. */
 int look_files(const struct plan *, char *err, size_t size);
 
-/* Says why `path` could not be opened, from errno. */
-void look_why(const char *option, const char *path, char *err, size_t size);
-
 #endif

@@ -17,7 +17,7 @@
 #include "lib/priv.h"
 #include "plugin.h"
 #include "sensor/child.h"
-#include "sensor/look.h"
+#include "sensor/denied.h"
 
 static int
 find_user(struct plan *p, char *err, size_t size)
@@ -56,7 +56,7 @@ open_file(const struct plan *p, const char *option, int secret, int *fd, char *e
 		return 0;
 	*fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (*fd < 0 || fstat(*fd, &st)) {
-		look_why(option, path, err, size);
+		denied_say(option, path, err, size);
 		return -1;
 	}
 	if (!S_ISREG(st.st_mode)) {
@@ -102,7 +102,7 @@ open_output(struct plan *p, char *err, size_t size)
 	p->output_fd = plan_open_output(p);
 	if (p->output_fd >= 0)
 		return 0;
-	look_why("output", path, err, size);
+	denied_say("output", path, err, size);
 	return -1;
 }
 

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "sensor/look.h"
+#include "sensor/denied.h"
 
 /* `look`: nothing is made; 0 when it could be. */
 static int
@@ -38,7 +38,7 @@ find(const char *dir, int look, uid_t uid, gid_t gid, char *err, size_t size)
 			return 0;
 		errno = -e;
 		if (e == -EACCES)
-			look_why("spool-dir", dir, err, size);
+			denied_say("spool-dir", dir, err, size);
 		else
 			snprintf(err, size, "spool-dir %s: %s%s", dir,
 				 e == -ENOTDIR || e == -ELOOP ? "no directory (or a link to one)" : strerror(-e),
