@@ -90,15 +90,16 @@ static struct chain *
 chain_of(struct rules *found, const char *name)
 {
 	struct chain *c = found->chain;
+	size_t len = strlen(name);
 
 	while (c < found->chain + found->n_chains && strcmp(c->name, name))
 		c++;
 	if (c < found->chain + found->n_chains)
 		return c;
-	if (found->n_chains == CHAINS_MAX || strlen(name) >= sizeof c->name)
+	if (found->n_chains == CHAINS_MAX || len >= sizeof c->name)
 		return NULL;
 	found->n_chains++;
-	strcpy(c->name, name);
+	memcpy(c->name, name, len + 1);
 	return c;
 }
 
