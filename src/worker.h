@@ -28,6 +28,8 @@
  *                             (replay: what a group of an NFLOG capture means; FD is not used)
  *   prober=FD                 SOCK_SEQPACKET to the prober (src/prober.h); both ends outlive either
  *                             process.  None: there is no prober, nothing can be traced
+ *   hand=FD                   a memfd of WORKER_HAND_BYTES, where it leaves its open handshakes when it ends in order
+ *   take=FD                   the one that its predecessor had; empty: that one crashed.  None: it is the first
  *   plugin=FD PATH (*)        a plugin's file, opened and checked by the parent
  *   disabled=NAME (*)         loaded for its name, never started
  *   option=PLUGIN NAME VALUE (*)  VALUE is the rest of the line
@@ -55,6 +57,9 @@
 #define WORKER_GROUPS_MAX 16
 #define WORKER_NAME_MAX 32 /* with the NUL */
 #define WORKER_LINE_MAX 1024
+
+#define WORKER_HAND_FLOW 128
+#define WORKER_HAND_BYTES(flows) (((uint64_t)(flows) + 1) * WORKER_HAND_FLOW)
 
 /* A report line is at most this long, newline included (schema rule). */
 #define WORKER_REPORT_MAX 16384

@@ -21,9 +21,6 @@
 #include "top.h"
 #include "trace.h"
 
-/* The wall clock against the monotonic one, between two turns: more than slewing explains. */
-#define CLOCK_STEP_US 20000
-
 #define EXPIRE_QUANTUM 256
 #define PATHS_QUANTUM 32
 
@@ -164,6 +161,20 @@ engine_start(int64_t now_us, int64_t wall_us, void (*plugin_failed)(unsigned ind
 }
 
 void
+engine_take_over(int fd)
+{
+	flow_take_over(eng.flows, fd, eng.offset_us, eng.now_us);
+}
+
+void
+engine_hand_over(int fd)
+{
+	flow_finish(eng.flows);
+	if (flow_hand_over(eng.flows, fd, eng.offset_us))
+		log_debug("open handshakes are lost: no memory");
+}
+
+void
 engine_turn(int64_t now_us, int64_t wall_us)
 {
 	int64_t offset_us = wall_us - now_us, moved_us = offset_us - eng.offset_us;
@@ -173,7 +184,7 @@ engine_turn(int64_t now_us, int64_t wall_us)
 	eng.offset_us = offset_us;
 	if (eng.conf.replay)
 		return;
-	if (moved_us > CLOCK_STEP_US || moved_us < -CLOCK_STEP_US)
+	if (moved_us > FLOW_CLOCK_STEP_US || moved_us < -FLOW_CLOCK_STEP_US)
 		flow_clock_step(eng.flows);
 	report_set_boot_offset(clock_boot_us() - wall_us);
 }

@@ -27,6 +27,10 @@ struct engine_conf {
 void engine_load(const struct engine_conf *);
 void engine_start(int64_t now_us, int64_t wall_us, void (*plugin_failed)(unsigned index));
 
+/* From the analyzer that was there before, right behind the start; to the one that comes, just before the end: flow.h. */
+void engine_take_over(int fd);
+void engine_hand_over(int fd);
+
 /* The time of this turn. */
 void engine_turn(int64_t now_us, int64_t wall_us);
 

@@ -20,13 +20,16 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/hash.h"
+#include "worker.h"
 
 #define EARLY_US 1000000
 #define HELD_US 200000
 #define ACK_US 3000000
 #define DONE_US 60000000
+#define UNSURE_US 3000000 /* behind a crash */
 /* So many ACKs of handshakes from home that were waited for in vain, one after the other: a flow table takes them (Linux
  * 6.1 leaves them to the hooks), or conntrack counts no more.  Then one of those in so many waits, to see whether they
  * come again, and none from elsewhere.  A stranger's ACKs say nothing: he sends them or does not, as he likes. */
@@ -92,8 +95,9 @@ struct flow {
 #define BIT_KERNEL_TS 4 /* first_us is the kernel's */
 #define BIT_HOME 8      /* the initiator is at home */
 #define BIT_DATA 16     /* a SYN came with data */
+#define BIT_UNSURE 32   /* a predecessor that crashed may have seen more of it */
 
-_Static_assert(sizeof(struct flow) == 128, "two cache lines");
+_Static_assert(sizeof(struct flow) == WORKER_HAND_FLOW, "two cache lines");
 #define KEY_LEN 37
 _Static_assert(offsetof(struct flow, list) == KEY_LEN, "the key is one piece");
 
@@ -106,6 +110,7 @@ struct flow_table {
 	uint8_t clock;
 	uint32_t done;     /* slots on LIST_DONE */
 	uint32_t acks_missed, not_waited;
+	int64_t unsure_us; /* until then: BIT_UNSURE */
 	uint32_t mask;
 	uint32_t *heads;
 	uint32_t first[LISTS];
@@ -260,13 +265,17 @@ report(struct flow_table *t, const struct flow *f, enum ng_conn_state state, int
 		.tos = f->tos,
 	};
 
+	if (state == NG_CONN_ORPHAN && f->bits & BIT_UNSURE) {
+		t->stats.late++;
+		return;
+	}
 	memcpy(c.src, f->src, 16);
 	memcpy(c.dst, f->dst, 16);
 	memcpy(c.history, f->history, f->history_n);
 	if (f->syns && f->answers && f->clock == t->clock) {
 		int64_t rtt_us = difference(f->answer_us, f->first_us + f->last_us);
 
-		if (f->syns == 1)
+		if (f->syns == 1 && !(f->bits & BIT_UNSURE))
 			c.rtt_us = rtt_us;
 		else /* Karn: which SYN was answered? */
 			c.rtt_ambiguous_us = rtt_us;
@@ -281,7 +290,7 @@ report(struct flow_table *t, const struct flow *f, enum ng_conn_state state, int
 	}
 	if ((f->bits & BIT_ECN_ASKED) && (f->bits & BIT_ECN_AGREED))
 		c.flags |= NG_CONN_ECN;
-	if (f->loss != (uint16_t)t->loss)
+	if (f->loss != (uint16_t)t->loss || f->bits & BIT_UNSURE)
 		c.flags |= NG_CONN_LOSS;
 	t->stats.reported++;
 	t->fn(t->arg, &c);
@@ -375,7 +384,7 @@ find(const struct flow_table *t, const struct flow *key, uint32_t hash)
 }
 
 static uint32_t
-slot_new(struct flow_table *t, const struct flow *key, uint32_t hash)
+slot_new(struct flow_table *t, const struct flow *key, uint32_t hash, int64_t now_us)
 {
 	uint32_t i = slot_take(t);
 	struct flow *f = &t->slots[i];
@@ -388,6 +397,7 @@ slot_new(struct flow_table *t, const struct flow *key, uint32_t hash)
 	f->hook = f->answer_hook = NG_HOOK_NONE;
 	f->loss = (uint16_t)t->loss;
 	f->clock = t->clock;
+	f->bits = now_us < t->unsure_us ? BIT_UNSURE : 0;
 	t->stats.tracked++;
 	return i;
 }
@@ -545,8 +555,8 @@ on_syn(struct flow_table *t, const struct ng_packet *p, int from_home, int64_t n
 		}
 		slot_free(t, i);
 	}
-	i = slot_new(t, &key, hash);
-	t->slots[i].bits = from_home ? BIT_HOME : 0;
+	i = slot_new(t, &key, hash, now_us);
+	t->slots[i].bits |= from_home ? BIT_HOME : 0;
 	take_syn(&t->slots[i], p);
 	list_append(t, i, list, now_us + t->conf.syn_timeout_us);
 }
@@ -600,7 +610,7 @@ on_synack(struct flow_table *t, const struct ng_packet *p, int64_t now_us)
 			break;
 		}
 	}
-	i = slot_new(t, &key, hash);
+	i = slot_new(t, &key, hash, now_us);
 	t->slots[i].hook = p->hook;
 	t->slots[i].group = p->group;
 	/* The report's interfaces are those of the SYN's way. */
@@ -737,6 +747,78 @@ flow_finish(struct flow_table *t)
 		finish(t, i, NG_CONN_ANSWERED, t->slots[i].deadline_us);
 	while ((i = t->first[LIST_HELD]) != NONE)
 		finish(t, i, NG_CONN_ANSWERED, t->slots[i].deadline_us);
+}
+
+/* In front of the slots, which stand there list by list.  Written last: without it nothing else counts. */
+struct hand {
+	uint32_t version;  /* another one for another struct flow */
+	uint32_t loss;
+	int64_t offset_us; /* the wall clock less that of the deadlines */
+};
+#define HAND_VERSION 0x6e670001
+
+int
+flow_hand_over(struct flow_table *t, int fd, int64_t offset_us)
+{
+	struct hand h = { HAND_VERSION, t->loss, offset_us };
+
+	lseek(fd, sizeof h, SEEK_SET);
+	for (int list = LIST_DONE; list < LISTS; list++) {
+		for (uint32_t i = t->first[list]; i != NONE; i = t->slots[i].next) {
+			t->slots[i].clock -= t->clock;
+			if (write(fd, &t->slots[i], sizeof *t->slots) < 0)
+				return -1;
+		}
+	}
+	lseek(fd, 0, SEEK_SET);
+	return write(fd, &h, sizeof h) < 0 ? -1 : 0;
+}
+
+/* Another process wrote it: nothing in it may break a list, or make a time that cannot be. */
+static void
+adopt(struct flow_table *t, const struct flow *f, int64_t now_us)
+{
+	int early = f->list == LIST_EARLY;
+	int64_t end_us = now_us + (early ? EARLY_US : f->list == LIST_DONE ? DONE_US : t->conf.syn_timeout_us);
+	uint32_t hash = key_hash(t, f), i, last, chain;
+
+	if (f->list != LIST_DONE && (!is_live(f->list) || early != !f->syns || early != !!f->answers))
+		return;
+	if ((f->ipv != 4 && f->ipv != 6) || (uint64_t)(f->first_us | f->answer_us) >> 53 || find(t, f, hash) != NONE)
+		return;
+	i = slot_new(t, f, hash, 0);
+	last = t->last[f->list];
+	chain = t->slots[i].chain;
+	/* What it waits for may be in the socket by now. */
+	if (!early && f->deadline_us < end_us)
+		end_us = f->deadline_us;
+	if (last != NONE && t->slots[last].deadline_us > end_us)
+		end_us = t->slots[last].deadline_us;
+	t->slots[i] = *f;
+	t->slots[i].hash = hash;
+	t->slots[i].chain = chain;
+	memset(t->slots[i].history, 0, HISTORY_MAX);
+	order_history(&t->slots[i]);
+	list_append(t, i, (enum flow_list)f->list, end_us);
+	if (t->done > t->conf.slots / 8)
+		slot_free(t, t->first[LIST_DONE]);
+}
+
+void
+flow_take_over(struct flow_table *t, int fd, int64_t offset_us, int64_t now_us)
+{
+	struct hand h;
+	struct flow f;
+
+	if (lseek(fd, 0, SEEK_SET) || read(fd, &h, sizeof h) != (ssize_t)sizeof h || h.version != HAND_VERSION) {
+		t->unsure_us = now_us + UNSURE_US;
+		return;
+	}
+	t->loss = h.loss;
+	while (read(fd, &f, sizeof f) == (ssize_t)sizeof f && f.list != LIST_FREE)
+		adopt(t, &f, now_us);
+	if (h.offset_us > offset_us + FLOW_CLOCK_STEP_US || h.offset_us < offset_us - FLOW_CLOCK_STEP_US)
+		flow_clock_step(t);
 }
 
 void

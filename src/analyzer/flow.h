@@ -57,6 +57,16 @@ int64_t flow_expire(struct flow_table *, int64_t now_us, unsigned quantum);
  * (they are neither answered nor timed out) and stay in `live`. */
 void flow_finish(struct flow_table *);
 
+/* A successor goes on where this table ends: what is open, and what was reported and is still known, goes through a file
+ * from one process to the other, after flow_finish() and before the first packet.  offset_us: the wall clock less that of
+ * flow_expire().  A file without a table: the predecessor crashed.  Then, for 3 s, a SYN may not be the first of its
+ * handshake, which carries NG_CONN_LOSS and no rtt_us, and a SYN-ACK without a SYN is no orphan. */
+int flow_hand_over(struct flow_table *, int fd, int64_t offset_us); /* -1: nothing counts */
+void flow_take_over(struct flow_table *, int fd, int64_t offset_us, int64_t now_us);
+
+/* The wall clock against the monotonic one: more than slewing explains. */
+#define FLOW_CLOCK_STEP_US 20000
+
 /* Packets were lost or sampled out up to now: handshakes open across a change of this number carry
  * NG_CONN_LOSS. */
 void flow_set_loss(struct flow_table *, uint64_t total);

@@ -337,6 +337,10 @@ main(int argc, char **argv)
 	posture = sandbox_close();
 
 	engine_start(loop_now_us(loop), loop_wall_us(loop), plugin_failed);
+	if (settings.take_fd >= 0) {
+		engine_take_over(settings.take_fd);
+		close(settings.take_fd);
+	}
 	for (unsigned i = 0; i < settings.n_groups; i++) {
 		if (loop_fd_add(loop, &sources[i].watch, settings.groups[i].fd, EPOLLIN, on_packets,
 				&sources[i]))
@@ -355,6 +359,8 @@ main(int argc, char **argv)
 
 	report_last(clock_mono_us() + LAST_US);
 	drain();
+	if (settings.hand_fd >= 0)
+		engine_hand_over(settings.hand_fd);
 	engine_stop(posture, &open);
 	report_flush();
 	if (open)

@@ -131,10 +131,10 @@ set(struct settings *s, const char *key, char *v)
 		return add(s->ifaces, &s->n_ifaces, SETTINGS_IFACES_MAX, v);
 	} else if (!strcmp(key, "group")) {
 		return set_group(s, v);
-	} else if (!strcmp(key, "prober")) {
+	} else if (!strcmp(key, "prober") || !strcmp(key, "hand") || !strcmp(key, "take")) {
 		if (number(v, WORKER_FD_FIRST, 1023, &n, &rest) || *rest)
 			return -1;
-		s->prober_fd = (int)n;
+		*(*key == 'p' ? &s->prober_fd : *key == 'h' ? &s->hand_fd : &s->take_fd) = (int)n;
 	} else if (!strcmp(key, "plugin")) {
 		if (s->n_plugins == WORKER_PLUGINS_MAX || number(v, 0, 1023, &n, &rest))
 			return -1;
@@ -158,7 +158,8 @@ settings_read(struct settings *s, int fd, char *err, unsigned err_size)
 	char *p, *line;
 
 	*s = (struct settings){ .sensor = "unnamed", .boot = "00000000", .flows = 16384, .verbose = LOG_L_INFO,
-				.syn_timeout_us = 30000000, .prober_fd = -1, .replay_fd = -1, .replay_path = "" };
+				.syn_timeout_us = 30000000, .prober_fd = -1, .hand_fd = -1, .take_fd = -1, .replay_fd = -1,
+				.replay_path = "" };
 	s->text = read_all(fd);
 	close(fd);
 	if (!s->text) {

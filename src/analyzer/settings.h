@@ -49,7 +49,9 @@ struct settings {
 	unsigned n_disabled;
 	struct settings_option options[SETTINGS_OPTIONS_MAX];
 	unsigned n_options;
-	int prober_fd; /* -1: none */
+	int prober_fd; /* -1: none, as of the next */
+	int hand_fd;   /* for the next analyzer */
+	int take_fd;   /* from the last one */
 	int replay_fd; /* -1: none */
 	const char *replay_path;
 };

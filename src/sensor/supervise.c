@@ -44,6 +44,7 @@ struct supervise {
 	pid_t pid; /* 0: none */
 	int control;
 	int page_fd;
+	int hand_fd;             /* what the last one that was started left for the next; -1: none */
 	struct worker_page *page;
 	struct loop_fd control_watch;
 	struct loop_timer beat;  /* heart, and deadline of start and stop */
@@ -71,6 +72,19 @@ struct supervise {
 static void on_beat(struct loop_timer *);
 static void on_again(struct loop_timer *);
 
+/* Sealed: a page that the analyzer could cut short would kill us with SIGBUS, one that grows takes all memory.  -1: none. */
+static int
+memory(const char *name, uint64_t bytes)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd >= 0 && (ftruncate(fd, (off_t)bytes) || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
 struct supervise *
 supervise_new(struct loop *loop, const struct supervise_calls *calls, void *arg)
 {
@@ -81,11 +95,9 @@ supervise_new(struct loop *loop, const struct supervise_calls *calls, void *arg)
 	w->loop = loop;
 	w->calls = calls;
 	w->arg = arg;
-	w->control = w->report_fd = w->prober_fd = -1;
-	w->page_fd = memfd_create("net-gazer page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	/* Sealed: a page that the analyzer could cut short would kill us with SIGBUS. */
-	if (w->page_fd < 0 || ftruncate(w->page_fd, PAGE_BYTES) ||
-	    fcntl(w->page_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+	w->control = w->report_fd = w->prober_fd = w->hand_fd = -1;
+	w->page_fd = memory("net-gazer page", PAGE_BYTES);
+	if (w->page_fd < 0)
 		goto fail;
 	w->page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, w->page_fd, 0);
 	if (w->page == MAP_FAILED)
@@ -123,6 +135,8 @@ supervise_free(struct supervise *w)
 	}
 	munmap(w->page, PAGE_BYTES);
 	close(w->page_fd);
+	if (w->hand_fd >= 0)
+		close(w->hand_fd);
 	free(w);
 }
 
@@ -225,10 +239,11 @@ supervise_start(struct supervise *w, char *err, size_t size)
 	static char *const argv[] = { (char *)"analyzer", NULL };
 	struct settings s = { 0 };
 	struct child c;
-	int control[2] = { -1, -1 }, settings = -1, r;
+	int control[2] = { -1, -1 }, settings = -1, take = w->hand_fd, r;
 	pid_t pid = 0;
 
 	loop_timer_clear(&w->again);
+	w->hand_fd = memory("net-gazer handshakes", WORKER_HAND_BYTES(conf_int(w->plan->conf, "flows")));
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control)) {
 		r = -errno;
 		goto out;
@@ -243,6 +258,10 @@ supervise_start(struct supervise *w, char *err, size_t size)
 	plan_settings(w->plan, &s);
 	if (w->prober_fd >= 0)
 		settings_add(&s, "prober", "%d", child_give(&c, w->prober_fd));
+	if (w->hand_fd >= 0)
+		settings_add(&s, "hand", "%d", child_give(&c, w->hand_fd));
+	if (take >= 0)
+		settings_add(&s, "take", "%d", child_give(&c, take));
 	add_groups(w, &s, &c);
 	add_plugins(w, &s, &c);
 	r = settings = settings_seal(&s);
@@ -272,6 +291,8 @@ out:
 	}
 	if (settings >= 0)
 		close(settings);
+	if (take >= 0)
+		close(take);
 	if (r)
 		snprintf(err, size, "cannot start the analyzer: %s", strerror(-r));
 	return r;

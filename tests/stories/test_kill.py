@@ -5,12 +5,14 @@ r"""Never in the path: processes of ours are stopped and killed while traffic pa
 
 ping counts: not one packet of a user may be lost, whatever happens to us.
 """
+import concurrent.futures
 import os
 import signal
+import time
 
 import pytest
 
-from lib import net, ng
+from lib import net, ng, wire
 from lib.sensor import Sensor
 from lib.users import Users
 
@@ -72,6 +74,38 @@ def test_analyzer_killed(tmp_path):
     assert "analyzer" in s.log()
     seqs = [f["seq"] for f in found]
     print(f"{len(seqs)} reports, seq {seqs[0]} to {seqs[-1]}, gap {last['gap']}, in hand {last['in_hand']}")
+
+
+def test_open_handshakes(tmp_path):
+    """Two handshakes are open while the analyzer changes.  Through a reload nothing of them is lost; behind a kill there is no orphan, and
+    no RTT that may be a wrong one."""
+    slow = {443: wire.Answer(delay_s=0.9), 444: wire.Answer(delay_s=2)}
+    with net.Router() as r, wire.Responder(r.wan, "eth0", slow) as far, Sensor(r.rtr, tmp_path, plugins=["handshake"]) as s:
+        def both(change):
+            seen, before = len(far.seen), len(s.reports(type="conn"))
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                clients = [pool.submit(net.connect, r.lan, net.FAR4 + "9", port, timeout_s=10) for port in slow]
+                ng.wait_for("their SYNs", lambda: len(far.seen) >= seen + 2)
+                time.sleep(0.3)  # the kernel hands packets on within 100 ms
+                change()
+                assert [c.result()[0] for c in clients] == ["ok", "ok"]
+            time.sleep(1.5)  # an orphan is known after a second
+            return {c["dst_port"]: c for c in s.reports(type="conn")[before:]}, len(s.reports(type="conn")) - before
+
+        found, n = both(lambda: s.process.send_signal(signal.SIGHUP))
+        assert n == 2 and "configuration reloaded" in s.log()
+        for port, answer in slow.items():
+            c = found[port]
+            assert c["state"] == "answered" and c["setup_us"] >= answer.delay_s * 1e6 and "loss" not in c, c
+        assert c["syn_retrans"] >= 1 and "rtt_us" not in c and c["rtt_ambiguous_us"] <= c["setup_us"] - 900000
+
+        found, n = both(lambda: os.kill(s.worker("analyzer"), signal.SIGKILL))
+        assert n == len(found)
+        for port, c in found.items():  # the retransmitted SYN's, unless this machine is slow
+            whole_us = slow[port].delay_s * 1e6
+            assert c["state"] == "answered" and c.get("rtt_us", whole_us) >= whole_us, c
+            assert c.get("loss") or c["setup_us"] >= whole_us, c
+        s.stop(quiet=False)
 
 
 def test_writer_killed(tmp_path):

@@ -976,6 +976,121 @@ test_finish(void **state)
 	finish_test();
 }
 
+/* ---- a successor -------------------------------------------------------------------------- */
+
+/* A new table goes on where t ends; with no file of it, where it crashed. */
+static void
+succeed(uint32_t slots, int crashed, int64_t wall_steps_us)
+{
+	int fd = memfd_create("flows", MFD_CLOEXEC);
+	struct flow_table *old = t;
+
+	assert_true(fd >= 0);
+	if (!crashed) {
+		flow_finish(t);
+		assert_int_equal(flow_hand_over(t, fd, WALL), 0);
+	}
+	t = flow_new(&(struct flow_conf){ .slots = slots, .syn_timeout_us = 30 * S, .key = "another" }, on_conn, NULL);
+	assert_non_null(t);
+	flow_take_over(t, fd, WALL + wall_steps_us, now_us);
+	assert_int_equal(close(fd), 0);
+	flow_check(t, 0);
+	flow_free(old);
+}
+
+static void
+test_successor(void **state)
+{
+	(void)state;
+	start(64, FLOW_ACKS_NONE);
+	flow_set_loss(t, 70000);
+	syn(1, 1000);
+	stranger(2, 1000);
+	syn(3, 1000);
+	flow_set_loss(t, 70001);
+	syn(4, 1000);
+	synack(4, 5, 1001);
+	at(400 * MS);
+	synack(5, 5, 1001);
+	succeed(64, 0, FLOW_CLOCK_STEP_US);
+	assert_int_equal(flow_stats(t)->live, 4);
+	flow_set_loss(t, 70001);
+	at(S);
+	syn(1, 1000);
+	at(2 * S);
+	synack(1, 5, 1001);
+	expect(2, NG_CONN_ANSWERED, "SSh");
+	assert_int_equal(got[1].setup_us, 2 * S);
+	assert_int_equal(got[1].rtt_ambiguous_us, S);
+	assert_int_equal(got[1].rtt_us, -1);
+	synack(2, 5, 1001);
+	expect(3, NG_CONN_ANSWERED, "Sh");
+	assert_int_equal(got[2].rtt_us, 2 * S);
+	assert_true(got[2].flags & NG_CONN_LOSS); /* as the old one knew */
+	synack(4, 5, 1001); /* was reported */
+	assert_int_equal(flow_stats(t)->late, 1);
+	flow_expire(t, now_us, 100);
+	expect(4, NG_CONN_ORPHAN, "h"); /* a second of the new one's */
+	assert_int_equal(got[3].sport, 5);
+	at(30 * S);
+	flow_expire(t, now_us, 100);
+	expect(5, NG_CONN_TIMEOUT, "S");
+	assert_int_equal(got[4].sport, 3);
+	finish_test();
+	/* A clock that jumped before or meanwhile, and a smaller table: those from home stay. */
+	for (int64_t step_us = -1; step_us <= FLOW_CLOCK_STEP_US + 1; step_us += FLOW_CLOCK_STEP_US + 2) {
+		start(64, FLOW_ACKS_NONE);
+		for (uint16_t port = 1; port <= 8; port++)
+			syn(port, 1000);
+		for (uint16_t port = 9; port <= 40; port++)
+			stranger(port, 1000);
+		if (step_us <= 0)
+			flow_clock_step(t);
+		syn(50, 1000);
+		succeed(16, 0, step_us);
+		assert_int_equal(flow_stats(t)->tracked, 16);
+		for (uint16_t port = 1; port <= 8; port++)
+			synack(port, 5, 1001);
+		synack(50, 5, 1001);
+		assert_int_equal(n_got, 9);
+		assert_int_equal(got[0].rtt_us, -1);
+		assert_int_equal(got[8].rtt_us, step_us <= 0 ? 0 : -1);
+		finish_test();
+	}
+}
+
+static void
+test_successor_of_a_crash(void **state)
+{
+	(void)state;
+	start(16, FLOW_ACKS_NONE);
+	syn(1, 1000);
+	at(S);
+	succeed(16, 1, 0);
+	syn(1, 1000); /* again, or the first: who knows */
+	synack(2, 5, 1001);
+	at(S + 20 * MS);
+	synack(1, 5, 1001);
+	expect(1, NG_CONN_ANSWERED, "Sh");
+	assert_int_equal(got[0].rtt_us, -1);
+	assert_int_equal(got[0].rtt_ambiguous_us, 20 * MS);
+	assert_true(got[0].flags & NG_CONN_LOSS);
+	at(4 * S);
+	flow_expire(t, now_us, 100);
+	assert_int_equal(n_got, 1);
+	assert_int_equal(flow_stats(t)->late, 1);
+	syn(3, 1000);
+	at(4 * S + 20 * MS);
+	synack(3, 5, 1001);
+	assert_int_equal(got[1].rtt_us, 20 * MS);
+	assert_int_equal(got[1].flags & NG_CONN_LOSS, 0);
+	synack(4, 5, 1001);
+	at(6 * S);
+	flow_expire(t, now_us, 100);
+	expect(3, NG_CONN_ORPHAN, "h");
+	finish_test();
+}
+
 /* ---- eviction ---------------------------------------------------------------------------- */
 
 static void
@@ -1204,6 +1319,8 @@ main(void)
 		cmocka_unit_test(test_times_that_cannot_be),
 		cmocka_unit_test(test_loss),
 		cmocka_unit_test(test_finish),
+		cmocka_unit_test(test_successor),
+		cmocka_unit_test(test_successor_of_a_crash),
 		cmocka_unit_test(test_eviction_order),
 		cmocka_unit_test(test_done_are_few),
 		cmocka_unit_test(test_flood),

@@ -9,6 +9,8 @@
 #ifndef FLOW_MODEL_H
 #define FLOW_MODEL_H
 
+#include <sys/mman.h>
+
 /* In the order in which slots are taken when there is none left. */
 enum model_state { M_FREE, M_DONE, M_OPEN_OTHER, M_EARLY, M_ACK, M_HELD, M_OPEN_HOME };
 
@@ -447,6 +449,33 @@ model_count(struct model *m)
 	}
 }
 
+/* Another process goes on: those that wait for an answer do, and who was answered is not waited for. */
+static void
+model_successor(struct model *m, int64_t now_us)
+{
+	struct model_flow *f;
+	uint64_t stamps;
+	int64_t least_us = 0;
+
+	model_finish(m);
+	for (uint32_t i = 0; i < m->conf.slots; i++) {
+		if (m->f[i].state == M_EARLY)
+			m->f[i].deadline_us = now_us + 1000000;
+	}
+	/* Those that were just finished had a time of their own; none ends before one that was there first. */
+	stamps = m->stamps;
+	while ((f = model_oldest(m, M_DONE)) && f->stamp <= stamps) {
+		if (f->deadline_us > now_us + 60000000)
+			f->deadline_us = now_us + 60000000;
+		if (f->deadline_us < least_us)
+			f->deadline_us = least_us;
+		least_us = f->deadline_us;
+		f->stamp = ++m->stamps;
+	}
+	m->in_vain = m->passed_over = 0;
+	m->stats = (struct flow_stats){ 0 };
+}
+
 /* ---- the table's own insides ------------------------------------------------------------- */
 
 /* Every slot is on one list, both ways; every used one is found by its key, in one chain; the
@@ -571,6 +600,26 @@ drive_compare(struct drive *d)
 			   (unsigned long long)a->late, (unsigned long long)b->late);
 }
 
+static void
+drive_successor(struct drive *d)
+{
+	int fd = memfd_create("flows", MFD_CLOEXEC);
+
+	if (fd < 0)
+		MODEL_FAIL("memfd_create");
+	flow_finish(d->t);
+	if (flow_hand_over(d->t, fd, d->wall_us))
+		MODEL_FAIL("nothing handed over");
+	flow_free(d->t);
+	d->t = flow_new(&d->m.conf, drive_report, d);
+	if (!d->t)
+		MODEL_FAIL("no memory");
+	flow_take_over(d->t, fd, d->wall_us, d->now_us);
+	close(fd);
+	model_successor(&d->m, d->now_us);
+	flow_check(d->t, 0);
+}
+
 /* b[0] what, b[1] 5-tuple, b[2] sequence numbers, b[3] hook and home, b[4] time, b[5] how far the
  * packet's time is from now, b[6] options and flags, b[7] more. */
 static void
@@ -650,6 +699,8 @@ drive_op(struct drive *d, const uint8_t b[DRIVE_OP])
 			flow_clock_step(d->t);
 			d->m.clock++;
 			d->m.stats.clock_steps++;
+		} else if (b[1] > 250) {
+			drive_successor(d);
 		}
 		break;
 	default:
