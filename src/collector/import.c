@@ -97,24 +97,36 @@ take_line(struct import *m, const char *file, const char *line, size_t n, long l
 	return m->in_batch < BATCH ? 0 : end_batch(m);
 }
 
+/* One without its end; what is too long for a report is cut behind that.  0, or EOF. */
+static int
+read_line(FILE *f, char line[REPORT_LINE_MAX], size_t *n)
+{
+	int c = getc_unlocked(f);
+
+	*n = 0;
+	if (c == EOF)
+		return EOF;
+	for (; c != EOF && c != '\n'; c = getc_unlocked(f)) {
+		if (*n < REPORT_LINE_MAX)
+			line[(*n)++] = (char)c;
+	}
+	return 0;
+}
+
 /* *number: the line that it was at. */
 static int
 take_lines(struct import *m, FILE *f, const char *name, long long *number)
 {
-	char *line = NULL;
-	size_t size = 0;
-	ssize_t n;
+	static char line[REPORT_LINE_MAX];
+	size_t n;
 	int r = 0;
 
-	while (!r && (n = getline(&line, &size, f)) > 0) {
+	while (!r && !read_line(f, line, &n)) {
 		++*number;
 		m->lines++;
-		if (line[n - 1] == '\n')
-			n--;
 		if (n)
-			r = take_line(m, name, line, (size_t)n, *number);
+			r = take_line(m, name, line, n, *number);
 	}
-	free(line);
 	return r;
 }
 
@@ -195,6 +207,8 @@ import_command(const struct conf *conf, char *const *files, int n)
 	if (!m->validate || (!m->csv && !strcmp(conf_str(conf, "format"), "csv")))
 		fatal("out of memory");
 	r = store_open(&m->store, conf_str(conf, "database"), &limits, m->now_us);
+	if (!r)
+		store_import(m->store);
 	for (int i = 0; i < n && !r; i++)
 		r = take_file(m, files[i]);
 	if (m->store) {

@@ -28,7 +28,7 @@ seqs_open(struct seqs *s, sqlite3 *db)
 	};
 	int r = SQLITE_OK;
 
-	*s = (struct seqs){ .db = db };
+	*s = (struct seqs){ .db = db, .max = SEQS_INTERVALS_MAX };
 	for (size_t i = 0; i < sizeof list / sizeof *list && !r; i++)
 		r = sqlite3_prepare_v3(db, list[i].sql, -1, SQLITE_PREPARE_PERSISTENT,
 				       list[i].stmt, NULL);
@@ -162,12 +162,12 @@ fold(struct seqs *s, int64_t *forgotten)
 	int r;
 
 	r = run_stmt(s->count, s->run, 0, 0, &n, NULL);
-	if (r < 0 || n <= SEQS_INTERVALS_MAX)
+	if (r < 0 || n <= s->max)
 		return r < 0 ? r : 0;
 	/* All up to the one after which exactly the allowed number is left. */
 	r = run_stmt(s->nth, s->run, 0, 0, &first, NULL);
 	if (r == 1)
-		r = run_stmt(s->nth, s->run, n - SEQS_INTERVALS_MAX, 0, &last_first, &last);
+		r = run_stmt(s->nth, s->run, n - s->max, 0, &last_first, &last);
 	if (r == 1)
 		r = run_stmt(s->sum, s->run, first, 0, &all, NULL);
 	if (r == 1)

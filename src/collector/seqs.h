@@ -10,7 +10,8 @@
 #include <sqlite3.h>
 #include <stdint.h>
 
-/* Gaps of a run that are remembered one by one; older ones are closed and only counted. */
+/* Gaps of a run that are remembered one by one, unless `max` is set to another number; older ones are closed and only
+ * counted. */
 #define SEQS_INTERVALS_MAX 1024
 
 struct seqs {
@@ -23,6 +24,7 @@ struct seqs {
 	int64_t next;   /* where the following one starts; INT64_MAX: none */
 	int dirty;
 	int grown;      /* intervals made since the last fold */
+	int64_t max;
 };
 
 /* The table must exist.  0 or an SQLite code; seqs_close() takes one that failed. */
@@ -33,7 +35,7 @@ void seqs_close(struct seqs *);
 int seqs_add(struct seqs *, int64_t run, int64_t seq);
 
 /* Writes the interval at work: before COMMIT and before any other read of the table.  Also folds
- * the oldest intervals of the run into one when there are more than SEQS_INTERVALS_MAX;
+ * the oldest intervals of the run into one when there are more than `max`;
  * *forgotten gets how many numbers that closed.  0 or -(SQLite code). */
 int seqs_flush(struct seqs *, int64_t *forgotten);
 

@@ -64,6 +64,7 @@ struct store {
 	int64_t last_id;      /* numbers given out, those of this batch too */
 	int64_t committed_id;
 	int behind;           /* the main file lacks reports that the days have */
+	int64_t gaps;         /* of a run that are remembered */
 	int refused;          /* the last batch found no room */
 	int64_t removed;      /* reports */
 	int64_t rollups_removed, said_rollups;
@@ -156,6 +157,7 @@ open_main(struct store *s)
 				       SQLITE_PREPARE_PERSISTENT, &s->set_last_id, NULL);
 	if (!r)
 		r = runs_open(&s->runs, s->db);
+	s->runs.seqs.max = s->gaps;
 	if (!r)
 		r = rollup_open(&s->rollup, s->db);
 	if (!r)
@@ -256,6 +258,7 @@ store_open(struct store **out, const char *path, const struct store_limits *limi
 	s->lock_fd = -1;
 	s->limits = *limits;
 	s->now_us = now_us;
+	s->gaps = SEQS_INTERVALS_MAX;
 	s->path = strdup(path);
 	if (!s->path)
 		goto out;
@@ -327,6 +330,22 @@ store_set_limits(struct store *s, const struct store_limits *limits)
 {
 	s->limits = *limits;
 	apply_limits(s);
+}
+
+/* Of max_bytes: one gap for so many. */
+#define GAP_BYTES 512
+
+static void
+remember_gaps(struct store *s)
+{
+	s->runs.seqs.max = s->limits.max_bytes / GAP_BYTES;
+}
+
+void
+store_import(struct store *s)
+{
+	remember_gaps(s);
+	s->gaps = s->runs.seqs.max;
 }
 
 struct store_limits
@@ -706,7 +725,7 @@ end_batch(struct store *s, struct lack *l, int begin)
 	return r ? r : failed_main(s, begin_main(s));
 }
 
-/* In the order in which they came: seqs.c remembers so many gaps, and a type alone is full of them. */
+/* In the order in which they came: a type alone is full of gaps.  What was imported may have come by type. */
 static const char lacking[] =
 	"SELECT id, rx_us, json FROM conn WHERE id > ?1 UNION ALL SELECT id, rx_us, json FROM attempt WHERE id > ?1 "
 	"UNION ALL SELECT id, rx_us, json FROM stat WHERE id > ?1 "
@@ -755,6 +774,7 @@ catch_up(struct store *s)
 	l = (struct lack){ .validate = validate_new() };
 	if (!l.validate)
 		return -ENOMEM;
+	remember_gaps(s);
 	s->last_id = 0;
 	r = failed_main(s, dbfile_int(s->db, "SELECT value FROM meta WHERE key = 'last_id'", &l.after));
 	s->last_id = l.after;
@@ -776,6 +796,7 @@ catch_up(struct store *s)
 		r = end_batch(s, &l, 0);
 	}
 	validate_free(l.validate);
+	s->runs.seqs.max = s->gaps;
 	if (r) {
 		store_rollback(s);
 		return r;

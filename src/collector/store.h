@@ -62,6 +62,10 @@ int store_recover(struct store *, int64_t now_us);
 /* That file, for store_recover(): one of a day, or else the main file. */
 void store_blame(struct store *, sqlite3 *);
 
+/* Reports come one type after another, so that each leaves gaps that a later one fills: they are remembered, as far as
+ * max_bytes goes. */
+void store_import(struct store *);
+
 /* One transaction for each batch. */
 int store_begin(struct store *);
 /* Stores a report once.  1: stored, *id is its number; 0: it was there already. */

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import resource
 import subprocess
 
 import pytest
@@ -93,6 +94,32 @@ def test_out_and_in_again(demo, tmp_path):
         # Beside a collector that runs: an export, but no import.
         assert len(export(other)) == n
         assert "in use by another" in run("import", "-c", "/dev/null", "--database", other, dump, code=2).stderr
+
+
+def test_types_one_after_another(tmp_path):
+    """Each leaves the numbers of the other out: all are stored, and all are there when the main file is made again."""
+    now = rig.now_us() - 60000000
+    run("import", "-c", "/dev/null", "--database", tmp_path / "x.db", "-",
+        input=rig.ndjson(rig.conn(i, ts_us=now + i) if i % 2 else rig.other("attempt", i, ts_us=now + i) for i in range(6000)).decode())
+    to = tmp_path / "collector" / "net-gazer.db"
+    for kind in ("conn", "attempt"):
+        table = run("export", "-c", "/dev/null", "--database", tmp_path / "x.db", "--type", kind, "--format", "csv").stdout
+        said = run("import", "-c", "/dev/null", "--database", to, "--format", "csv", "--type", kind, "-", input=table).stderr
+        assert "3000 stored, 0 duplicate, 0 refused" in said
+    to.unlink()
+    with Collector(tmp_path) as c:
+        assert c.get("/health")["rows"] == 6000 and c.get("/api/summary?window_s=3600")["conns"] == 3000
+        s, = c.get("/api/sensors")["sensors"]
+        assert (s["stored"], s["types"]["attempt"]) == (6000, 3000)
+
+
+def test_import_of_a_long_line(tmp_path):
+    """Refused without being kept in memory; the next one is read."""
+    done = subprocess.run([ng.program("net-gazer-collector"), "import", "-c", "/dev/null", "--database", tmp_path / "x.db", "-"],
+                          input=rig.ndjson([rig.conn(1)]) + b"a" * (64 << 20) + b"\n" + rig.ndjson([rig.conn(2)]), capture_output=True,
+                          check=False, timeout=60, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (48 << 20, 48 << 20)))
+    assert done.returncode == 1 and b"stdin:2: refused: longer than 16383 bytes" in done.stderr, done.stderr
+    assert b"3 lines: 2 stored, 0 duplicate, 1 refused" in done.stderr
 
 
 def test_import_says_what_it_refuses(tmp_path):
