@@ -106,11 +106,15 @@ keep(struct list *l)
 {
 	struct addrinfo_facts facts;
 	size_t n = 0;
+	int is = 0;
 
 	if (l->ask->asn < 0 && !l->ask->cc)
 		return l->places.n;
 	for (size_t i = 0; i < l->places.n; i++) {
-		if (wanted(l, i, &facts))
+		/* Ports of an address often follow each other. */
+		if (!i || strcmp(place_at(l, i)->ip, place_at(l, i - 1)->ip))
+			is = wanted(l, i, &facts);
+		if (is)
 			n++;
 		else
 			l->n[i] = -1;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "addrinfo.h"
+#include "blocks.h"
 #include "column.h"
 #include "days.h"
 #include "few.h"
@@ -24,9 +25,8 @@
 #define VERDICTS_N 4
 #define KINDS_N 4
 
-/* For a look at reports, and how often it asks for the time. */
+/* For a look at reports. */
 #define LOOK_US 40000
-#define LOOK_ROWS 256
 
 static const char *const verdict_names[VERDICTS_N] = { "accepted", "dropped", "rejected", "unknown" };
 
@@ -205,42 +205,95 @@ add_report(struct source *a, sqlite3_stmt *stmt, int64_t count)
 	a->ips_n = greater(greater(a->ips_n, question_number(stmt, 9)), a->ips.n);
 }
 
+struct look {
+	struct sources *l;
+	const struct ask *ask;
+	const struct window *w;
+	uint8_t secret[16];
+	int64_t end_us;
+};
+
+/* Whether a block may have a report that names the port. */
+static int
+may_have(const struct look *k, struct question *blocks, int64_t block)
+{
+	struct block b;
+
+	if (!blocks->stmt) /* a file that nobody wrote to since there are blocks */
+		return 1;
+	question_again(blocks);
+	sqlite3_bind_int64(blocks->stmt, 1, block);
+	if (!question_next(blocks))
+		return 1;
+	blocks_get(&b, blocks->stmt);
+	return b.last_us >= k->w->from_s * 1000000 && b.first_us < k->w->until_s * 1000000 &&
+	       blocks_has(&b, blocks_term_port((uint16_t)k->ask->port));
+}
+
+static int
+look_at_block(struct look *k, struct question *q, int64_t block)
+{
+	question_again(q);
+	sqlite3_bind_int64(q->stmt, 1, block * BLOCKS_IDS);
+	sqlite3_bind_int64(q->stmt, 2, (block + 1) * BLOCKS_IDS);
+	while (question_next(q)) {
+		int64_t count = share(q->stmt, sqlite3_column_int64(q->stmt, 1), k->ask->port);
+		struct source *a;
+		struct place p;
+
+		if (count < 0 || !place_get(&p, q->stmt, 0, 1))
+			continue;
+		a = source_of(k->l, k->secret, &p);
+		if (!a)
+			return -ENOMEM;
+		add_report(a, q->stmt, count);
+	}
+	return 0;
+}
+
+static int
+look_at_day(struct look *k, struct store *s, size_t day)
+{
+	const struct day *is = days_at(store_days(s), day);
+	struct question blocks, q;
+	int r = 0, e;
+
+	question_open_day(&blocks, s, day, blocks_select);
+	if (blocks.code == SQLITE_ERROR)
+		blocks.code = SQLITE_DONE;
+	/* In the order of the file: + keeps it from the index by time, which leads all over it. */
+	question_open_day(&q, s, day, "SELECT src_ip, count, verdict, kind, first_us, at_us, ports, dst_ports_n, dst_ip, dst_ips_n "
+				      "FROM attempt WHERE id >= ?1 AND id < ?2 AND +at_us >= ?3 AND +at_us < ?4 "
+				      "AND (?5 IS NULL OR sensor = ?5)");
+	sqlite3_bind_int64(q.stmt, 3, k->w->from_s * 1000000);
+	sqlite3_bind_int64(q.stmt, 4, k->w->until_s * 1000000);
+	if (k->ask->sensor && *k->ask->sensor)
+		column_bind_text(q.stmt, 5, k->ask->sensor);
+	for (int64_t block = is->last_id / BLOCKS_IDS; block >= is->first_id / BLOCKS_IDS && !r; block--) {
+		if (clock_mono_us() > k->end_us) {
+			k->l->partial = 1;
+			break;
+		}
+		if (may_have(k, &blocks, block))
+			r = look_at_block(k, &q, block);
+	}
+	e = question_close(&q);
+	r = r ? r : e;
+	e = question_close(&blocks);
+	return r ? r : e;
+}
+
 /* The newest first, until time is up. */
 static int
 find_at_port(struct store *s, struct sources *l, const struct ask *ask, const struct window *w)
 {
+	struct look k = { .l = l, .ask = ask, .w = w, .end_us = clock_mono_us() + LOOK_US };
 	size_t first = days_from(store_days(s), w->from_s * 1000000);
-	int64_t end_us = clock_mono_us() + LOOK_US, rows = 0;
-	uint8_t secret[16];
-	int r = 0, e;
+	int r = 0;
 
-	hash_random(secret, sizeof secret);
+	hash_random(k.secret, sizeof k.secret);
 	for (size_t i = days_n(store_days(s)); i-- > first && !r && !l->partial;) {
-		struct question q;
-
-		question_open_day(&q, s, i, "SELECT src_ip, count, verdict, kind, first_us, at_us, ports, dst_ports_n, dst_ip, dst_ips_n "
-					    "FROM attempt WHERE at_us >= ?1 AND at_us < ?2 AND (?3 IS NULL OR sensor = ?3) "
-					    "ORDER BY at_us DESC");
-		sqlite3_bind_int64(q.stmt, 1, w->from_s * 1000000);
-		sqlite3_bind_int64(q.stmt, 2, w->until_s * 1000000);
-		if (ask->sensor && *ask->sensor)
-			column_bind_text(q.stmt, 3, ask->sensor);
-		while (!r && !l->partial && question_next(&q)) {
-			int64_t count = share(q.stmt, sqlite3_column_int64(q.stmt, 1), ask->port);
-			struct source *a;
-			struct place p;
-
-			l->partial = ++rows % LOOK_ROWS == 0 && clock_mono_us() > end_us;
-			if (count < 0 || !place_get(&p, q.stmt, 0, 1))
-				continue;
-			a = source_of(l, secret, &p);
-			if (a)
-				add_report(a, q.stmt, count);
-			else
-				r = -ENOMEM;
-		}
-		e = question_close(&q);
-		r = r ? r : e;
+		r = look_at_day(&k, s, i);
 		if (!r)
 			days_rest(store_days(s)); /* a year of files is not open at once */
 	}
