@@ -161,8 +161,9 @@ file_close(struct file *f)
 	blocks_free(&f->blocks);
 }
 
+/* found: it was there before; one that is empty has lost what it had. */
 static int
-file_open(const struct days *d, struct file *f)
+file_open(const struct days *d, struct file *f, int found)
 {
 	char path[DBFILE_PATH_MAX];
 	int64_t format;
@@ -171,7 +172,7 @@ file_open(const struct days *d, struct file *f)
 	file_path(d, f, path);
 	r = dbfile_open(&f->db, path, DAYS_APPLICATION, FORMAT, &format);
 	if (!r && !format)
-		r = dbfile_make(f->db, DAYS_APPLICATION, FORMAT, schema, NULL);
+		r = found ? SQLITE_NOTADB : dbfile_make(f->db, DAYS_APPLICATION, FORMAT, schema, NULL);
 	return r ? r : dbfile_tune(f->db, READ_CACHE_KIB, 1, d->limit);
 }
 
@@ -265,7 +266,7 @@ look_at_files(struct days *d, int64_t now_us)
 		int r;
 
 		file_path(d, f, path);
-		r = file_open(d, f);
+		r = file_open(d, f, 1);
 		if (!r)
 			r = dbfile_check(f->db, i + 1 == d->n ? CHECK_BYTES_NEWEST : CHECK_BYTES);
 		if (!r)
@@ -284,6 +285,23 @@ look_at_files(struct days *d, int64_t now_us)
 			d->damaged++;
 		forget_file(d, f);
 	}
+}
+
+int
+days_any(const char *database)
+{
+	char folder[DBFILE_PATH_MAX];
+	struct dirent *e;
+	int found = 0;
+	DIR *dir;
+
+	snprintf(folder, sizeof folder, "%s.d", database);
+	dir = opendir(folder);
+	while (dir && !found && (e = readdir(dir)))
+		found = days_of_name(e->d_name) >= 0;
+	if (dir)
+		closedir(dir);
+	return found;
 }
 
 int
@@ -358,7 +376,7 @@ days_db(struct days *d, size_t i, int *code)
 {
 	struct file *f = &d->file[i];
 
-	*code = f->db ? SQLITE_OK : file_open(d, f);
+	*code = f->db ? SQLITE_OK : file_open(d, f, f->is.rows > 0);
 	f->used = ++d->turn;
 	/* A damaged one stays open, so that days_aside() knows which. */
 	if (*code && dbfile_error(f->db, *code) != -EUCLEAN)
@@ -397,7 +415,7 @@ begin(struct days *d, int64_t day, struct file **out, sqlite3 **db)
 	f->used = ++d->turn;
 	if (f->writing)
 		return SQLITE_OK;
-	r = f->db ? SQLITE_OK : file_open(d, f);
+	r = f->db ? SQLITE_OK : file_open(d, f, f->is.rows > 0);
 	*db = f->db;
 	if (!r && !f->stmt[0]) {
 		r = dbfile_tune(f->db, WRITE_CACHE_KIB, 1, d->limit);

@@ -40,6 +40,8 @@ int64_t days_at_us(int64_t ts_us, int64_t rx_us);
  * an error of store.h, said in the log. */
 int days_open(struct days **, const char *database, int64_t now_us);
 void days_close(struct days *);
+/* Whether there is a file of a day. */
+int days_any(const char *database);
 
 /* Oldest first. */
 size_t days_n(const struct days *);

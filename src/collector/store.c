@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "column.h"
@@ -244,13 +245,22 @@ open_or_renew_main(struct store *s)
 	return dbfile_error(s->db, r);
 }
 
+/* An empty file beside days: it has lost what it had. */
+static int
+lost_main(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && !st.st_size && days_any(path);
+}
+
 static int catch_up(struct store *);
 
 int
 store_open(struct store **out, const char *path, const struct store_limits *limits, int64_t now_us)
 {
 	struct store *s = calloc(1, sizeof *s);
-	int r = -ENOMEM;
+	int r = -ENOMEM, lost;
 
 	*out = NULL;
 	if (!s)
@@ -262,12 +272,15 @@ store_open(struct store **out, const char *path, const struct store_limits *limi
 	s->path = strdup(path);
 	if (!s->path)
 		goto out;
+	lost = lost_main(path);
 	r = lock_file(s);
 	if (r == -EWOULDBLOCK)
 		log_error("database %s is in use by another net-gazer-collector", path);
 	else if (r)
 		log_error("database %s: %s", path, strerror(-r));
 	s->aside = dbfile_count_aside(path);
+	if (!r && lost)
+		r = renew_main(s);
 	if (!r)
 		r = open_or_renew_main(s);
 	if (!r)

@@ -231,6 +231,24 @@ def test_damaged_database(tmp_path):
         assert len(list(c.data.glob("*.damaged-*"))) == 1 and c.get("/api/storage")["damaged"] == 1
 
 
+def test_emptied_files(tmp_path):
+    """A file of no bytes, of a day or the main one, is a damaged one."""
+    with Collector(tmp_path) as c:
+        rig.stored(c, [rig.conn(i) for i in range(300)])
+        for n, path in enumerate([c.data / "net-gazer.db", *(c.data / "net-gazer.db.d").glob("*.db")]):
+            c.stop()
+            os.truncate(path, 0)
+            c.start()
+            assert f"database {path} is damaged: moved to {path}.damaged-" in c.log()
+            assert c.get("/api/storage")["damaged"] == n + 1
+            assert c.get("/api/summary?window_s=3600")["conns"] == 300
+        assert c.get("/health")["rows"] == 0
+        c.stop()
+        c.start()
+        assert c.get("/api/storage")["damaged"] == 2
+        rig.stored(c, [rig.conn(300)])
+
+
 def test_damaged_day(tmp_path):
     """A file of a day: it goes aside, its reports with it; numbers stay, and it goes on."""
     with Collector(tmp_path) as c:
