@@ -217,32 +217,6 @@ queue_step(struct queue *q, const struct spool_segment *s, const uint8_t *image,
 	return 0;
 }
 
-/* Removes the `conn` reports of a segment.  True when that made room. */
-static int
-queue_thin_segment(struct queue *q, const struct spool_segment *s)
-{
-	uint8_t *image = NULL, *thin = NULL;
-	struct tally_change x = { 0 };
-	uint64_t removed = 0;
-	size_t size, thin_size;
-	int r = spool_load(q->spool, s->number, &image, &size);
-
-	if (!r)
-		r = segment_thin(image, size, &thin, &thin_size, &removed);
-	if (!r && removed && removed <= s->tag) {
-		x.dropped = removed;
-		queue_evict(q, s->number);
-		r = queue_step(q, s, thin, thin_size, s->tag - removed, &x);
-		if (r)
-			say_failed(q, "making room", r);
-	} else {
-		r = -ENOENT;
-	}
-	free(image);
-	free(thin);
-	return !r;
-}
-
 /* The gap record of the segment in front of it, if that is all there is in it. */
 static int
 queue_gap_below(const struct queue *q, uint64_t number, const char *boot, struct spool_segment *s,
@@ -290,6 +264,35 @@ queue_drop_segment(struct queue *q, const struct spool_segment *s)
 	if (merged)
 		spool_drop(q->spool, below.number);
 	return 1;
+}
+
+/* Removes the `conn` reports of a segment.  True when that made room. */
+static int
+queue_thin_segment(struct queue *q, const struct spool_segment *s)
+{
+	uint8_t *image = NULL, *thin = NULL;
+	struct tally_change x = { 0 };
+	uint64_t removed = 0;
+	size_t size, thin_size;
+	int r = spool_load(q->spool, s->number, &image, &size);
+
+	if (!r)
+		r = segment_thin(image, size, &thin, &thin_size, &removed);
+	if (!r && removed == s->tag) {
+		/* Its gap record joins the one below it: thousands would take the room. */
+		r = !queue_drop_segment(q, s);
+	} else if (!r && removed && removed < s->tag) {
+		x.dropped = removed;
+		queue_evict(q, s->number);
+		r = queue_step(q, s, thin, thin_size, s->tag - removed, &x);
+		if (r)
+			say_failed(q, "making room", r);
+	} else {
+		r = -ENOENT;
+	}
+	free(image);
+	free(thin);
+	return !r;
 }
 
 /* Makes some room in memory, or in the spool if it is that which is full; 0 when there is nothing left

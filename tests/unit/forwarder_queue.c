@@ -499,6 +499,28 @@ test_gaps_stay(void **state)
 	}
 }
 
+/* Gap records of connections alone are joined: else they would take the room of reports. */
+static void
+test_gaps_join(void **state)
+{
+	uint64_t dropped;
+
+	(void)state;
+	fresh(8000, 30000, TMPFS);
+	for (uint64_t i = 1; i <= 400; i++)
+		put(make(100 * i, 60, 0));
+	identity();
+	assert_in_range(spool_segments(spool), 3, 12);
+	queue_save(queue);
+	dropped = page.now.dropped;
+	assert_true(dropped > 300 * 60);
+	close_queue();
+	memset(&page, 0, sizeof page);
+	open_queue(TMPFS, "00000001");
+	assert_int_equal(page.now.dropped, dropped);
+	close_queue();
+}
+
 /* The coding of a segment's posts outlives the process. */
 static void
 test_coding_stays(void **state)
@@ -726,7 +748,8 @@ main(void)
 		IN(test_order, NONE), IN(test_order, TMPFS), IN(test_order, DISK),
 		IN(test_refused, NONE), IN(test_refused, TMPFS),
 		IN(test_killed_in_a_step, TMPFS), IN(test_another_boot, TMPFS), IN(test_day, DISK),
-		IN(test_damage, TMPFS), IN(test_gaps_stay, TMPFS), IN(test_coding_stays, TMPFS),
+		IN(test_damage, TMPFS), IN(test_gaps_stay, TMPFS), IN(test_gaps_join, TMPFS),
+		IN(test_coding_stays, TMPFS),
 		IN(test_room_in_memory, TMPFS), IN(test_killed_while_full, TMPFS), IN(test_saved_while_full, TMPFS),
 		IN(test_connections_in_memory, TMPFS), IN(test_connections_in_memory, DISK),
 	};
