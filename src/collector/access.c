@@ -298,7 +298,7 @@ access_sensor_state(struct access *a, const char *sensor)
 	bind_text(s, 1, sensor);
 	e = sqlite3_step(s);
 	if (e == SQLITE_ROW)
-		r = sqlite3_column_int64(s, 0) ? -EACCES : 0;
+		r = sqlite3_column_int64(s, 0) ? -EACCES : 1;
 	else if (e != SQLITE_DONE)
 		r = dbfile_error(a->db, e);
 	sqlite3_reset(s);

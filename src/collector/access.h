@@ -45,7 +45,7 @@ int access_token(struct access *, const char *token, char sensor[ACCESS_NAME_MAX
 int access_revoke(struct access *, const char *sensor, int64_t now_us, int certificates);
 /* Whether there is one, revoked or not. */
 int access_has_sensors(struct access *);
-/* 0: enrolled or never heard of; -EACCES: revoked. */
+/* 1: enrolled; 0: never heard of; -EACCES: revoked. */
 int access_sensor_state(struct access *, const char *sensor);
 
 struct access_sensor {

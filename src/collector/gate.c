@@ -118,7 +118,7 @@ sensor_of(struct gate *g, struct asker *a, const char **why)
 
 	if (a->certificate) {
 		r = access_sensor_state(g->access, a->certificate);
-		if (r)
+		if (r < 0)
 			return r == -EACCES ? refuse(FORBIDDEN, why, "this sensor was revoked")
 					    : refuse(UNAVAILABLE, why, "the file of sensors cannot be read");
 		snprintf(a->sensor, sizeof a->sensor, "%s", a->certificate);
@@ -141,6 +141,14 @@ sensor_of(struct gate *g, struct asker *a, const char **why)
 	if (trusted(g, a) && !g->tokens)
 		return 0;
 	return refuse(UNAUTHORIZED, why, "needs Authorization: Bearer with a sensor's token, or one of token-file");
+}
+
+int
+gate_is_enrolled(void *gate, const char *name)
+{
+	struct gate *g = gate;
+
+	return access_sensor_state(g->access, name) != 0;
 }
 
 unsigned

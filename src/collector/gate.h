@@ -63,6 +63,9 @@ unsigned gate_change(struct gate *, struct asker *, const char **why); /* what n
 /* Whether one whom gate_look() let in may go on looking.  That does not count as use of his session. */
 int gate_may_look_on(struct gate *, const struct asker *);
 
+/* Whether a sensor has this name, or had it and was revoked; if that cannot be read, as if it had. */
+int gate_is_enrolled(void *gate, const char *name);
+
 /* What a body was. */
 void gate_sent(struct gate *, const struct asker *, int64_t reports, int64_t bytes);
 

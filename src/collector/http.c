@@ -823,7 +823,8 @@ reply_intake(struct request *q, struct MHD_Connection *c)
 	size_t n = q->len, whole;
 	int e, news = 0;
 	struct intake_counts before = intake_counts(h->setup.intake), after;
-	struct intake_from from = { .sensor = q->asker.sensor, .keyed = header(c, "Idempotency-Key") != NULL };
+	struct intake_from from = { .sensor = q->asker.sensor, .keyed = header(c, "Idempotency-Key") != NULL,
+				    .is_enrolled = gate_is_enrolled, .arg = h->setup.gate };
 
 	if (q->coding) {
 		e = q->coding->unpack(q->body, q->len, 4 * h->setup.max_body, &unpacked, &n);

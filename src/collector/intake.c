@@ -104,17 +104,19 @@ blank(const char *s, size_t n)
 }
 
 /* A sensor that found a second one of its name calls itself NAME-xxxx, four hex digits, and of a long NAME the
- * beginning. */
+ * beginning.  Unless another sensor was enrolled as that. */
 static int
-own_name(const char *own, const char *name)
+own_name(const struct intake_from *from, const char *name)
 {
+	const char *own = from->sensor;
 	size_t n = strlen(name), own_n = strlen(own);
 
 	if (!own_n || !strcmp(own, name))
 		return 1;
 	if (n < 6 || name[n - 5] != '-' || strspn(name + n - 4, "0123456789abcdef") != 4 || n - 5 > own_n)
 		return 0;
-	return (n - 5 == own_n || n == 64) && !memcmp(own, name, n - 5);
+	return (n - 5 == own_n || n == 64) && !memcmp(own, name, n - 5) &&
+	       !(from->is_enrolled && from->is_enrolled(from->arg, name));
 }
 
 int
@@ -143,7 +145,7 @@ intake_body(struct intake *in, const char *body, size_t n, const struct intake_f
 		if (blank(p, n))
 			continue;
 		why = validate_line(in->validate, p, n, &in->report) ? validate_why(in->validate) : NULL;
-		if (!why && !own_name(from->sensor, in->report.sensor))
+		if (!why && !own_name(from, in->report.sensor))
 			why = "sensor: this token or certificate is another sensor's";
 		if (why) {
 			say_refused(in, line, why, now_us);

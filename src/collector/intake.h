@@ -22,6 +22,8 @@ struct live;
 /* Who sends a body. */
 struct intake_from {
 	const char *sensor; /* whose reports alone are taken, under its name or NAME-xxxx (409, below); "": any */
+	int (*is_enrolled)(void *arg, const char *name); /* NAME-xxxx as a sensor of its own; NULL: none is */
+	void *arg;
 	int keyed;          /* he promises that a number never comes with another report */
 };
 

@@ -153,6 +153,23 @@ def test_enrolment(tmp_path):
         assert token.encode() not in stored and code.encode() not in stored and token not in c.log()
 
 
+def test_name_of_another(tmp_path):
+    """branch-0001 is no clone of branch when it was enrolled itself, nor once it is revoked."""
+    with Collector(tmp_path) as c:
+        def token_of(name):
+            return ask(c, "POST", "/v1/enroll", {"code": command(tmp_path, "enroll", name).split()[3]})[1]["token"]
+
+        def send(seq, token):
+            return rig.post(c, [rig.conn(seq, sensor="branch-0001")], headers=bearer(token))
+        branch = token_of("branch")
+        assert send(1, branch)[1]["accepted"] == 1
+        other = token_of("branch-0001")
+        assert send(2, branch)[1]["rejected"][0]["why"] == "sensor: this token or certificate is another sensor's"
+        assert send(2, other)[1]["accepted"] == 1
+        command(tmp_path, "revoke", "branch-0001")
+        assert send(3, other)[0] == 401 and send(3, branch)[1]["rejected_n"] == 1
+
+
 def test_code_expires(tmp_path):
     """One made for a minute, looked at after it (the collector's file says when)."""
     with Collector(tmp_path) as c:
