@@ -320,8 +320,8 @@ def test_inbound(demo):
     port = ports[0]["port"]
     browser.js("(p) => [...document.querySelectorAll('.ports-of button')].find((b) => b.querySelector('b').textContent === p).click()", str(port))
     there = lambda: collector.get(f"/api/attempts?window_s=86400&limit=200&port={port}")
-    shown = lambda: list(zip(browser.texts(".knockers .addr"), browser.texts(".knockers .bars > span:last-child"), strict=True))
-    browser.wait("who knocked there", lambda: shown() == [(x["src_ip"], spaced(x["count"])) for x in there()["attempts"]][:25])
+    shown = lambda: browser.js("""() => [...document.querySelectorAll('.knockers tbody tr')].map((r) => ['.addr', '.bars > span:last-child'].map((s) => r.querySelector(s).textContent))""")
+    browser.wait("who knocked there", lambda: shown() == [[x["src_ip"], spaced(x["count"])] for x in there()["attempts"]][:25])
     assert there()["told_count"] == next(p["count"] for p in numbers()["ports"] if p["port"] == port) == there()["port_count"]
     assert browser.js("() => location.hash") == f"#p=inbound&w=24h&port={port}"
     browser.do("click", selector=".sources header button")
