@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "../../src/sensor/observe.c"
 #include "../../src/sensor/ruleset.c"
+#include "../../src/sensor/observe.c"
 
 struct nft {
 	char buf[65536];
