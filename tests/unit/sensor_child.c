@@ -138,9 +138,11 @@ static pid_t
 start_writer(int in, int out)
 {
 	struct child c;
+	int64_t no_limit = 0;
 
 	child_init(&c, 65534, 65534);
 	c.fn = writer_main;
+	c.arg = &no_limit;
 	c.fd[0] = in;
 	c.fd[1] = out;
 	return child_start(&c);

@@ -88,12 +88,22 @@ test_not_ours(void **state)
 	told = 0;
 	change(&w, NFT_MSG_NEWRULE, OWN, NFPROTO_INET, CLASSES_TABLE);
 	generation(&w, OWN, "net-gazer");
+	change(&w, NFT_MSG_NEWSETELEM, 5, NFPROTO_INET, "fw4");
+	generation(&w, 5, "nft");
+	assert_int_equal(told, 0);
+	/* Rules of others are another thing than ours. */
 	change(&w, NFT_MSG_NEWRULE, 5, NFPROTO_INET, "fw4");
 	change(&w, NFT_MSG_NEWRULE, 5, NFPROTO_INET, CLASSES_TABLE "2");
 	change(&w, NFT_MSG_NEWRULE, 5, NFPROTO_INET, "net_gaze");
-	change(&w, NFT_MSG_NEWRULE, 5, NFPROTO_IPV4, CLASSES_TABLE);
+	change(&w, NFT_MSG_DELRULE, 5, NFPROTO_IPV4, CLASSES_TABLE);
 	generation(&w, 5, "nft");
-	assert_int_equal(told, 0);
+	assert_int_equal(told, 1);
+	assert_true(last.others && !last.ours);
+	change(&w, NFT_MSG_DELRULE, 5, NFPROTO_INET, "fw4");
+	change(&w, NFT_MSG_NEWSETELEM, 5, NFPROTO_INET, CLASSES_TABLE);
+	generation(&w, 5, "nft");
+	assert_int_equal(told, 2);
+	assert_true(last.others && last.ours);
 }
 
 /* A process's name is its own choice, and ends in our log. */
