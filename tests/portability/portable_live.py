@@ -23,7 +23,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 PHASE_S = 2400
 
 # Unit tests whose libraries musl's loader has not (curl, gnutls, sqlite and the like: nothing of them is the sensor's own).
-NOT_FOR_MUSL = ("collector_", "geo_", "forwarder_settings")
+NOT_FOR_MUSL = ("collector_", "geo_", "url")
 
 
 def test_units_under_musl(say):
