@@ -88,7 +88,7 @@ units       := $(patsubst tests/unit/%.c,$O/unit/%,$(wildcard tests/unit/*.c))
 fuzzers     := $(patsubst tests/fuzz/%.c,$O/fuzz/%,$(wildcard tests/fuzz/*.c))
 # no: without -r, and without libpcap.
 WITH_REPLAY ?= yes
-sensor      := $(O)/net-gazer $(O)/analyzer $(if $(filter yes,$(WITH_REPLAY)),$(O)/replay) $(O)/forwarder $(O)/prober $(O)/net-gazerctl
+sensor      := $(O)/net-gazer $(O)/analyzer $(if $(filter yes,$(WITH_REPLAY)),$(O)/replay) $(O)/forwarder $(O)/prober $(O)/trace $(O)/net-gazerctl
 collector   := $(O)/net-gazer-collector $(O)/geo
 mans        := $(wildcard docs/man/*.[1-9])
 
@@ -110,6 +110,7 @@ $O/replay: $(analyzer_stages) $(call objs,replay)
 $O/replay: libs = $(call pc,libs,libpcap libmnl libseccomp) -ldl
 $O/prober: $(call objs,prober) $O/obj/analyzer/batch.o
 $O/prober: libs = $(call pc,libs,libmnl libseccomp)
+$O/trace: $(call objs,trace) $O/obj/sensor/child.o $O/obj/sensor/settings.o
 $O/forwarder: $(call objs,forwarder)
 $O/forwarder: libs = $(call pc,libs,libcurl yajl libseccomp zlib) $(zstd)
 $O/obj/forwarder/deliver.o $O/unit/forwarder_deliver: private CPPFLAGS += -DBUILD_EPOCH=$(build_epoch)
@@ -218,7 +219,7 @@ lint: deps                              ## compilers' analysers, cppcheck, shell
 
 units_of    := net-gazer net-gazer-nft net-gazer-collector
 users_of    := net-gazer net-gazer-collector
-helpers_of  := analyzer replay forwarder prober geo
+helpers_of  := analyzer replay forwarder prober trace geo
 data_of     := nft/net-gazer.nft docs/schema/net-gazer-report-1.schema.json
 # Manuals and samples name the paths of the default PREFIX; the order in which configurations are looked for (.Pa) is the same everywhere.
 placed       = sed -e 's,/usr/local/libexec/net-gazer,$(LIBEXECDIR),g' -e 's,/usr/local/lib/net-gazer/plugins,$(PLUGINDIR),g' \
@@ -229,7 +230,7 @@ install: all                            ## into DESTDIR and PREFIX
 		$(DESTDIR)$(INCLUDEDIR)/net-gazer $(DESTDIR)$(SYSCONFDIR)/net-gazer
 	install -m 755 $O/net-gazer $O/net-gazer-collector $(DESTDIR)$(SBINDIR)/
 	ln -sf net-gazer $(DESTDIR)$(SBINDIR)/net-gazerctl
-	install -m 755 $O/analyzer $(filter %/replay,$(sensor)) $O/forwarder $O/prober $O/geo $(DESTDIR)$(LIBEXECDIR)/
+	install -m 755 $O/analyzer $(filter %/replay,$(sensor)) $O/forwarder $O/prober $O/trace $O/geo $(DESTDIR)$(LIBEXECDIR)/
 	install -m 644 $(plugins) $(DESTDIR)$(PLUGINDIR)/
 	install -m 644 src/plugin.h $(DESTDIR)$(INCLUDEDIR)/net-gazer/
 	install -m 644 $(data_of) $(DESTDIR)$(DATADIR)/

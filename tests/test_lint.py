@@ -86,7 +86,7 @@ def faulty(tmp_path_factory):
                  f"-I{top}/src", "-Wno-unused-variable")
     main = top / "main.c"
     main.write_text("#include <stdlib.h>\nint main(int c, char **v) { return c > 1 ? system(v[1]) : 0; }\n")
-    for program in ("net-gazer", "net-gazerctl", "analyzer", "replay", "forwarder", "prober", "net-gazer-collector", "geo"):
+    for program in ("net-gazer", "net-gazerctl", "analyzer", "replay", "forwarder", "prober", "trace", "net-gazer-collector", "geo"):
         ng.compile_c(main, build / program, "-no-pie", "-fno-stack-protector", "-Wl,-z,lazy,-z,execstack,-rpath,/tmp")
     return top
 

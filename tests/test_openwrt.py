@@ -55,14 +55,16 @@ def test_recipes(tree, tmp_path):
         "usr/lib/net-gazer/plugins/attempts.so", "usr/share/net-gazer/net-gazer.nft", "usr/share/net-gazer/firewall.include",
         "etc/init.d/net-gazer", "etc/config/net-gazer", "etc/uci-defaults/90-net-gazer", "etc/capabilities/net-gazer.json"}
     assert files["net-gazer-forward"] == {"usr/lib/net-gazer/forwarder", "usr/lib/net-gazer/enroll"}
-    assert files["net-gazer-plugin-traceroute"] == {"usr/lib/net-gazer/prober", "usr/lib/net-gazer/plugins/traceroute.so"}
+    assert files["net-gazer-plugin-traceroute"] == {"usr/lib/net-gazer/prober", "usr/lib/net-gazer/trace",
+                                                   "usr/lib/net-gazer/plugins/traceroute.so"}
     assert files["net-gazer-plugin-packets"] == {"usr/lib/net-gazer/plugins/packets.so"}
     # A broken file there would leave the router without its firewall.
     assert not [f for p in files.values() for f in p if "nftables.d" in f]
     assert os.readlink(out / "net-gazer/usr/sbin/net-gazerctl") == "net-gazer"
     for f in ("usr/sbin/net-gazer", "usr/lib/net-gazer/analyzer"):
         assert linked(out / "net-gazer" / f) <= {"mnl", "nftnl", "netfilter_log", "confuse", "seccomp", "yajl", "c", "m", "dl"}, f
-    assert linked(out / "net-gazer-plugin-traceroute/usr/lib/net-gazer/prober") <= {"mnl", "seccomp", "c"}
+    for f in ("prober", "trace"):
+        assert linked(out / "net-gazer-plugin-traceroute/usr/lib/net-gazer" / f) <= {"mnl", "seccomp", "c"}, f
     json.loads((out / "net-gazer/etc/capabilities/net-gazer.json").read_text(encoding="ascii"))
     # The switch of menuconfig.
     assert ubus <= files["net-gazer"]

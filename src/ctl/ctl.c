@@ -4,6 +4,8 @@
  */
 #include "ctl.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,8 +16,23 @@
 #include "ctl/rules.h"
 #include "ctl/status.h"
 #include "ctl/top.h"
-#include "ctl/trace.h"
 #include "lib/log.h"
+#include "sensor/become.h"
+
+/* A program of its own, which is there where the prober is.  Its exit status for "not traced". */
+static int
+trace(int argc, char **argv)
+{
+	char path[PATH_MAX];
+	int r = become("trace", argv, path);
+
+	(void)argc;
+	if (r == -ENOENT)
+		log_error("the prober and trace are not installed (on OpenWrt: package net-gazer-plugin-traceroute)");
+	else
+		log_error("%s: %s", path, strerror(-r));
+	return 2;
+}
 
 static const struct {
 	const char *name;
@@ -29,7 +46,7 @@ static const struct {
 	{ "reload", reload_main, "have it read its configuration again" },
 	{ "rules", rules_main, "print the firewall rules that it needs, for nft -f" },
 	{ "metrics", metrics_main, "print its numbers for Prometheus" },
-	{ "trace", trace_main, "show the path to a host" },
+	{ "trace", trace, "show the path to a host" },
 };
 
 static int

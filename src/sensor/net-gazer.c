@@ -4,7 +4,6 @@
  * reads their counters, starts and restarts the others.  Parses nothing that a stranger wrote.
  */
 #include <errno.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "lib/lean.h"
 #include "lib/log.h"
 #include "plugin.h"
+#include "sensor/become.h"
 #include "sensor/child.h"
 #include "sensor/look.h"
 #include "sensor/observe.h"
@@ -105,20 +105,15 @@ say_hello(const struct plan *p)
 static void
 become_forwarder(char **argv)
 {
-	char self[PATH_MAX], path[PATH_MAX + sizeof "/forwarder"] = LIBEXECDIR "/forwarder";
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+	char path[PATH_MAX];
+	int r;
 
 	argv[0] = (char *)"forwarder";
 	argv[1] = (char *)"--enroll";
 	/* Where the configuration is not a file of ours (OpenWrt's UCI) the package has a script that asks the forwarder. */
 	execv(LIBEXECDIR "/enroll", argv);
-	execv(path, argv);
-	if (errno == ENOENT && n > 0) { /* not installed: from the tree that it was built in */
-		self[n] = 0;
-		snprintf(path, sizeof path, "%s/forwarder", dirname(self));
-		execv(path, argv);
-	}
-	fatal("%s: %s", path, strerror(errno));
+	r = become("forwarder", argv, path);
+	fatal("%s: %s", path, strerror(-r));
 }
 
 int

@@ -67,7 +67,7 @@ def for_everybody():
     try:
         folder.chmod(0o755)
         shutil.copytree(BUILD / "plugins", folder / "plugins")
-        for name in ("net-gazer", "analyzer", "forwarder", "prober", "replay"):
+        for name in ("net-gazer", "analyzer", "forwarder", "prober", "replay", "trace"):
             shutil.copy(program(name), folder)
         yield folder
     finally:

@@ -32,7 +32,7 @@ def build_tree(folder):
     for name in ("nft", "src"):
         (folder / name).symlink_to(ng.TOP / name)
     (folder / "build/plugins").mkdir(parents=True)
-    programs = ("net-gazer", "analyzer", "prober", "forwarder")
+    programs = ("net-gazer", "analyzer", "prober", "trace", "forwarder")
     plugins = sorted(p.relative_to(ng.BUILD) for p in (ng.BUILD / "plugins").glob("*.so"))
     for name in (*programs, *plugins):
         subprocess.run(["strip", "-o", folder / "build" / name, ng.program(name)], check=True)

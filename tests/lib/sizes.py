@@ -36,11 +36,11 @@ def stripped(path, strip):
 def table(folder, arch, strip="strip"):
     """(lines, faults) of a sensor that was built into `folder` for the machine `arch`."""
     sensor = installed()
-    others = [p for p in ("prober", "forwarder") if p not in sensor]
+    others = [p for p in ("prober", "trace", "forwarder") if p not in sensor]
     plugins = sorted(f"plugins/{p.stem}.so" for p in (ng.TOP / "plugins").glob("*.c"))
     size = {name: stripped(folder / name, strip) for name in [*sensor, *others, *plugins]}
     total = sum(size[name] for name in sensor)
-    why = {"net-gazer": "net-gazerctl is a link to it", "prober": "with traceroute.so", "forwarder": "with libcurl"}
+    why = {"net-gazer": "net-gazerctl is a link to it", "prober": "with traceroute.so", "trace": "with the prober", "forwarder": "with libcurl"}
     lines = [f"{arch:8} {name:24} {size[name]:7}  {why.get(name, '')}".rstrip() for name in sensor]
     lines.append(f"{arch:8} {'= the sensor':24} {total:7}  of {SENSOR_MAX} at most")
     lines += [f"{arch:8} {name:24} {size[name]:7}  {why.get(name, '')}".rstrip() for name in others]

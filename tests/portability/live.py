@@ -26,7 +26,7 @@ from lib import net, ng, report, wire
 from lib.sensor import Sensor
 
 HERE = pathlib.Path(__file__).resolve().parent
-PROGRAMS = ("net-gazer", "analyzer", "prober", "net-gazerctl")
+PROGRAMS = ("net-gazer", "analyzer", "prober", "trace", "net-gazerctl")
 PLUGINS = ("handshake", "attempts", "traceroute", "packets", "demo")
 FORTIFY = HERE / "musl_fortify.c"
 

@@ -306,12 +306,17 @@ def test_older_file(tmp_path):
 
 
 def test_trace_is_a_command_of_it(tmp_path):
-    """`net-gazer trace ...` is net-gazerctl's, with nothing beside it; where there is no prober the path is said."""
-    done = subprocess.run([ng.program("net-gazer"), "trace", "--help"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0 and done.stdout.startswith("usage: net-gazerctl trace"), done
+    """`net-gazer trace ...` is net-gazerctl's, a program beside it; where that or the prober is not there, it is said."""
+    def trace(*arguments):
+        return subprocess.run([tmp_path / "net-gazer", "trace", *arguments], capture_output=True, text=True, check=False)
+
     shutil.copy(ng.program("net-gazer"), tmp_path)
-    done = subprocess.run([tmp_path / "net-gazer", "trace", "20.0.0.1", "--libexec-dir", tmp_path], capture_output=True, text=True,
-                          check=False)
+    done = trace("20.0.0.1")
+    assert (done.returncode, done.stdout) == (2, "") and "error: the prober and trace are not installed" in done.stderr, done
+    shutil.copy(ng.program("trace"), tmp_path)
+    done = trace("--help")
+    assert done.returncode == 0 and done.stdout.startswith("usage: net-gazerctl trace"), done
+    done = trace("20.0.0.1", "--libexec-dir", tmp_path)
     assert done.returncode == 2 and f"{tmp_path}/prober: No such file" in done.stderr, done
 
 

@@ -53,11 +53,11 @@ $O/unit/trace_channel: src/analyzer/trace.c
 $O/unit/traceroute: plugins/traceroute.c
 extra_handshake = src/collector/rtt.c
 $O/unit/handshake: plugins/handshake.c
-# net-gazerctl.
-extra_ctl_options = src/ctl/target.c
-extra_ctl_link = src/sensor/child.c src/sensor/settings.c
-extra_ctl_view = src/ctl/trace_json.c src/ctl/trace_path.c
-$O/unit/ctl_view: $(extra_ctl_view)
+# `net-gazerctl trace`.
+extra_trace_options = src/trace/target.c
+extra_trace_link = src/sensor/child.c src/sensor/settings.c
+extra_trace_view = src/trace/json.c src/trace/path.c
+$O/unit/trace_view: $(extra_trace_view)
 omit_log = src/lib/log.c
 omit_rawsock = src/lib/rawsock.c
 $(patsubst tests/unit/%.c,$O/unit/%,$(wildcard tests/unit/collector_*.c)): $(wildcard src/collector/*.[ch])

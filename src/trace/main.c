@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * trace.c - asks a prober for one path, or for those of several flows, and shows what it finds.
+ * trace - `net-gazerctl trace`: asks a prober for one path, or for those of several flows, and shows
+ * what it finds.
  */
-#include "trace.h"
-
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,14 +10,15 @@
 #include <sys/epoll.h>
 #include <sys/wait.h>
 
-#include "ctl/link.h"
-#include "ctl/trace_options.h"
-#include "ctl/trace_path.h"
-#include "ctl/trace_show.h"
-#include "ctl/trace_view.h"
+#include "ctl.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "sensor/child.h"
+#include "trace/link.h"
+#include "trace/options.h"
+#include "trace/path.h"
+#include "trace/show.h"
+#include "trace/view.h"
 
 /* Of several flows; the prober queues 16 of one asker. */
 #define AT_A_TIME 8
@@ -86,7 +86,7 @@ ask(struct trace *t)
 			log_error("the prober does not listen: %s", strerror(-r));
 			return -1;
 		}
-		trace_path_begin(&t->paths[t->asked++], &q);
+		path_begin(&t->paths[t->asked++], &q);
 	}
 	return 0;
 }
@@ -118,13 +118,13 @@ on_message(struct trace *t, const union link_msg *m, unsigned i)
 	if (p->ended)
 		return;
 	if (m->type == PROBER_MSG_HOP) {
-		trace_path_hop(p, &m->progress.hop);
+		path_hop(p, &m->progress.hop);
 	} else {
-		trace_path_result(p, &m->result);
+		path_result(p, &m->result);
 		t->ended++;
 	}
 	if (p->result.status < PROBER_REFUSED)
-		trace_show_update(t->paths, t->asked, i);
+		show_update(t->paths, t->asked, i);
 }
 
 static void
@@ -188,9 +188,9 @@ say_refusals(const struct trace *t)
 		count[t->paths[i].result.status]++;
 	for (unsigned s = PROBER_REFUSED; s < 256; s++) {
 		if (count[s] && t->o.paths > 1)
-			log_error("%s: %u of %u flows not traced: %s", t->o.target.host, count[s], t->o.paths, trace_view_refusal(s));
+			log_error("%s: %u of %u flows not traced: %s", t->o.target.host, count[s], t->o.paths, view_refusal(s));
 		else if (count[s])
-			log_error("%s: not traced: %s", t->o.target.host, trace_view_refusal(s));
+			log_error("%s: not traced: %s", t->o.target.host, view_refusal(s));
 	}
 }
 
@@ -211,21 +211,22 @@ verdict(const struct trace *t)
 }
 
 int
-trace_main(int argc, char **argv)
+main(int argc, char **argv)
 {
 	static struct trace t; /* too large for a router's stack */
 	char err[600], how[80];
 	int failed, status = 0;
 
-	if (trace_options_parse(&t.o, argc, argv, err, sizeof err)) {
+	log_init(CTL_NAME, LOG_L_INFO);
+	if (options_parse(&t.o, argc, argv, err, sizeof err)) {
 		log_error("%s", err);
 		return NOT_TRACED;
 	}
 	if (t.o.help || t.o.list) {
 		if (t.o.help)
-			trace_options_help();
+			options_help();
 		else
-			trace_options_list();
+			options_list();
 		return fflush(stdout) ? NOT_TRACED : 0;
 	}
 	if (target_resolve(&t.o.target, t.o.ipv, err, sizeof err)) {
@@ -239,12 +240,12 @@ trace_main(int argc, char **argv)
 					     .dport = t.o.port,
 					     .flags = PROBER_REQ_PROGRESS | (t.o.cached ? 0 : PROBER_REQ_FRESH) };
 	memcpy(t.request.dst, t.o.target.addr, 16);
-	trace_show_begin(&t.o, &t.request);
+	show_begin(&t.o, &t.request);
 	failed = run(&t);
 	link_close(&t.link, &status);
 	if (failed && status)
 		log_error("the prober: %s", child_status_text(status, how, sizeof how));
-	if (trace_show_end(t.paths, t.asked)) {
+	if (show_end(t.paths, t.asked)) {
 		log_error("stdout: %s", strerror(errno));
 		return NOT_TRACED;
 	}

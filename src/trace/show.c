@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * trace_show.c - the terminal's side of a trace.
+ * show.c - the terminal's side of a trace.
  */
-#include "trace_show.h"
+#include "show.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,9 +10,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "ctl/trace_json.h"
-#include "ctl/trace_view.h"
 #include "lib/log.h"
+#include "trace/json.h"
+#include "trace/view.h"
 
 enum manner { LINES, REDRAW, BRANCHES, JSON };
 
@@ -24,7 +24,7 @@ static int titled;
 static unsigned drawn;  /* lines below the title: on a terminal they are drawn again */
 
 void
-trace_show_begin(const struct trace_options *o, const struct prober_request *q)
+show_begin(const struct trace_options *o, const struct prober_request *q)
 {
 	options = o;
 	request = q;
@@ -39,7 +39,7 @@ static void
 title(void)
 {
 	if (!titled)
-		trace_view_title(stdout, options->target.host, request, options->paths);
+		view_title(stdout, options->target.host, request, options->paths);
 	titled = 1;
 }
 
@@ -63,7 +63,7 @@ draw_hop(const struct trace_path *p, unsigned i, unsigned columns)
 
 	if (!f)
 		return;
-	trace_view_hop(f, p, i);
+	view_hop(f, p, i);
 	if (!fclose(f)) {
 		printf("%.*s%s", (int)columns, line, len > columns ? "\n" : "");
 		drawn++;
@@ -102,14 +102,14 @@ static void
 more_lines(const struct trace_path *p, unsigned settled)
 {
 	for (; drawn < settled; drawn++)
-		trace_view_hop(stdout, p, drawn);
+		view_hop(stdout, p, drawn);
 }
 
 static void
 put_json(const struct trace_path *p)
 {
 	char line[TRACE_JSON_MAX];
-	int r = trace_json(line, &p->result);
+	int r = json_path(line, &p->result);
 
 	if (r < 0)
 		log_error("flow %u: no JSON: %s", p->result.flow, strerror(-r));
@@ -124,11 +124,11 @@ traced(const struct trace_path *p)
 }
 
 void
-trace_show_update(const struct trace_path *paths, unsigned n, unsigned i)
+show_update(const struct trace_path *paths, unsigned n, unsigned i)
 {
 	title();
 	if (manner == LINES)
-		more_lines(&paths[i], trace_path_settled(&paths[i], options->probes));
+		more_lines(&paths[i], path_settled(&paths[i], options->probes));
 	else if (manner == REDRAW)
 		redraw(&paths[i]);
 	else if (manner == BRANCHES && terminal)
@@ -139,7 +139,7 @@ trace_show_update(const struct trace_path *paths, unsigned n, unsigned i)
 }
 
 int
-trace_show_end(const struct trace_path *paths, unsigned n)
+show_end(const struct trace_path *paths, unsigned n)
 {
 	unsigned any = 0;
 
@@ -156,10 +156,10 @@ trace_show_end(const struct trace_path *paths, unsigned n)
 			put_json(&paths[k]);
 	}
 	if (any && manner == BRANCHES) {
-		trace_view_branches(stdout, paths, n);
+		view_branches(stdout, paths, n);
 	} else if (any && manner != JSON) {
 		more_lines(paths, paths->result.n_hops);
-		trace_view_end(stdout, paths);
+		view_end(stdout, paths);
 	}
 	return fflush(stdout) || ferror(stdout) ? -1 : 0;
 }

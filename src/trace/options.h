@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * trace_options.h - the command line of `net-gazerctl trace`, from one table.
+ * options.h - the command line of `net-gazerctl trace`, from one table.
  */
 #ifndef TRACE_OPTIONS_H
 #define TRACE_OPTIONS_H
@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ctl/target.h"
+#include "trace/target.h"
 
 #define TRACE_PATHS_MAX 32
 
@@ -30,11 +30,11 @@ struct trace_options {
 };
 
 /* 0; or -1 with what would be right in err. */
-int trace_options_parse(struct trace_options *, int argc, char **argv, char *err, size_t size);
+int options_parse(struct trace_options *, int argc, char **argv, char *err, size_t size);
 
-void trace_options_help(void);
+void options_help(void);
 
 /* One option a line: name, type, default, help; tab-separated. */
-void trace_options_list(void);
+void options_list(void);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * trace_options.c - the table of options; parsing, --help and the test of the man page come from it.
+ * options.c - the table of options; parsing, --help and the test of the man page come from it.
  */
-#include "trace_options.h"
+#include "options.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -138,7 +138,7 @@ settle(struct trace_options *o, int argc, char **argv, char *err, size_t size)
 }
 
 int
-trace_options_parse(struct trace_options *o, int argc, char **argv, char *err, size_t size)
+options_parse(struct trace_options *o, int argc, char **argv, char *err, size_t size)
 {
 	struct option long_options[N_TABLE + 1] = { { 0 } };
 	char letters[2 * N_TABLE + 2] = ":", *p = letters + 1;
@@ -171,7 +171,7 @@ trace_options_parse(struct trace_options *o, int argc, char **argv, char *err, s
 }
 
 void
-trace_options_help(void)
+options_help(void)
 {
 	puts("usage: net-gazerctl trace HOST[:PORT] [OPTION]...\n"
 	     "Shows the path to a host, hop by hop: the prober of a running net-gazer finds it, or one started for it.\n");
@@ -187,7 +187,7 @@ trace_options_help(void)
 }
 
 void
-trace_options_list(void)
+options_list(void)
 {
 	for (size_t i = 0; i < N_TABLE; i++)
 		printf("%s\t%s\t%s\t%s\n", table[i].name, table[i].max ? "int" : table[i].arg ? "str" : "flag",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * trace_path.c - collects hops, compares paths.
+ * path.c - collects hops, compares paths.
  */
-#include "trace_path.h"
+#include "path.h"
 
 #include <string.h>
 
@@ -10,14 +10,14 @@
 #define FNV_PRIME 0x100000001b3ULL
 
 void
-trace_path_begin(struct trace_path *p, const struct prober_request *q)
+path_begin(struct trace_path *p, const struct prober_request *q)
 {
 	*p = (struct trace_path){ .result = { .ipv = q->ipv, .method = q->method, .flow = q->flow, .dport = q->dport } };
 	memcpy(p->result.dst, q->dst, 16);
 }
 
 void
-trace_path_hop(struct trace_path *p, const struct prober_hop *h)
+path_hop(struct trace_path *p, const struct prober_hop *h)
 {
 	struct prober_result *r = &p->result;
 
@@ -33,14 +33,14 @@ trace_path_hop(struct trace_path *p, const struct prober_hop *h)
 }
 
 void
-trace_path_result(struct trace_path *p, const struct prober_result *r)
+path_result(struct trace_path *p, const struct prober_result *r)
 {
 	p->result = *r;
 	p->ended = 1;
 }
 
 unsigned
-trace_path_settled(const struct trace_path *p, unsigned probes)
+path_settled(const struct trace_path *p, unsigned probes)
 {
 	const struct prober_result *r = &p->result;
 	unsigned n = 0;
@@ -61,7 +61,7 @@ fnv(uint64_t h, const uint8_t *bytes, size_t n)
 }
 
 uint64_t
-trace_path_hash(const struct prober_result *r)
+path_hash(const struct prober_result *r)
 {
 	uint64_t h = FNV_BASIS;
 	int any = 0;
@@ -89,7 +89,7 @@ contradict(const struct prober_result *a, const struct prober_result *b)
 }
 
 unsigned
-trace_path_group(uint8_t *group, const struct trace_path *paths, unsigned n)
+path_group(uint8_t *group, const struct trace_path *paths, unsigned n)
 {
 	unsigned groups = 0;
 

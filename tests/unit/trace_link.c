@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "../../src/ctl/link.c"
+#include "../../src/trace/link.c"
 
 static union link_msg
 a_result(unsigned n_hops)

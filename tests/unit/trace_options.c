@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "../../src/ctl/trace_options.c"
+#include "../../src/trace/options.c"
 
 /* Words, separated by blanks, as a command line. */
 static int
@@ -25,7 +25,7 @@ parse(struct trace_options *o, const char *line, char err[600])
 	}
 	argv[argc] = NULL;
 	err[0] = 0;
-	return trace_options_parse(o, argc, argv, err, 600);
+	return options_parse(o, argc, argv, err, 600);
 }
 
 static struct trace_options

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "../../src/ctl/target.c"
+#include "../../src/trace/target.c"
 
 static void
 test_right(void **state)

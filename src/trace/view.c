@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * trace_view.c - the table of hops, and that of branches.
+ * view.c - the table of hops, and that of branches.
  */
-#include "trace_view.h"
+#include "view.h"
 
 #include <string.h>
 
@@ -14,7 +14,7 @@
 #define PATHS_MAX 32 /* that have a letter and a bit */
 
 void
-trace_view_title(FILE *f, const char *host, const struct prober_request *q, unsigned flows)
+view_title(FILE *f, const char *host, const struct prober_request *q, unsigned flows)
 {
 	char addr[ADDR_TEXT];
 
@@ -79,7 +79,7 @@ put_marks(FILE *f, uint8_t ipv, const struct prober_hop *h)
 }
 
 void
-trace_view_hop(FILE *f, const struct trace_path *p, unsigned i)
+view_hop(FILE *f, const struct trace_path *p, unsigned i)
 {
 	const struct prober_hop *h = &p->result.hop[i];
 
@@ -99,7 +99,7 @@ trace_view_hop(FILE *f, const struct trace_path *p, unsigned i)
 }
 
 const char *
-trace_view_refusal(unsigned status)
+view_refusal(unsigned status)
 {
 	switch (status) {
 	case PROBER_BAD_REQUEST:
@@ -126,7 +126,7 @@ trace_view_refusal(unsigned status)
 }
 
 void
-trace_view_end(FILE *f, const struct trace_path *p)
+view_end(FILE *f, const struct trace_path *p)
 {
 	const struct prober_result *r = &p->result;
 	const char *how = r->reached ? "reached" : !p->ended || r->status == PROBER_STOPPED ? "stopped" :
@@ -214,13 +214,13 @@ put_branch(FILE *f, const struct branch *b, uint8_t ipv, unsigned ttl, int first
 }
 
 void
-trace_view_branches(FILE *f, const struct trace_path *p, unsigned n)
+view_branches(FILE *f, const struct trace_path *p, unsigned n)
 {
 	uint8_t group[PROBER_HOPS_MAX];
 	struct branch at[PROBER_HOPS_MAX];
 	unsigned groups, flows = 0, len = 0;
 
-	groups = trace_path_group(group, p, n);
+	groups = path_group(group, p, n);
 	for (unsigned k = 0; k < n; k++) {
 		flows += group[k] != TRACE_PATH_NONE;
 		if (p[k].result.n_hops > len)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * trace_path.h - what is known of one flow's path, while it grows and at its end; and which flows
+ * path.h - what is known of one flow's path, while it grows and at its end; and which flows
  * took the same one.
  */
 #ifndef TRACE_PATH_H
@@ -17,24 +17,24 @@ struct trace_path {
 };
 
 /* Nothing is known but what was asked for. */
-void trace_path_begin(struct trace_path *, const struct prober_request *);
+void path_begin(struct trace_path *, const struct prober_request *);
 
 /* A hop came. */
-void trace_path_hop(struct trace_path *, const struct prober_hop *);
+void path_hop(struct trace_path *, const struct prober_hop *);
 
 /* The end came. */
-void trace_path_result(struct trace_path *, const struct prober_result *);
+void path_result(struct trace_path *, const struct prober_result *);
 
 /* The hops from ttl 1 on, of n_hops, that nothing will change any more. */
-unsigned trace_path_settled(const struct trace_path *, unsigned probes);
+unsigned path_settled(const struct trace_path *, unsigned probes);
 
 /* FNV-1a over ttl and address of each hop that has one: path_hash of a report.  0: no hop has. */
-uint64_t trace_path_hash(const struct prober_result *);
+uint64_t path_hash(const struct prober_result *);
 
 /* Numbers the paths that n flows took: group[i] of flow i, from 0 on; returns how many there are.
  * Two flows took the same path when no hop that answered to both contradicts it, nor their lengths.
  * Flows without any hop: TRACE_PATH_NONE. */
 #define TRACE_PATH_NONE 255
-unsigned trace_path_group(uint8_t *group, const struct trace_path *paths, unsigned n);
+unsigned path_group(uint8_t *group, const struct trace_path *paths, unsigned n);
 
 #endif

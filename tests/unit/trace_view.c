@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#define path_hash plugin_path_hash /* it shall be the same as ours */
 #include "../../plugins/path.h"
-#include "../../src/ctl/trace_view.c"
-#include "ctl/trace_json.h"
+#undef path_hash
+#include "../../src/trace/view.c"
+#include "trace/json.h"
 
 static struct trace_path
 a_path(uint8_t ipv)
@@ -69,7 +71,7 @@ static void
 end_of(FILE *f, const struct trace_path *p, unsigned unused)
 {
 	(void)unused;
-	trace_view_end(f, p);
+	view_end(f, p);
 }
 
 static void
@@ -82,7 +84,7 @@ title_of(FILE *f, const struct trace_path *p, unsigned i)
 	(void)p;
 	if (i == 3)
 		memcpy(q.dst, (const uint8_t[16]){ [15] = 1 }, 16);
-	trace_view_title(f, hosts[i], &q, i == 3 ? 8 : 1);
+	view_title(f, hosts[i], &q, i == 3 ? 8 : 1);
 }
 
 static void
@@ -103,39 +105,39 @@ test_hops(void **state)
 
 	(void)state;
 	add(&p, 1);
-	assert_string_equal(text_of(trace_view_hop, &p, 0), " 1  10.0.0.1          1.00 ms   1.23 ms\n");
+	assert_string_equal(text_of(view_hop, &p, 0), " 1  10.0.0.1          1.00 ms   1.23 ms\n");
 	h = add(&p, 200);
 	h->rtt_us[0] = 9999;
 	h->rtt_us[1] = 10000;
 	h->rtt_us[2] = 1234567;
 	h->n_rtt = h->sent = 3;
-	assert_string_equal(text_of(trace_view_hop, &p, 1), " 2  10.0.0.200       10.00 ms   10.0 ms   1235 ms\n");
+	assert_string_equal(text_of(view_hop, &p, 1), " 2  10.0.0.200       10.00 ms   10.0 ms   1235 ms\n");
 	add(&p, 0);
-	assert_string_equal(text_of(trace_view_hop, &p, 2), " 3  *\n");
+	assert_string_equal(text_of(view_hop, &p, 2), " 3  *\n");
 	h = add(&p, 4);
 	h->sent = 3;
 	h->mpls[0] = 24015U << 12 | 1 << 8 | 1;
 	h->n_mpls = 1;
-	assert_string_equal(text_of(trace_view_hop, &p, 3), " 4  10.0.0.4          4.00 ms   4.23 ms  loss 33%  MPLS 24015\n");
+	assert_string_equal(text_of(view_hop, &p, 3), " 4  10.0.0.4          4.00 ms   4.23 ms  loss 33%  MPLS 24015\n");
 	h->mpls[1] = 1048575U << 12;
 	h->n_mpls = 2;
 	h->flags |= PROBER_HOP_NAT;
-	assert_string_equal(text_of(trace_view_hop, &p, 3),
+	assert_string_equal(text_of(view_hop, &p, 3),
 			    " 4  10.0.0.4          4.00 ms   4.23 ms  loss 33%  NAT  MPLS 24015/1048575\n");
 	h = add(&p, 5);
 	h->flags |= PROBER_HOP_CACHED;
 	h->sent = h->n_rtt = 0;
-	assert_string_equal(text_of(trace_view_hop, &p, 4), " 5  10.0.0.5         cached\n");
+	assert_string_equal(text_of(view_hop, &p, 4), " 5  10.0.0.5         cached\n");
 	/* While it grows: no loss yet, and silence is not certain. */
 	p.ended = 0;
-	assert_string_equal(text_of(trace_view_hop, &p, 2), " 3  ...\n");
+	assert_string_equal(text_of(view_hop, &p, 2), " 3  ...\n");
 	p.result.hop[0].sent = 3;
-	assert_string_equal(text_of(trace_view_hop, &p, 0), " 1  10.0.0.1          1.00 ms   1.23 ms\n");
+	assert_string_equal(text_of(view_hop, &p, 0), " 1  10.0.0.1          1.00 ms   1.23 ms\n");
 	p = a_path(6);
 	add(&p, 1);
-	assert_string_equal(text_of(trace_view_hop, &p, 0), " 1  2000::1                      1.00 ms   1.23 ms\n");
+	assert_string_equal(text_of(view_hop, &p, 0), " 1  2000::1                      1.00 ms   1.23 ms\n");
 	memset(p.result.hop[0].addr, 0xff, 16);
-	assert_string_equal(text_of(trace_view_hop, &p, 0),
+	assert_string_equal(text_of(view_hop, &p, 0),
 			    " 1  ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff   1.00 ms   1.23 ms\n");
 }
 
@@ -165,7 +167,7 @@ test_unreachable(void **state)
 		h->icmp_code = cases[i].code;
 		snprintf(want, sizeof want, "%s%s\n", cases[i].ipv == 4 ? " 1  10.0.0.1          1.00 ms   1.23 ms" :
 			 " 1  2000::1                      1.00 ms   1.23 ms", cases[i].says);
-		assert_string_equal(text_of(trace_view_hop, &p, 0), want);
+		assert_string_equal(text_of(view_hop, &p, 0), want);
 	}
 }
 
@@ -188,11 +190,11 @@ test_ends(void **state)
 	p.result.reached = 0;
 	assert_string_equal(text_of(end_of, &p, 0), "stopped\n");
 	for (unsigned s = PROBER_REFUSED; s <= PROBER_BUSY; s++) {
-		assert_null(strstr(trace_view_refusal(s), "does not know"));
+		assert_null(strstr(view_refusal(s), "does not know"));
 		for (unsigned o = PROBER_REFUSED; o < s; o++)
-			assert_string_not_equal(trace_view_refusal(s), trace_view_refusal(o));
+			assert_string_not_equal(view_refusal(s), view_refusal(o));
 	}
-	assert_non_null(strstr(trace_view_refusal(200), "does not know"));
+	assert_non_null(strstr(view_refusal(200), "does not know"));
 }
 
 /* A table that grows: hops in any order, twice, and behind the end. */
@@ -205,36 +207,36 @@ test_grow(void **state)
 	struct prober_result r;
 
 	(void)state;
-	trace_path_begin(&p, &q);
+	path_begin(&p, &q);
 	assert_int_equal(p.result.n_hops, 0);
 	assert_int_equal(p.result.flow, 3);
 	assert_memory_equal(p.result.dst, q.dst, 16);
-	trace_path_hop(&p, &h3);
+	path_hop(&p, &h3);
 	assert_int_equal(p.result.n_hops, 3);
 	assert_int_equal(p.result.hop[0].ttl, 1);
 	assert_int_equal(p.result.hop[1].ttl, 2);
 	assert_int_equal(p.result.hop[1].flags, 0);
-	assert_int_equal(trace_path_settled(&p, 1), 0);
-	trace_path_hop(&p, &h1);
+	assert_int_equal(path_settled(&p, 1), 0);
+	path_hop(&p, &h1);
 	assert_int_equal(p.result.n_hops, 3);
-	assert_int_equal(trace_path_settled(&p, 1), 1);
-	assert_int_equal(trace_path_settled(&p, 2), 0);
+	assert_int_equal(path_settled(&p, 1), 1);
+	assert_int_equal(path_settled(&p, 2), 0);
 	h1.n_rtt = 2;
-	trace_path_hop(&p, &h1);
-	assert_int_equal(trace_path_settled(&p, 2), 1);
+	path_hop(&p, &h1);
+	assert_int_equal(path_settled(&p, 2), 1);
 	h1.n_rtt = 0;
 	h1.flags = PROBER_HOP_CACHED;
-	trace_path_hop(&p, &h1);
-	assert_int_equal(trace_path_settled(&p, 2), 1);
+	path_hop(&p, &h1);
+	assert_int_equal(path_settled(&p, 2), 1);
 	h3.ttl = PROBER_HOPS_MAX;
-	trace_path_hop(&p, &h3);
+	path_hop(&p, &h3);
 	assert_int_equal(p.result.n_hops, PROBER_HOPS_MAX);
 	r = a_path(4).result;
 	r.n_hops = 2;
-	trace_path_result(&p, &r);
+	path_result(&p, &r);
 	assert_int_equal(p.result.n_hops, 2);
-	assert_int_equal(trace_path_settled(&p, 3), 2);
-	trace_path_hop(&p, &h3); /* late */
+	assert_int_equal(path_settled(&p, 3), 2);
+	path_hop(&p, &h3); /* late */
 	assert_int_equal(p.result.n_hops, 2);
 }
 
@@ -248,7 +250,7 @@ test_hash(void **state)
 		struct ng_trace_hop hops[4] = { { 0 } };
 		struct ng_trace tr = { .ipv = ipv, .n_hops = 4, .hops = hops };
 
-		assert_int_equal(trace_path_hash(&p.result), 0);
+		assert_int_equal(path_hash(&p.result), 0);
 		add(&p, 1);
 		add(&p, 0);
 		add(&p, 3);
@@ -258,9 +260,9 @@ test_hash(void **state)
 			hops[i].flags = p.result.hop[i].flags & PROBER_HOP_ANSWERED ? NG_HOP_ANSWERED : 0;
 			memcpy(hops[i].addr, p.result.hop[i].addr, 16);
 		}
-		assert_true(trace_path_hash(&p.result) == path_hash(&tr));
+		assert_true(path_hash(&p.result) == plugin_path_hash(&tr));
 		p.result.hop[2].addr[0]++;
-		assert_true(trace_path_hash(&p.result) != path_hash(&tr));
+		assert_true(path_hash(&p.result) != plugin_path_hash(&tr));
 	}
 }
 
@@ -279,7 +281,7 @@ test_groups(void **state)
 	add(&p[2], 1), add(&p[2], 0), arrive(&p[2], 9);
 	add(&p[4], 1), add(&p[4], 3);
 	add(&p[5], 1), add(&p[5], 3), add(&p[5], 4), arrive(&p[5], 9);
-	assert_int_equal(trace_path_group(group, p, 6), 3);
+	assert_int_equal(path_group(group, p, 6), 3);
 	assert_int_equal(group[0], 0);
 	assert_int_equal(group[1], 1);
 	assert_int_equal(group[2], 0);
@@ -288,9 +290,9 @@ test_groups(void **state)
 	assert_int_equal(group[5], 2);
 	p[2].result.hop[1] = p[1].result.hop[1]; /* no longer silent */
 	p[1].result.hop[2].rtt_us[1] = 8500;
-	assert_int_equal(trace_path_group(group, p, 6), 3);
+	assert_int_equal(path_group(group, p, 6), 3);
 	assert_int_equal(group[2], 1);
-	assert_string_equal(text_of(trace_view_branches, p, 6),
+	assert_string_equal(text_of(view_branches, p, 6),
 			    " 1  10.0.0.1          1.00 ms  ABC\n"
 			    " 2  10.0.0.2          2.00 ms  A..\n"
 			    "    10.0.0.3          3.00 ms  .BC\n"
@@ -304,7 +306,7 @@ test_groups(void **state)
 	/* Not further than where another came to the destination. */
 	arrive(&p[4], 3);
 	add(&p[4], 0);
-	assert_int_equal(trace_path_group(group, p, 6), 4);
+	assert_int_equal(path_group(group, p, 6), 4);
 }
 
 static void
@@ -316,12 +318,12 @@ test_no_branches(void **state)
 	for (int k = 0; k < 2; k++)
 		add(&p[k], 1), add(&p[k], 0);
 	p[1].result.flow = 1;
-	assert_string_equal(text_of(trace_view_branches, p, 2),
+	assert_string_equal(text_of(view_branches, p, 2),
 			    " 1  10.0.0.1          1.00 ms\n"
 			    " 2  *\n"
 			    "2 flows took 1 path\n"
 			    "  A: flow 0 1: not reached\n");
-	assert_string_equal(text_of(trace_view_branches, p, 0), "0 flows took 0 paths\n");
+	assert_string_equal(text_of(view_branches, p, 0), "0 flows took 0 paths\n");
 }
 
 /* Each flow another path: letters enough. */
@@ -336,8 +338,8 @@ test_many_branches(void **state)
 		p[k].result.flow = k;
 		add(&p[k], (uint8_t)(k + 1));
 	}
-	assert_non_null(strstr(text_of(trace_view_branches, p, 32), "  Z: flow 25: not reached\n  a: flow 26: not reached\n"));
-	assert_non_null(strstr(text_of(trace_view_branches, p, 32), "  f: flow 31: not reached\n"));
+	assert_non_null(strstr(text_of(view_branches, p, 32), "  Z: flow 25: not reached\n  a: flow 26: not reached\n"));
+	assert_non_null(strstr(text_of(view_branches, p, 32), "  f: flow 31: not reached\n"));
 }
 
 /* JSON as the schema has it, and never more than its room. */
@@ -363,7 +365,7 @@ test_json(void **state)
 	h->n_rtt = h->sent = 0;
 	arrive(&p, 9);
 	p.result.hop[3].sent = 200;
-	assert_true(trace_json(out, &p.result) > 0);
+	assert_true(json_path(out, &p.result) > 0);
 	assert_string_equal(out,
 		"{\"ts\":\"2023-11-14T22:13:20.123456Z\",\"src_ip\":\"198.0.0.1\",\"src_port\":65000,\"dst_ip\":\"192.0.0.9\","
 		"\"dst_port\":443,\"proto\":\"tcp\",\"method\":\"tcp-syn\",\"trigger\":\"manual\",\"flow_id\":0,\"reached\":true,"
@@ -384,14 +386,14 @@ test_json(void **state)
 		h->n_rtt = PROBER_RTTS_MAX;
 		h->n_mpls = PROBER_MPLS_MAX;
 	}
-	assert_true(trace_json(big, &p.result) > 0);
+	assert_true(json_path(big, &p.result) > 0);
 	assert_true(strlen(big) < TRACE_JSON_MAX - 4096);
 	assert_non_null(strstr(big, "\"proto\":\"icmp6\",\"method\":\"icmp\""));
 	assert_null(strstr(big, "_port"));
 	p.result.ts_us = 0;
 	memset(p.result.src, 0, 16);
 	p.result.n_hops = 0;
-	assert_true(trace_json(big, &p.result) > 0);
+	assert_true(json_path(big, &p.result) > 0);
 	assert_null(strstr(big, "\"ts\""));
 	assert_null(strstr(big, "src_"));
 	assert_null(strstr(big, "path_hash"));

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * trace_json.c - struct prober_result to JSON.
+ * json.c - struct prober_result to JSON.
  */
-#include "trace_json.h"
+#include "json.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "ctl/trace_path.h"
 #include "lib/addr.h"
 #include "lib/json.h"
+#include "trace/path.h"
 
 #define SENT_MAX 10 /* the schema's */
 
@@ -73,10 +73,10 @@ put_hop(struct json *j, uint8_t ipv, const struct prober_hop *h)
 }
 
 int
-trace_json(char out[TRACE_JSON_MAX], const struct prober_result *r)
+json_path(char out[TRACE_JSON_MAX], const struct prober_result *r)
 {
 	static const uint8_t none[16];
-	uint64_t hash = trace_path_hash(r);
+	uint64_t hash = path_hash(r);
 	int ports = r->method != PROBER_ICMP, has_src = memcmp(r->src, none, 16) != 0, e;
 	char text[17];
 	struct json j;
