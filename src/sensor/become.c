@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <libgen.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 int
@@ -20,7 +21,11 @@ become(const char *name, char *const *argv, char path[PATH_MAX])
 	if (errno != ENOENT || n <= 0)
 		return -errno;
 	self[n] = 0;
-	snprintf(path, PATH_MAX, "%s/%s", dirname(self), name);
+	/* Where we are installed, what stands beside us is anybody's. */
+	if (!strcmp(dirname(self), SBINDIR))
+		return -ENOENT;
+	if (snprintf(path, PATH_MAX, "%s/%s", self, name) >= PATH_MAX)
+		return -ENAMETOOLONG;
 	execv(path, argv);
 	return -errno;
 }
