@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 r"""What the privileged parent promises beside the stories: one namespace, connections over lo."""
 import contextlib
+import contextlib
 import json
 import os
 import pathlib
 import signal
 import subprocess
-import threading
 import time
 
 import pytest
@@ -178,23 +178,22 @@ def test_output_file(tmp_path):
 
 
 class Tail:
-    """`tail -F`, as a person or a log shipper reads the file."""
+    """`tail -F`, as a person or a log shipper reads the file.  It looks once a second, and so it shall, however busy this machine is."""
 
     def __init__(self, path, *program):
-        self.process = subprocess.Popen([*program, "-n", "+1", "-F", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        self.data = b""
-        self.thread = threading.Thread(target=self._read, daemon=True)
-        self.thread.start()
+        self.out = path.with_name("seen-by-" + "-".join(program))
+        with open(self.out, "wb") as out:
+            self.process = subprocess.Popen([*program, "-n", "+1", "-F", path], stdout=out, stderr=subprocess.DEVNULL)
+        with contextlib.suppress(PermissionError):
+            os.sched_setscheduler(self.process.pid, os.SCHED_FIFO, os.sched_param(1))
 
-    def _read(self):
-        for line in self.process.stdout:
-            self.data += line
+    @property
+    def data(self):
+        return self.out.read_bytes()
 
     def end(self):
         self.process.kill()
         self.process.wait()
-        self.thread.join()
-        self.process.stdout.close()
 
 
 def numbers(data):

@@ -81,7 +81,7 @@ def test_open_handshakes(tmp_path):
     no RTT that may be a wrong one."""
     slow = {443: wire.Answer(delay_s=0.9), 444: wire.Answer(delay_s=2)}
     with net.Router() as r, wire.Responder(r.wan, "eth0", slow) as far, Sensor(r.rtr, tmp_path, plugins=["handshake"]) as s:
-        def both(change):
+        def both(change, all_known):
             seen, before = len(far.seen), len(s.reports(type="conn"))
             with concurrent.futures.ThreadPoolExecutor() as pool:
                 clients = [pool.submit(net.connect, r.lan, net.FAR4 + "9", port, timeout_s=10) for port in slow]
@@ -89,17 +89,19 @@ def test_open_handshakes(tmp_path):
                 time.sleep(0.3)  # the kernel hands packets on within 100 ms
                 change()
                 assert [c.result()[0] for c in clients] == ["ok", "ok"]
+            if all_known:
+                s.wait_reports(before + 2, type="conn")
             time.sleep(1.5)  # an orphan is known after a second
             return {c["dst_port"]: c for c in s.reports(type="conn")[before:]}, len(s.reports(type="conn")) - before
 
-        found, n = both(lambda: s.process.send_signal(signal.SIGHUP))
+        found, n = both(lambda: s.process.send_signal(signal.SIGHUP), True)
         assert n == 2 and "configuration reloaded" in s.log()
         for port, answer in slow.items():
             c = found[port]
             assert c["state"] == "answered" and c["setup_us"] >= answer.delay_s * 1e6 and "loss" not in c, c
         assert c["syn_retrans"] >= 1 and "rtt_us" not in c and c["rtt_ambiguous_us"] <= c["setup_us"] - 900000
 
-        found, n = both(lambda: os.kill(s.worker("analyzer"), signal.SIGKILL))
+        found, n = both(lambda: os.kill(s.worker("analyzer"), signal.SIGKILL), False)
         assert n == len(found)
         for port, c in found.items():  # the retransmitted SYN's, unless this machine is slow
             whole_us = slow[port].delay_s * 1e6
