@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 r"""What the privileged parent promises beside the stories: one namespace, connections over lo."""
 import contextlib
-import contextlib
 import json
 import os
 import pathlib
