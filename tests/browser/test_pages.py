@@ -275,12 +275,15 @@ def test_destination(demo):
     pictures(browser, "destination")
     browser.js("() => history.back()")
     browser.wait("the list again", lambda: dest_rows(browser))
-    # Over seven days sources are those of the newest handshakes, and how many those are; ports are of all.
+    # Over seven days sources are those of the newest handshakes, and how many those are, unless this machine was fast enough for
+    # all; ports are of all.
     most = collector.get("/api/destinations?window_s=604800&by=host&limit=1")["destinations"][0]["dst_ip"]
     week = collector.get(f"/api/destination?window_s=604800&dst={most}")
-    assert week["partial"] and week["ports_n"] == len(week["ports"])
+    assert week["ports_n"] == len(week["ports"])
     go(browser, f"#p=destinations&w=7d&dst={most}")
-    browser.wait("how many", lambda: re.fullmatch(rf"in the newest [\d,]+ of {spaced(week['totals']['conns'])} handshakes", browser.text(".dst-sources .note") or ""))
+    some = rf"in the newest [\d,]+ of {spaced(week['totals']['conns'])} handshakes|the busiest {len(week['sources'])} of [\d,]+"
+    browser.wait("how many", lambda: browser.texts(".dst-sources td") and (
+        re.fullmatch(some, browser.text(".dst-sources .note") or "") or (browser.text(".dst-sources .note") is None and len(week["sources"]) < 100)))
     assert browser.text(".dst-ports .note") is None
     # None at all, and no address.
     go(browser, "#p=destinations&w=24h&dst=203.0.113.250")
