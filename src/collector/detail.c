@@ -250,35 +250,17 @@ add_report(struct detail *d, sqlite3_stmt *stmt)
 	return 0;
 }
 
-/* Whether a block may have reports of it. */
-static int
-may_have(struct detail *d, struct question *blocks, int64_t block)
-{
-	struct block b;
-
-	if (!blocks->stmt) /* a file that nobody wrote to since there are blocks */
-		return 1;
-	question_again(blocks);
-	sqlite3_bind_int64(blocks->stmt, 1, block);
-	if (!question_next(blocks))
-		return 1;
-	blocks_get(&b, blocks->stmt);
-	return b.last_us >= d->w.from_s * 1000000 && b.first_us < d->w.until_s * 1000000 &&
-	       blocks_has(&b, blocks_term(BLOCKS_IP, d->params->dst, strlen(d->params->dst)));
-}
-
 /* From the newest back. */
 static int
 add_day(struct detail *d, size_t day, int64_t end_us, row_fn *add)
 {
 	const struct day *is = days_at(store_days(d->store), day);
 	const struct params *p = d->params;
+	const uint32_t term = blocks_term(BLOCKS_IP, p->dst, strlen(p->dst));
 	struct question blocks, q;
 	int r = 0, e;
 
-	question_open_day(&blocks, d->store, day, blocks_select);
-	if (blocks.code == SQLITE_ERROR)
-		blocks.code = SQLITE_DONE;
+	window_blocks(&blocks, d->store, day);
 	question_open_day(&q, d->store, day, "SELECT src_ip, state, weight, at_us, dst_port, sensor, json FROM conn WHERE id >= ?1 AND id < ?2 "
 		"AND dst_ip = ?3 AND at_us >= ?4 AND at_us < ?5 AND (?6 < 0 OR dst_port = ?6) AND (?7 IS NULL OR sensor = ?7) "
 		"ORDER BY id DESC");
@@ -293,7 +275,7 @@ add_day(struct detail *d, size_t day, int64_t end_us, row_fn *add)
 			d->partial = 1;
 			break;
 		}
-		if (!may_have(d, &blocks, block))
+		if (!window_may_hold(&d->w, &blocks, block, term))
 			continue;
 		question_again(&q);
 		sqlite3_bind_int64(q.stmt, 1, block * BLOCKS_IDS);

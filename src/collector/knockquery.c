@@ -213,23 +213,6 @@ struct look {
 	int64_t end_us;
 };
 
-/* Whether a block may have a report that names the port. */
-static int
-may_have(const struct look *k, struct question *blocks, int64_t block)
-{
-	struct block b;
-
-	if (!blocks->stmt) /* a file that nobody wrote to since there are blocks */
-		return 1;
-	question_again(blocks);
-	sqlite3_bind_int64(blocks->stmt, 1, block);
-	if (!question_next(blocks))
-		return 1;
-	blocks_get(&b, blocks->stmt);
-	return b.last_us >= k->w->from_s * 1000000 && b.first_us < k->w->until_s * 1000000 &&
-	       blocks_has(&b, blocks_term_port((uint16_t)k->ask->port));
-}
-
 static int
 look_at_block(struct look *k, struct question *q, int64_t block)
 {
@@ -255,12 +238,11 @@ static int
 look_at_day(struct look *k, struct store *s, size_t day)
 {
 	const struct day *is = days_at(store_days(s), day);
+	const uint32_t term = blocks_term_port((uint16_t)k->ask->port);
 	struct question blocks, q;
 	int r = 0, e;
 
-	question_open_day(&blocks, s, day, blocks_select);
-	if (blocks.code == SQLITE_ERROR)
-		blocks.code = SQLITE_DONE;
+	window_blocks(&blocks, s, day);
 	/* In the order of the file: + keeps it from the index by time, which leads all over it. */
 	question_open_day(&q, s, day, "SELECT src_ip, count, verdict, kind, first_us, at_us, ports, dst_ports_n, dst_ip, dst_ips_n "
 				      "FROM attempt WHERE id >= ?1 AND id < ?2 AND +at_us >= ?3 AND +at_us < ?4 "
@@ -274,7 +256,7 @@ look_at_day(struct look *k, struct store *s, size_t day)
 			k->l->partial = 1;
 			break;
 		}
-		if (may_have(k, &blocks, block))
+		if (window_may_hold(k->w, &blocks, block, term))
 			r = look_at_block(k, &q, block);
 	}
 	e = question_close(&q);

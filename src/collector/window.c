@@ -4,6 +4,7 @@
  */
 #include "window.h"
 
+#include "blocks.h"
 #include "lib/loop.h"
 #include "question.h"
 
@@ -181,4 +182,28 @@ window_bind(sqlite3_stmt *stmt, const struct window *w)
 		sqlite3_bind_int64(stmt, 2 * i + 1, w->part[i].from_s);
 		sqlite3_bind_int64(stmt, 2 * i + 2, w->part[i].until_s);
 	}
+}
+
+void
+window_blocks(struct question *blocks, struct store *s, size_t day)
+{
+	question_open_day(blocks, s, day, blocks_select);
+	/* A file that nobody wrote to since there are blocks. */
+	if (blocks->code == SQLITE_ERROR)
+		blocks->code = SQLITE_DONE;
+}
+
+int
+window_may_hold(const struct window *w, struct question *blocks, int64_t block, uint32_t term)
+{
+	struct block b;
+
+	if (!blocks->stmt)
+		return 1;
+	question_again(blocks);
+	sqlite3_bind_int64(blocks->stmt, 1, block);
+	if (!question_next(blocks))
+		return 1;
+	blocks_get(&b, blocks->stmt);
+	return b.last_us >= w->from_s * 1000000 && b.first_us < w->until_s * 1000000 && blocks_has(&b, term);
 }

@@ -17,6 +17,8 @@
 #include "lib/json.h"
 #include "store.h"
 
+struct question;
+
 /* Of one answer's series. */
 #define WINDOW_POINTS_MAX 60
 /* What the API takes: a year. */
@@ -58,5 +60,10 @@ int64_t window_rows(const struct window *);
 void window_put(struct json *, const struct window *);
 void window_put_ends(struct json *, const struct window *); /* without window_s */
 void window_bind(sqlite3_stmt *, const struct window *);
+
+/* What is known of the blocks of a day's file (blocks.h), to be closed; and whether one of them may hold reports of the
+ * window with this term. */
+void window_blocks(struct question *blocks, struct store *, size_t day);
+int window_may_hold(const struct window *, struct question *blocks, int64_t block, uint32_t term);
 
 #endif
