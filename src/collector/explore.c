@@ -250,10 +250,7 @@ shelf_open(struct search *s, size_t day)
 	if (!code)
 		code = filtersql_functions(db);
 	shelf->open = 1;
-	/* A file that nobody wrote to since there are blocks has no table of them. */
-	question_open_day(&shelf->block, s->store, day, blocks_select);
-	if (shelf->block.code == SQLITE_ERROR)
-		shelf->block.code = SQLITE_DONE;
+	window_blocks(&shelf->block, s->store, day);
 	for (int t = 0; t < FILTER_TABLES && !r; t++) {
 		char *get, *sql;
 

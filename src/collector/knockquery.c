@@ -16,6 +16,7 @@
 #include "few.h"
 #include "lib/hash.h"
 #include "lib/loop.h"
+#include "minmax.h"
 #include "place.h"
 #include "query.h"
 #include "set.h"
@@ -29,12 +30,6 @@
 #define LOOK_US 40000
 
 static const char *const verdict_names[VERDICTS_N] = { "accepted", "dropped", "rejected", "unknown" };
-
-static int64_t
-greater(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
 
 static void
 add_verdicts(int64_t sum[VERDICTS_N], sqlite3_stmt *stmt, int i)
@@ -113,14 +108,14 @@ add_source(struct source *a, sqlite3_stmt *stmt)
 	add_verdicts(a->verdicts, stmt, 1);
 	a->count = sum_of(a->verdicts);
 	if (sqlite3_column_type(stmt, 5) != SQLITE_NULL)
-		a->kind = greater(a->kind, sqlite3_column_int64(stmt, 5));
+		a->kind = greatest(a->kind, sqlite3_column_int64(stmt, 5));
 	if (sqlite3_column_int64(stmt, 6) < a->first_us)
 		a->first_us = sqlite3_column_int64(stmt, 6);
-	a->last_us = greater(a->last_us, sqlite3_column_int64(stmt, 7));
+	a->last_us = greatest(a->last_us, sqlite3_column_int64(stmt, 7));
 	few_unpack(&a->ports, sqlite3_column_blob(stmt, 8), (size_t)sqlite3_column_bytes(stmt, 8));
 	few_unpack(&a->ips, sqlite3_column_blob(stmt, 10), (size_t)sqlite3_column_bytes(stmt, 10));
-	a->ports_n = greater(greater(a->ports_n, sqlite3_column_int64(stmt, 9)), a->ports.n);
-	a->ips_n = greater(greater(a->ips_n, sqlite3_column_int64(stmt, 11)), a->ips.n);
+	a->ports_n = greatest(greatest(a->ports_n, sqlite3_column_int64(stmt, 9)), a->ports.n);
+	a->ips_n = greatest(greatest(a->ips_n, sqlite3_column_int64(stmt, 11)), a->ips.n);
 }
 
 static int
@@ -173,7 +168,7 @@ share(sqlite3_stmt *stmt, int64_t count, int64_t port)
 
 		memcpy(&one, ports + i * sizeof one, sizeof one);
 		if (one == port)
-			sum = greater(sum, 0) + count / n + (i < count % n);
+			sum = greatest(sum, 0) + count / n + (i < count % n);
 	}
 	return sum;
 }
@@ -189,10 +184,10 @@ add_report(struct source *a, sqlite3_stmt *stmt, int64_t count)
 
 	a->count += count;
 	a->verdicts[verdict < 0 || verdict >= VERDICTS_N ? VERDICTS_N - 1 : verdict] += count;
-	a->kind = greater(a->kind, question_number(stmt, 3));
+	a->kind = greatest(a->kind, question_number(stmt, 3));
 	if (sqlite3_column_int64(stmt, 4) < a->first_us)
 		a->first_us = sqlite3_column_int64(stmt, 4);
-	a->last_us = greater(a->last_us, sqlite3_column_int64(stmt, 5));
+	a->last_us = greatest(a->last_us, sqlite3_column_int64(stmt, 5));
 	for (unsigned i = 0; i < n; i++) {
 		uint16_t one;
 
@@ -201,8 +196,8 @@ add_report(struct source *a, sqlite3_stmt *stmt, int64_t count)
 	}
 	if (ip)
 		few_add(&a->ips, few_hash(ip));
-	a->ports_n = greater(greater(a->ports_n, question_number(stmt, 7)), a->ports.n);
-	a->ips_n = greater(greater(a->ips_n, question_number(stmt, 9)), a->ips.n);
+	a->ports_n = greatest(greatest(a->ports_n, question_number(stmt, 7)), a->ports.n);
+	a->ips_n = greatest(greatest(a->ips_n, question_number(stmt, 9)), a->ips.n);
 }
 
 struct look {
@@ -403,7 +398,7 @@ put_ports(struct json *j, struct port *ports, int64_t *rest)
 		json_map(j, NULL);
 		json_int(j, "port", ports[i].port);
 		json_int(j, "count", sum_of(ports[i].verdicts));
-		json_int(j, "src_n", greater(ports[i].src_n, 1)); /* of a scan of many ports, not all are remembered */
+		json_int(j, "src_n", greatest(ports[i].src_n, 1)); /* of a scan of many ports, not all are remembered */
 		put_verdicts(j, ports[i].verdicts);
 		json_close(j);
 	}

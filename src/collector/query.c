@@ -13,6 +13,7 @@
 #include "column.h"
 #include "days.h"
 #include "lib/hash.h"
+#include "minmax.h"
 #include "place.h"
 #include "rtt.h"
 #include "set.h"
@@ -261,12 +262,6 @@ query_failures(struct store *s, struct json *j, const struct ask *ask)
 	return r;
 }
 
-static int64_t
-greater(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
 /* ---- sensors ---- */
 
 int
@@ -299,10 +294,10 @@ query_sensors(struct store *s, struct json *j, int64_t now_us)
 		json_int(j, "seq_max", seq_max);
 		stored = store_stored(s, sqlite3_column_int64(q.stmt, 0), seq_first);
 		if (stored >= 0)
-			stored = greater(stored - sqlite3_column_int64(q.stmt, 8), 0);
+			stored = greatest(stored - sqlite3_column_int64(q.stmt, 8), 0);
 		question_known(j, "stored", stored);
 		if (known && stored >= 0)
-			json_int(j, "missing", greater(seq_max - seq_first + 1 - stored, 0));
+			json_int(j, "missing", greatest(seq_max - seq_first + 1 - stored, 0));
 		json_map(j, "types");
 		for (int i = 0; i < REPORT_TYPES; i++) {
 			if (sqlite3_column_int64(q.stmt, 11 + i))
@@ -312,7 +307,7 @@ query_sensors(struct store *s, struct json *j, int64_t now_us)
 		if (stat) {
 			json_raw(j, "stat", stat, (size_t)sqlite3_column_bytes(q.stmt, 9));
 			json_int(j, "stat_age_s",
-				 greater(now_us - sqlite3_column_int64(q.stmt, 10), 0) / 1000000);
+				 greatest(now_us - sqlite3_column_int64(q.stmt, 10), 0) / 1000000);
 		}
 		json_close(j);
 	}
@@ -436,14 +431,14 @@ days_that_fit(struct store *s, const struct store_sizes *sizes, const struct sto
 		if (!day->rows)
 			continue;
 		begin = day->first_us < begin ? day->first_us : begin;
-		end = greater(end, day->last_us);
+		end = greatest(end, day->last_us);
 		rows += day->rows;
 		bytes += day->bytes;
 	}
 	if (!rows || end - begin < 3600000000LL)
 		return -1;
 	span = (double)(end - begin) / (double)DAYS_US;
-	fit = (double)greater(limits->max_bytes - sizes->main_bytes, 0) * span / (double)bytes;
+	fit = (double)greatest(limits->max_bytes - sizes->main_bytes, 0) * span / (double)bytes;
 	by_rows = (double)limits->max_rows * span / (double)rows;
 	fit = by_rows < fit ? by_rows : fit;
 	return fit < (double)limits->days ? fit : (double)limits->days;

@@ -21,6 +21,7 @@
 #include "column.h"
 #include "dbfile.h"
 #include "lib/log.h"
+#include "minmax.h"
 #include "rollup.h"
 #include "runs.h"
 #include "upgrade.h"
@@ -550,18 +551,6 @@ store_rollback(struct store *s)
 }
 
 /* ---- room in the main file ---- */
-
-static int64_t
-greatest(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
-static int64_t
-least(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
 
 static int
 main_over(struct store *s)

@@ -6,6 +6,7 @@
 
 #include "blocks.h"
 #include "lib/loop.h"
+#include "minmax.h"
 #include "question.h"
 
 #define MINUTE 60
@@ -25,18 +26,6 @@ static int64_t
 up(int64_t s, int64_t to)
 {
 	return down(s + to - 1, to);
-}
-
-static int64_t
-least(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-static int64_t
-greatest(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
 }
 
 /* A width that at most WINDOW_POINTS_MAX of make a window: whole minutes, or hours, or days. */
