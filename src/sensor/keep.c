@@ -35,11 +35,10 @@ verify(struct run *r, char *err, size_t size)
 		snprintf(err, size, "table inet " CLASSES_TABLE " is not what net-gazer made");
 		return -1;
 	}
-	if (observe_verify(nft, &r->plan->rules, err, size))
+	if (observe_verify(nft, &r->plan->rules, &n, err, size))
 		return -1;
-	n = observe_count(nft, &r->plan->rules);
-	if (n < 0 || n >= k->rules) {
-		k->rules = n < 0 ? k->rules : n;
+	if (n >= k->rules) {
+		k->rules = n;
 		return 0;
 	}
 	snprintf(err, size, "table inet " CLASSES_TABLE " has %d rules that log, it had %d; if that is meant, send SIGHUP",

@@ -233,16 +233,6 @@ read_rules(struct nft *n, const struct ruleset_spec *spec, struct rules *found, 
 }
 
 int
-observe_count(struct nft *n, const struct ruleset_spec *spec)
-{
-	struct rules found;
-	char err[200];
-	int e = read_rules(n, spec, &found, err, sizeof err);
-
-	return e ? e : found.n;
-}
-
-int
 observe_acks(struct nft *n, const struct ruleset_spec *spec)
 {
 	struct rules found;
@@ -284,13 +274,15 @@ reached(const struct rules *found, enum classes_row row)
 }
 
 int
-observe_verify(struct nft *n, const struct ruleset_spec *spec, char *err, size_t size)
+observe_verify(struct nft *n, const struct ruleset_spec *spec, int *rules, char *err, size_t size)
 {
 	struct rules found;
 	int e = read_rules(n, spec, &found, err, size);
 
 	if (e)
 		return e;
+	if (rules)
+		*rules = found.n;
 	for (const struct classes_chain *c = classes_chain; c < classes_chain + CLASSES_CHAINS; c++) {
 		const struct classes *row = &classes[c->row];
 

@@ -20,11 +20,8 @@ struct observe_counters {
 int observe_owner(struct nft *, char *err, size_t size);
 
 /* Do the rules log to each group of the analyzer, at each hook that classes.c has for it, whole headers?  0 or -errno with a
- * message. */
-int observe_verify(struct nft *, const struct ruleset_spec *, char *err, size_t size);
-
-/* How many rules log to our groups, or -errno. */
-int observe_count(struct nft *, const struct ruleset_spec *);
+ * message.  *rules, unless NULL: how many rules log there, or jump to such. */
+int observe_verify(struct nft *, const struct ruleset_spec *, int *rules, char *err, size_t size);
 
 /* A sum over what the table does, whoever made it: hooks, rules, home networks; no counts, no handles.  0 or -errno. */
 int observe_sum(struct nft *, uint32_t *sum);

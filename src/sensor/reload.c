@@ -57,7 +57,7 @@ prepare(struct run *r)
 		snprintf(err, sizeof err, "%s cannot be changed while net-gazer runs; restart it", name);
 		goto fail;
 	}
-	if (!next->own_rules && observe_verify(ruleset_nft(r->ruleset), &next->rules, err, sizeof err))
+	if (!next->own_rules && observe_verify(ruleset_nft(r->ruleset), &next->rules, NULL, err, sizeof err))
 		goto fail;
 	run_acks(r, next);
 	run_check_prober(r, next);

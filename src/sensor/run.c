@@ -139,7 +139,7 @@ run_open(struct run *r)
 	if (watch_open(&r->watch, nft_portid(ruleset_nft(r->ruleset)), err, sizeof err))
 		goto fail;
 	if (!r->plan->own_rules) {
-		if (observe_verify(ruleset_nft(r->ruleset), &r->plan->rules, err, sizeof err))
+		if (observe_verify(ruleset_nft(r->ruleset), &r->plan->rules, NULL, err, sizeof err))
 			goto fail;
 		observe_counters(ruleset_nft(r->ruleset), &now);
 	}
