@@ -4,8 +4,6 @@
  */
 #include "column.h"
 
-#include <string.h>
-
 #include "few.h"
 
 void
@@ -136,16 +134,12 @@ static void
 few_ports(sqlite3_context *c, int n, sqlite3_value **v)
 {
 	const uint8_t *list = sqlite3_value_blob(v[0]);
-	int bytes = sqlite3_value_bytes(v[0]);
+	unsigned ports = (unsigned)sqlite3_value_bytes(v[0]) / 2;
 	struct few f = { 0 };
 
 	(void)n;
-	for (int i = 0; i + 1 < bytes; i += 2) {
-		uint16_t port;
-
-		memcpy(&port, list + i, sizeof port);
-		few_add(&f, port);
-	}
+	for (unsigned i = 0; i < ports; i++)
+		few_add(&f, column_port(list, i));
 	give_few(c, &f);
 }
 

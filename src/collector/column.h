@@ -12,6 +12,13 @@
 
 #include "rtt.h"
 
+/* Port i of an attempt's: each takes 2 bytes, little endian. */
+static inline uint16_t
+column_port(const uint8_t *list, unsigned i)
+{
+	return (uint16_t)(list[2 * i] | list[2 * i + 1] << 8);
+}
+
 /* Text that stays until the statement is reset. */
 void column_bind_text(sqlite3_stmt *, int i, const char *text);
 
@@ -26,7 +33,7 @@ void column_bind_rtt(sqlite3_stmt *, int i, int blob, const struct rtt *, uint8_
 void column_add_rtt(struct rtt *, sqlite3_stmt *, int i, int blob);
 
 /* SQL: rtt_sum(hist) and few_sum(set) add up a group, rtt_plus(a, b) and few_plus(a, b) two (NULL: none);
- * few_ports(b) makes a set of a list of 16-bit numbers, few_of(text) one of an address.  An SQLite code. */
+ * few_ports(b) makes a set of an attempt's ports, few_of(text) one of an address.  An SQLite code. */
 int column_functions(sqlite3 *);
 
 #endif

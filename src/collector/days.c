@@ -8,6 +8,7 @@
 #include "days.h"
 
 #include <dirent.h>
+#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -472,9 +473,10 @@ bind_attempt(sqlite3_stmt *stmt, const struct report *rep, int64_t at_us, int64_
 	uint16_t ports[REPORT_PORTS_MAX + 1];
 	unsigned n = rep->n_ports;
 
-	memcpy(ports, rep->ports, n * sizeof *ports);
+	for (unsigned i = 0; i < n; i++)
+		ports[i] = htole16(rep->ports[i]); /* column_port() */
 	if (!n && rep->dst_port >= 0)
-		ports[n++] = (uint16_t)rep->dst_port;
+		ports[n++] = htole16((uint16_t)rep->dst_port);
 	sqlite3_bind_int64(stmt, 6, days_at_us(rep->ts_us, at_us));
 	column_bind_text(stmt, 7, rep->src_ip);
 	if (rep->dst_ip[0])

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "column.h"
 #include "field.h"
 #include "report.h"
 
@@ -382,22 +383,22 @@ sql_any_hop(sqlite3_context *c, int n, sqlite3_value **v)
 	sqlite3_result_int(c, 0);
 }
 
-/* any_port(16-bit numbers, op, number) */
+/* any_port(ports, op, number) */
 static void
 sql_any_port(sqlite3_context *c, int n, sqlite3_value **v)
 {
 	const uint8_t *list = sqlite3_value_blob(v[0]);
 	const char *op = (const char *)sqlite3_value_text(v[1]);
 	int64_t wanted = sqlite3_value_int64(v[2]);
-	int bytes = sqlite3_value_bytes(v[0]), found = 0;
+	unsigned ports = (unsigned)sqlite3_value_bytes(v[0]) / 2;
+	int found = 0;
 
 	(void)n;
 	if (!list || !op)
 		return;
-	for (; bytes >= 2 && !found; bytes -= 2, list += 2) {
-		uint16_t port;
+	for (unsigned i = 0; i < ports && !found; i++) {
+		uint16_t port = column_port(list, i);
 
-		memcpy(&port, list, 2);
 		found = (port == wanted && op[0] != '<' && op[0] != '>') || (port == wanted && op[1] == '=') ||
 			(port < wanted && op[0] == '<') || (port > wanted && op[0] == '>');
 	}

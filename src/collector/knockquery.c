@@ -160,14 +160,11 @@ static int64_t
 share(sqlite3_stmt *stmt, int64_t count, int64_t port)
 {
 	const uint8_t *ports = sqlite3_column_blob(stmt, 6);
-	unsigned n = (unsigned)sqlite3_column_bytes(stmt, 6) / sizeof(uint16_t);
+	unsigned n = (unsigned)sqlite3_column_bytes(stmt, 6) / 2;
 	int64_t sum = -1;
 
 	for (unsigned i = 0; i < n; i++) {
-		uint16_t one;
-
-		memcpy(&one, ports + i * sizeof one, sizeof one);
-		if (one == port)
+		if (column_port(ports, i) == port)
 			sum = greatest(sum, 0) + count / n + (i < count % n);
 	}
 	return sum;
@@ -178,7 +175,7 @@ static void
 add_report(struct source *a, sqlite3_stmt *stmt, int64_t count)
 {
 	const uint8_t *ports = sqlite3_column_blob(stmt, 6);
-	unsigned n = (unsigned)sqlite3_column_bytes(stmt, 6) / sizeof(uint16_t);
+	unsigned n = (unsigned)sqlite3_column_bytes(stmt, 6) / 2;
 	const char *ip = (const char *)sqlite3_column_text(stmt, 8);
 	int64_t verdict = question_number(stmt, 2);
 
@@ -188,12 +185,8 @@ add_report(struct source *a, sqlite3_stmt *stmt, int64_t count)
 	if (sqlite3_column_int64(stmt, 4) < a->first_us)
 		a->first_us = sqlite3_column_int64(stmt, 4);
 	a->last_us = greatest(a->last_us, sqlite3_column_int64(stmt, 5));
-	for (unsigned i = 0; i < n; i++) {
-		uint16_t one;
-
-		memcpy(&one, ports + i * sizeof one, sizeof one);
-		few_add(&a->ports, one);
-	}
+	for (unsigned i = 0; i < n; i++)
+		few_add(&a->ports, column_port(ports, i));
 	if (ip)
 		few_add(&a->ips, few_hash(ip));
 	a->ports_n = greatest(greatest(a->ports_n, question_number(stmt, 7)), a->ports.n);

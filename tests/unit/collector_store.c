@@ -405,6 +405,8 @@ test_knocks(void **state)
 		assert_int_equal(store_add(s, &r, NOW + i, &id), 1);
 	}
 	assert_int_equal(store_commit(s), 0);
+	/* On every machine. */
+	assert_int_equal(of_days(s, "SELECT count(*) FROM attempt WHERE hex(ports) = '16005000'"), 30);
 	assert_int_equal(store_trim(s, NOW + 60000000) >= 0, 1);
 	for (int i = 0; i < 3; i++) {
 		snprintf(text, sizeof text, "SELECT sum(accepted * 1000000 + dropped * 10000 + rejected * 100) FROM knock "
