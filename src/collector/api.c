@@ -179,10 +179,12 @@ get_health(struct api *a, const struct api_request *q, struct api_answer *r)
 
 	(void)q;
 	json_map(j, NULL);
-	if (counts.failing)
+	if (counts.failing_us) {
 		json_raw_str(j, "status", "degraded", 8);
-	else
+		json_time(j, "since_ts", counts.failing_us);
+	} else {
 		json_raw_str(j, "status", "ok", 2);
+	}
 	json_raw_str(j, "version", VERSION, strlen(VERSION));
 	json_int(j, "up_s", (clock_mono_us() - a->started_us) / 1000000);
 	json_uint(j, "accepted", counts.accepted);
@@ -191,6 +193,7 @@ get_health(struct api *a, const struct api_request *q, struct api_answer *r)
 	json_uint(j, "not_stored", counts.not_stored);
 	json_int(j, "rows", sizes.rows);
 	json_int(j, "bytes", sizes.bytes);
+	query_removed(&sizes, j);
 	json_int(j, "last_id", sizes.last_id);
 	json_uint(j, "connections", a->connections);
 	json_uint(j, "streams", a->streams);

@@ -195,7 +195,7 @@ intake_body(struct intake *in, const char *body, size_t n, const struct intake_f
 	r = json_end(&j);
 	*answer_n = j.len;
 	if (begun)
-		in->total.failing = 0;
+		in->total.failing_us = 0;
 	in->total.accepted += count.accepted;
 	in->total.duplicate += count.duplicate;
 	in->total.rejected += count.rejected;
@@ -203,7 +203,8 @@ intake_body(struct intake *in, const char *body, size_t n, const struct intake_f
 out:
 	if (r != -EEXIST) {
 		in->total.not_stored++;
-		in->total.failing = 1;
+		if (!in->total.failing_us)
+			in->total.failing_us = rx_us;
 	}
 	if (begun)
 		store_rollback(in->store);

@@ -30,7 +30,7 @@ struct intake_from {
 struct intake_counts {
 	uint64_t accepted, duplicate, rejected;
 	uint64_t not_stored; /* batches that the store failed to take */
-	int failing;         /* the last one was among these */
+	int64_t failing_us;  /* since when each was among these, by the wall clock; 0: the last one was stored */
 };
 
 /* All are lent.  NULL: out of memory. */

@@ -444,6 +444,21 @@ days_that_fit(struct store *s, const struct store_sizes *sizes, const struct sto
 	return fit < (double)limits->days ? fit : (double)limits->days;
 }
 
+void
+query_removed(const struct store_sizes *sizes, struct json *j)
+{
+	json_int(j, "damaged", sizes->damaged);
+	json_map(j, "removed");
+	json_int(j, "reports", sizes->removed);
+	json_int(j, "rollups", sizes->rollups_removed);
+	json_int(j, "merged", sizes->rollups_merged);
+	if (sizes->short_first_us) {
+		json_time(j, "first_ts", sizes->short_first_us);
+		json_time(j, "last_ts", sizes->short_last_us);
+	}
+	json_close(j);
+}
+
 int
 query_storage(struct store *s, struct json *j)
 {
@@ -459,12 +474,7 @@ query_storage(struct store *s, struct json *j)
 	json_int(j, "rollup_bytes", sizes.main_bytes);
 	json_int(j, "days_max", limits.days);
 	question_known(j, "days_fit", fit < 0 ? -1 : (int64_t)fit);
-	json_int(j, "damaged", sizes.damaged);
-	json_map(j, "removed");
-	json_int(j, "reports", sizes.removed);
-	json_int(j, "rollups", sizes.rollups_removed);
-	json_int(j, "merged", sizes.rollups_merged);
-	json_close(j);
+	query_removed(&sizes, j);
 	json_list(j, "days");
 	for (size_t i = days_n(d); i-- > 0;) {
 		char name[DAYS_NAME_LEN + 1];

@@ -24,5 +24,7 @@ int query_summary(struct store *, struct json *, const struct ask *);
 int query_sensors(struct store *, struct json *, int64_t now_us);
 /* Limits, sizes, files, and how many days fit. */
 int query_storage(struct store *, struct json *); /* into an open map */
+/* Of its members: what was found damaged, and what had no room.  Into an open map. */
+void query_removed(const struct store_sizes *, struct json *);
 
 #endif

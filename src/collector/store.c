@@ -70,6 +70,7 @@ struct store {
 	int refused;          /* the last batch found no room */
 	int64_t removed;      /* reports */
 	int64_t rollups_removed, said_rollups;
+	int64_t short_first_us, short_last_us, short_n; /* of store_sizes, and the sum of what grew */
 	int64_t lost_s[2];    /* totals of minutes, and of hours, were removed up to here */
 	unsigned aside;       /* main files that were moved aside */
 	struct log_limit said;
@@ -811,6 +812,13 @@ catch_up(struct store *s)
 
 /* ---- retention ---- */
 
+/* The oldest day is over the limit of days. */
+static int
+aged(const struct store *s, int64_t now_us)
+{
+	return days_n(s->days) && days_at(s->days, 0)->day <= now_us / DAYS_US - s->limits.days;
+}
+
 /* A step of making room among the reports.  1: something went; 0: nothing can; or an error. */
 static int
 trim_reports(struct store *s, int full, int64_t over, int64_t now_us)
@@ -819,8 +827,7 @@ trim_reports(struct store *s, int full, int64_t over, int64_t now_us)
 	sqlite3 *db = NULL;
 	int r = 0;
 
-	if (days_n(s->days) &&
-	    (full || days_at(s->days, 0)->day <= now_us / DAYS_US - s->limits.days))
+	if (full || aged(s, now_us))
 		r = days_drop_oldest(s->days);
 	if (r)
 		return r;
@@ -829,13 +836,19 @@ trim_reports(struct store *s, int full, int64_t over, int64_t now_us)
 	return r ? failed(s, db, r) : removed > 0;
 }
 
-/* What went before its time. */
+/* What went before its time: when, and at times a word in the log. */
 static void
 say_removed(struct store *s, int64_t now_us)
 {
 	struct store_sizes sizes = store_sizes(s);
+	int64_t n = sizes.removed + sizes.rollups_removed + sizes.rollups_merged;
 	unsigned left_out;
 
+	if (n != s->short_n) {
+		s->short_n = n;
+		s->short_last_us = now_us;
+		s->short_first_us = s->short_first_us ? s->short_first_us : now_us;
+	}
 	if (sizes.rollups_removed + sizes.rollups_merged == s->said_rollups ||
 	    !log_allowed(&s->said, now_us, 3600000000, &left_out))
 		return;
@@ -850,12 +863,12 @@ store_trim(struct store *s, int64_t now_us)
 {
 	struct store_sizes sizes = store_sizes(s);
 	int64_t most = s->limits.max_bytes - (s->refused ? s->limits.max_bytes / BATCH_SHARE : 0);
-	int full = sizes.bytes > most, removed, more;
+	int full = sizes.bytes > most, due = aged(s, now_us), removed, more;
 
 	s->now_us = now_us;
 	days_rest(s->days);
 	removed = trim_reports(s, full, sizes.rows - s->limits.max_rows, now_us);
-	s->removed += sizes.rows - days_rows(s->days);
+	s->removed += due ? 0 : sizes.rows - days_rows(s->days);
 	if (removed < 0)
 		return removed;
 	more = trim_main(s, now_us / 1000000, main_over(s) || (full && !removed));
@@ -873,7 +886,8 @@ store_sizes(struct store *s)
 	return (struct store_sizes){ .rows = days_rows(s->days), .bytes = in_main + days_bytes(s->days),
 				     .main_bytes = in_main, .last_id = s->committed_id,
 				     .removed = s->removed, .rollups_removed = s->rollups_removed,
-				     .rollups_merged = s->rollup.merged, .damaged = s->aside + days_damaged(s->days) };
+				     .rollups_merged = s->rollup.merged, .short_first_us = s->short_first_us,
+				     .short_last_us = s->short_last_us, .damaged = s->aside + days_damaged(s->days) };
 }
 
 int64_t

@@ -37,9 +37,10 @@ struct store_sizes {
 	int64_t bytes;      /* in use */
 	int64_t main_bytes; /* of these, in the main file */
 	int64_t last_id;    /* of the newest report */
-	int64_t removed;    /* reports, for any limit, since it was opened */
-	int64_t rollups_removed; /* rows, for want of room, since then */
+	int64_t removed;    /* reports, for want of room and before their days were over, since it was opened */
+	int64_t rollups_removed; /* rows, for the same, since then */
 	int64_t rollups_merged;  /* rows that count with the rest, for the same */
+	int64_t short_first_us, short_last_us; /* when one of these grew; 0: none did */
 	unsigned damaged;   /* files that were moved aside and still lie there */
 };
 

@@ -334,6 +334,52 @@ def test_left_open(page):
     assert late < early * 1.2, (early, late)
 
 
+def test_alarms(modules, tmp_path):
+    """What is not well with the collector is a line on every page that can be put away, and told in full on Sensors."""
+    lines = lambda: browser.js("() => [...document.querySelectorAll('.alarms [data-alarm]')].map((e) => e.dataset.alarm)")
+    told = lambda what: browser.text(f".needs [data-alarm={what}]")
+    (tmp_path / "collector").mkdir()
+    (tmp_path / "collector/net-gazer.db").write_bytes(b"no database, whatever it was " * 500)
+    few = ("--max-bytes", str(1 << 20), "--max-body", str(4 << 20), "--max-rows", "1000", "--graph-url", "redis://127.0.0.1:1")
+    with Collector(tmp_path, arguments=few) as collector, Browser(modules, tmp_path, f"http://127.0.0.1:{collector.port}") as browser:
+        sensor = Sensor(collector)
+        for _ in range(1050):
+            sensor.conn(rtt_us=1000)
+        sensor.post()
+        ng.wait_for("room being made", lambda: collector.get("/health")["removed"]["reports"] >= 50)
+        storage, health = collector.get("/api/storage"), collector.get("/health")
+        assert {k: storage[k] for k in ("damaged", "removed")} == {k: health[k] for k in ("damaged", "removed")}
+        assert health["status"] == "ok" and health["removed"]["first_ts"] <= health["removed"]["last_ts"]
+        # Too much for the file, so nothing of it is stored.
+        one = Sensor(collector, "other").conn(host="h" * 250)
+        much = "".join(json.dumps({**one, "seq": seq}) + "\n" for seq in range(1, 6001))
+        assert collector.request("POST", "/v1/reports", much, {"Content-Type": "application/x-ndjson"})[0] == 507
+        browser.open("/#p=inbound")
+        browser.wait("the worst first", lambda: lines() == ["refused", "damaged", "full", "graph"])
+        text = browser.text(".alarms [data-alarm=full]")
+        assert re.search(r"since \d+ [A-Z][a-z]+ \d\d:\d\d, (\d+) reports made room for newer ones", text), text
+        assert browser.do("axe") == []
+        # By keyboard, for all pages and after a reload, but only this one.
+        browser.js("() => document.querySelector('.alarms [data-alarm=damaged] button').focus()")
+        browser.do("press", key="Enter")
+        browser.wait("one less", lambda: lines() == ["refused", "full", "graph"])
+        browser.do("reload")
+        browser.wait("still away", lambda: lines() == ["refused", "full", "graph"])
+        browser.do("click", selector=".alarms [data-alarm=full] a")
+        browser.wait("all of it", lambda: told("full") and "max-rows (now 1,000)" in told("full"))
+        assert lines() == [], "no line beside the full account"
+        assert f"{collector.get('/health')['removed']['reports']:,} of the oldest reports" in told("full")
+        assert "1 damaged file of the database was set aside" in told("damaged") and "1 batch of reports was refused" in told("refused")
+        assert "graph-url" in told("graph") and "Copy of the graph in FalkorDB: away" in browser.text(".storage")
+        assert browser.do("axe") == []
+        # The sensor's next batch is stored.
+        sensor.conn(rtt_us=1000)
+        sensor.post()
+        assert collector.get("/health")["status"] == "ok" and "since_ts" not in collector.get("/health")
+        browser.do("reload")
+        browser.wait("that it is over", lambda: told("full") and told("refused") is None)
+
+
 def test_lost_collector(modules, tmp_path):
     """A collector that goes away is named, what is shown is marked as old, and it is found again."""
     with Collector(tmp_path) as collector, Browser(modules, tmp_path, f"http://127.0.0.1:{collector.port}", may_fail=True) as browser:

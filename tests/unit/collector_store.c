@@ -615,6 +615,8 @@ test_days_dropped(void **state)
 	assert_int_equal(days_n(s->days), 3);
 	assert_int_equal(count(s, "conn"), 1500);
 	assert_int_equal(store_sizes(s).rows, 1500);
+	/* Their time was over: no room was missing. */
+	assert_true(!store_sizes(s).removed && !store_sizes(s).short_first_us);
 	fill(s, 10000, 1500, NOW + 5 * DAYS_US);
 	store_set_limits(s, &small);
 	for (int i = 0; store_trim(s, NOW + 5 * DAYS_US) > 0; i++)
@@ -624,6 +626,15 @@ test_days_dropped(void **state)
 	assert_in_range(days_n(s->days), 1, 3);
 	assert_int_equal(days_at(s->days, days_n(s->days) - 1)->day, (NOW + 5 * DAYS_US) / DAYS_US);
 	assert_in_range(count(s, "conn"), 500, 2000);
+	assert_int_equal(store_sizes(s).removed, 3000 - count(s, "conn"));
+	assert_int_equal(store_sizes(s).short_first_us, NOW + 5 * DAYS_US);
+	/* Two hours later there is no room again: since when stays, the last time does not. */
+	for (int n = 20000; store_sizes(s).bytes <= small.max_bytes; n += 100)
+		fill(s, n, 100, NOW + 5 * DAYS_US + 7200000000);
+	for (int i = 0; store_trim(s, NOW + 5 * DAYS_US + 7200000000) > 0; i++)
+		assert_true(i < 500);
+	assert_int_equal(store_sizes(s).short_first_us, NOW + 5 * DAYS_US);
+	assert_int_equal(store_sizes(s).short_last_us, NOW + 5 * DAYS_US + 7200000000);
 	store_close(s);
 }
 

@@ -15,6 +15,7 @@ const ROWS_EVERY_MS = 5000;
 // while its page is looked at; without a page: always.  A path that is '' asks for nothing.
 const RESOURCES = {
 	sensors: { path: () => 'api/sensors', on: ['stat'], every: { min_ms: 2000, max_ms: 10000 } },
+	health: { path: () => 'health', on: [], every: { min_ms: 10000, max_ms: 30000 } },
 };
 
 // What a page needs; once, when it is loaded.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The shell around the pages: header, window and sensor, what is wrong with the line; loads a page when it
 // is first looked at.
+import { Alarms } from './alarms.js';
 import { Covers } from './covers.js';
 import { age, clock, count, day_clock, WINDOWS } from './format.js';
 import { latest_runs } from './runs.js';
@@ -193,8 +194,9 @@ export class Page extends Follow {
 		<${Toolbar} has_window=${page.window} has_sensor=${page.window || page.sensor} window_s=${state.window_s} until_s=${state.until_s} sensor=${state.sensor} sensors=${sensor_names(sensors, state.sensor)}
 			paused_at=${state.paused_at} waiting=${state.paused_at ? rows_fresh().length : 0} />
 		<${Banner} />
+		${page.id !== 'sensors' && html`<${Alarms} health=${answer('health')?.value} />`}
 		${page.window && html`<${Covers} v=${timed_answer()} window_s=${state.window_s} until_s=${state.until_s} />`}
-		<main class=${`${state.link === 'lost' ? 'lost' : ''} ${page.id}`}>
+		<main tabindex="-1" class=${`${state.link === 'lost' ? 'lost' : ''} ${page.id}`}>
 			${nothing ? html`<${NoSensor} />` : module ? html`<${module.View} state=${state} of=${of} />`
 		: failed.has(page.id) ? html`<${NotLoaded} page=${page} why=${failed.get(page.id)} />` : html`<${Empty}>Loading.</${Empty}>`}
 		</main>`;

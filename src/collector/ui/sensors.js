@@ -2,7 +2,8 @@
 // The page "Sensors": is each of them well, does its ledger add up, who may report; and what the collector
 // itself keeps and is made of.
 import { Component } from 'preact';
-import { age, clock, count, kib, percent, unix_s, UNKNOWN } from './format.js';
+import { alarms } from './alarms.js';
+import { age, clock, count, day_clock, kib, percent, unix_s, UNKNOWN } from './format.js';
 import { Ledger } from './ledger.js';
 import { post, question, refresh_all } from './link.js';
 import { Age, Empty, html, memo, Panel, Shape, Share } from './parts.js';
@@ -15,7 +16,6 @@ const SLOW = { min_ms: 10000, max_ms: 60000 };
 
 export const resources = {
 	storage: { path: () => question('api/storage'), on: ['stat'], every: SLOW },
-	health: { path: () => question('health'), every: SLOW },
 	geo: { path: () => question('api/geo'), every: SLOW },
 };
 
@@ -167,7 +167,42 @@ function Quota({ q })
 		q.refused > 0 && html`<span class="mark bad"><${Shape} name="cross" />${count(q.refused)} refused</span>`}</span>`;
 }
 
-// What the collector keeps, how long that lasts, and whether a file of it broke.
+// What to say of an alarm beside its line: [what is kept, what is lost, what to do].
+const SAID = {
+	__proto__: null,
+	refused: (h) => [html`All that was stored before.`,
+		html`Nothing yet: ${count(h.not_stored)} batch${h.not_stored === 1 ? '' : 'es'} of reports ${h.not_stored === 1 ? 'was' : 'were'} refused since the collector started, and a sensor sends again what was refused, as far back as its spool reaches.`,
+		html`Is the collector's disk full, or read-only? Its log says what failed. If the disk has room, raise <code>max-bytes</code>.`],
+	damaged: (h) => [html`Every other file: it is read and written as before.`,
+		html`What was in ${h.damaged === 1 ? 'that file' : 'those files'}, as far as <code>sqlite3 FILE .recover</code> does not bring it back.`,
+		html`Look at the disk, then remove the files called <code>*.damaged-*</code> beside the database and in its folder of days: this goes when they are gone and the collector is started again.`],
+	full: ({ removed: r }, s) => {
+		const oldest = s?.days?.[s.days.length - 1]?.day, rows = s && s.rows > 0.95 * s.max_rows;
+
+		return [s ? html`${count(s.rows)} reports${oldest && `, back to ${oldest}`}, and the numbers of the time before.` : html`The newest reports.`,
+			html`${r.reports > 0 && `${count(r.reports)} of the oldest reports: Explore and lists of single connections begin later. `}${
+				r.merged > 0 && `${count(r.merged)} times a rare destination, source or port went into the rest of its minute, hour or day: sums stay right, but it is no longer listed by itself. `}${
+				r.rollups > 0 && `${count(r.rollups)} rows of the oldest numbers. `}Last ${day_clock(unix_s(r.last_ts))}.`,
+			html`Raise <code>${rows ? 'max-rows' : 'max-bytes'}</code>${s && ` (now ${rows ? count(s.max_rows) : kib(s.max_bytes / 1024)})`}${s?.days_fit >= 1 && s.days_fit < s.days_max
+				&& html`, or lower <code>days</code> from ${count(s.days_max)} to the ${count(s.days_fit)} that fit`}. This goes an hour after the last time that room was short.`];
+	},
+	graph: (h) => [html`The graph of the pages: it is in the database, and all there.`, html`Nothing: ${count(h.graph.lag)} change${h.graph.lag === 1 ? '' : 's'} wait${h.graph.lag === 1 ? 's' : ''} to be copied.`,
+		html`Is the server of <code>graph-url</code> running, and does it take the password of <code>graph-password-file</code>? Copying goes on by itself once it answers.`],
+};
+
+function Needs({ health, storage })
+{
+	const list = alarms(health);
+
+	return list.length > 0 && html`<${Panel} id="needs" title="What needs a look">${list.map((a) => {
+		const [kept, lost, to_do] = SAID[a.id](health, storage);
+
+		return html`<div key=${a.id} data-alarm=${a.id}><p class=${a.tone} role="status"><b><${Shape} name="triangle" /> ${a.text}</b></p>
+			<dl><dt>Kept</dt><dd>${kept}</dd><dt>Lost</dt><dd>${lost}</dd><dt>To do</dt><dd>${to_do}</dd></dl></div>`;
+	})}</${Panel}>`;
+}
+
+// What the collector keeps, and how long that lasts.
 function Storage({ s })
 {
 	const days = s.days.length;
@@ -177,8 +212,7 @@ function Storage({ s })
 			${s.days_fit === undefined ? ' How many days fit is known after an hour of reports.'
 		: s.days_fit >= s.days_max ? ` At this rate all ${count(s.days_max)} days fit that are to be kept.`
 			: ` At this rate ${s.days_fit < 1 ? 'less than a day fits' : `${count(s.days_fit)} day${s.days_fit === 1 ? '' : 's'} fit`}.`}</p>
-		${s.damaged > 0 && html`<p class="mark bad" role="alert"><${Shape} name="cross" />${count(s.damaged)} damaged file${s.damaged === 1 ? ' was' : 's were'} set aside
-			beside the database (<code>*.damaged-*</code>); the rest goes on. Look at the disk, then remove them.</p>`}
+		${s.graph && html`<p>Copy of the graph in FalkorDB: ${s.graph.state}${s.graph.lag > 0 && `, ${count(s.graph.lag)} change${s.graph.lag === 1 ? '' : 's'} behind`}.</p>`}
 	</div>`;
 }
 
@@ -210,8 +244,11 @@ export function View({ of })
 	const { d, stale } = of('sensors');
 	const enrolled = d?.value?.enrolled ?? [];
 
-	return html`<${Health} d=${d} stale=${stale} />
+	const health = of('health').d?.value, storage = of('storage').d?.value;
+
+	return html`<${Needs} health=${health} storage=${storage} />
+		<${Health} d=${d} stale=${stale} />
 		<${Panel} id="enrolment" title="Enrolment" note=${enrolled.length ? `${count(enrolled.filter((x) => !x.revoked_ts).length)} may report` : null}><${Enrol} session=${state.session} />${enrolled.length > 0 && html`<${Enrolled} list=${enrolled} session=${state.session} />`}</${Panel}>
 		<${Ledger} d=${d} stale=${stale} />
-		<${About} storage=${of('storage').d?.value} health=${of('health').d?.value} geo=${of('geo').d?.value} />`;
+		<${About} storage=${storage} health=${health} geo=${of('geo').d?.value} />`;
 }
