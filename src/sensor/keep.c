@@ -20,38 +20,41 @@
 #define KEEP_SAY_US 60000000   /* somebody's script may do it all the time */
 #define KEEP_PEACE_US 60000000 /* after which the tries begin anew */
 
+/* What own rules are now is what they shall be; where others' changes do not let us read them, when we next look. */
+static void
+remember(struct run *r)
+{
+	r->keep.summed = r->plan->own_rules && !observe_sum(ruleset_nft(r->ruleset), &r->keep.sum);
+}
+
 /* 0, or -1 with what is missing. */
 static int
 verify(struct run *r, char *err, size_t size)
 {
 	struct nft *nft = ruleset_nft(r->ruleset);
 	struct run_keep *k = &r->keep;
+	struct observe_included seen;
 	uint32_t sum;
-	int n;
 
+	if (r->plan->own_rules && !k->summed) {
+		remember(r);
+		return 0;
+	}
 	if (r->plan->own_rules) {
 		if (observe_sum(nft, &sum) || sum == k->sum)
 			return 0;
 		snprintf(err, size, "table inet " CLASSES_TABLE " is not what net-gazer made");
 		return -1;
 	}
-	if (observe_verify(nft, &r->plan->rules, &n, err, size))
+	if (observe_verify(nft, &r->plan->rules, &seen, err, size))
 		return -1;
-	if (n >= k->rules) {
-		k->rules = n;
+	if (seen.rules >= k->rules) {
+		k->rules = seen.rules;
 		return 0;
 	}
 	snprintf(err, size, "table inet " CLASSES_TABLE " has %d rules that log, it had %d; if that is meant, send SIGHUP",
-		 n, k->rules);
+		 seen.rules, k->rules);
 	return -1;
-}
-
-/* What own rules are now is what they shall be. */
-static void
-remember(struct run *r)
-{
-	if (r->plan->own_rules && observe_sum(ruleset_nft(r->ruleset), &r->keep.sum))
-		log_debug("own rules cannot be read");
 }
 
 /* Others began to use connection tracking, or ended it: our rule that asks it comes and goes with theirs. */

@@ -76,7 +76,7 @@ print_rules(struct plan *p)
 
 	/* Who may not look at the rules gets none that asks conntrack. */
 	if (p->acks && !ruleset_open(&r, text, sizeof text)) {
-		p->rules.acks = observe_tracked(ruleset_nft(r));
+		p->rules.acks = observe_tracked(ruleset_nft(r)) > 0;
 		ruleset_close(r);
 	}
 	n = rulestext_write(&p->rules, text, sizeof text);

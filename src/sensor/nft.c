@@ -174,15 +174,14 @@ nft_dump(struct nft *n, struct nlmsghdr *request, int (*fn)(const struct nlmsghd
 		int r;
 
 		if (got < 0)
-			return errno == EAGAIN ? -EIO : -errno;
-		r = mnl_cb_run(buf, (size_t)got, seq, nft_portid(n), on_message, &d);
+			return d.error ? d.error : errno == EAGAIN ? -EIO : -errno;
+		/* One that is given up is read to its end all the same: the kernel begins no other before (EBUSY). */
 		if (d.error)
-			return d.error;
-		if (r < 0 && (errno == ESRCH || errno == EPROTO))
-			continue; /* left over from an earlier request, as one that was interrupted */
-		if (r < 0)
-			return -errno;
-		if (r == 0 || !(request->nlmsg_flags & NLM_F_DUMP))
+			continue;
+		r = mnl_cb_run(buf, (size_t)got, seq, nft_portid(n), on_message, &d);
+		if (r < 0 && !d.error)
+			d.error = -errno;
+		if (r == 0 || (r > 0 && !(request->nlmsg_flags & NLM_F_DUMP)))
 			return 0;
 	}
 }

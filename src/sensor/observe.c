@@ -232,34 +232,6 @@ read_rules(struct nft *n, const struct ruleset_spec *spec, struct rules *found, 
 	return e;
 }
 
-int
-observe_acks(struct nft *n, const struct ruleset_spec *spec)
-{
-	struct rules found;
-	char err[200];
-
-	return !read_rules(n, spec, &found, err, sizeof err) && found.acks;
-}
-
-int
-observe_prober(struct nft *n, const struct ruleset_spec *spec, char *err, size_t size)
-{
-	struct rules found;
-	int e = read_rules(n, spec, &found, err, size);
-
-	if (e)
-		return e;
-	if (found.rows >> CLASSES_PROBE & 1 && found.mark == spec->mark)
-		return 0;
-	if (found.rows >> CLASSES_PROBE & 1 && found.mark)
-		snprintf(err, size, "table inet " CLASSES_TABLE " knows probes by mark 0x%x, probe-mark is 0x%x",
-			 found.mark, spec->mark);
-	else
-		snprintf(err, size, "table inet " CLASSES_TABLE " is older than this net-gazer: it does not log to "
-			 "group %u (probe)", (unsigned)(spec->group + CLASSES_PROBE));
-	return -ENOENT;
-}
-
 /* Where the rules of a row are hooked. */
 static uint32_t
 reached(const struct rules *found, enum classes_row row)
@@ -273,16 +245,33 @@ reached(const struct rules *found, enum classes_row row)
 	return hooks;
 }
 
+static void
+judge_prober(const struct rules *found, const struct ruleset_spec *spec, char *why, size_t size)
+{
+	unsigned group = spec->group + CLASSES_PROBE;
+
+	*why = 0;
+	if (!(found->rows >> CLASSES_PROBE & 1) || !found->mark)
+		snprintf(why, size, "table inet " CLASSES_TABLE " is older than this net-gazer: it does not log to group %u (probe)",
+			 group);
+	else if (!reached(found, CLASSES_PROBE))
+		snprintf(why, size, "table inet " CLASSES_TABLE " logs to group %u (probe), but nothing from chain probe_answers: "
+			 "its hook, or the jump to it is missing", group);
+	else if (found->mark != spec->mark)
+		snprintf(why, size, "table inet " CLASSES_TABLE " knows probes by mark 0x%x, probe-mark is 0x%x", found->mark,
+			 spec->mark);
+}
+
 int
-observe_verify(struct nft *n, const struct ruleset_spec *spec, int *rules, char *err, size_t size)
+observe_verify(struct nft *n, const struct ruleset_spec *spec, struct observe_included *seen, char *err, size_t size)
 {
 	struct rules found;
 	int e = read_rules(n, spec, &found, err, size);
 
 	if (e)
 		return e;
-	if (rules)
-		*rules = found.n;
+	*seen = (struct observe_included){ .rules = found.n, .acks = found.acks };
+	judge_prober(&found, spec, seen->no_prober, sizeof seen->no_prober);
 	for (const struct classes_chain *c = classes_chain; c < classes_chain + CLASSES_CHAINS; c++) {
 		const struct classes *row = &classes[c->row];
 
@@ -359,7 +348,8 @@ observe_sum(struct nft *n, uint32_t *sum)
 			e = dump(n, NFT_MSG_GETSETELEM, "home4", on_summed, &s);
 		if (!e)
 			e = dump(n, NFT_MSG_GETSETELEM, "home6", on_summed, &s);
-		*sum = s.sum;
+		if (!e)
+			*sum = s.sum;
 	}
 	return e;
 }
@@ -447,14 +437,15 @@ observe_tracked(struct nft *n)
 	unsigned tracked = 0;
 	int e = -EINTR;
 
-	for (int tries = 0; e == -EINTR && tries < 5; tries++) {
+	/* A firewall may be a megabyte of rules: whoever waits looks again later. */
+	for (int tries = 0; e == -EINTR && tries < 2; tries++) {
 		struct nlmsghdr *h = nft_get(n, NFT_MSG_GETRULE, NLM_F_DUMP);
 
 		((struct nfgenmsg *)mnl_nlmsg_get_payload(h))->nfgen_family = NFPROTO_UNSPEC;
 		tracked = 0;
 		e = nft_dump(n, h, on_anybodys, &tracked);
 	}
-	return !e && tracked == (TRACKED4 | TRACKED6);
+	return e ? e : tracked == (TRACKED4 | TRACKED6);
 }
 
 static int

@@ -19,23 +19,25 @@ struct observe_counters {
 /* 0, or -EPERM with a message when the table belongs to another running process. */
 int observe_owner(struct nft *, char *err, size_t size);
 
-/* Do the rules log to each group of the analyzer, at each hook that classes.c has for it, whole headers?  0 or -errno with a
- * message.  *rules, unless NULL: how many rules log there, or jump to such. */
-int observe_verify(struct nft *, const struct ruleset_spec *, int *rules, char *err, size_t size);
+/* What else included rules do. */
+struct observe_included {
+	int rules;                        /* so many log, or jump to such */
+	int acks;                         /* the ACKs that end handshakes are copied too */
+	char no_prober[200];              /* why answers to probes do not come over their group; "": they do, and probes with our
+					   * mark are not tracked */
+};
 
-/* A sum over what the table does, whoever made it: hooks, rules, home networks; no counts, no handles.  0 or -errno. */
+/* Do the rules log to each group of the analyzer, at each hook that classes.c has for it, whole headers?  0 or -errno with a
+ * message. */
+int observe_verify(struct nft *, const struct ruleset_spec *, struct observe_included *, char *err, size_t size);
+
+/* A sum over what the table does, whoever made it: hooks, rules, home networks; no counts, no handles.  0; or -errno, *sum is as it was. */
 int observe_sum(struct nft *, uint32_t *sum);
 
-/* Whether somebody else's rules use connection tracking, for IPv4 and for IPv6.  One of ours, in a table for both, would
- * begin it otherwise: with it come defragmentation, and a table that can be full. */
+/* Whether somebody else's rules use connection tracking, for IPv4 and for IPv6: 1, 0, or -errno when that cannot be told now (they
+ * are being changed).  One of ours, in a table for both, would begin it otherwise: with it come defragmentation, and a table that
+ * can be full. */
 int observe_tracked(struct nft *);
-
-/* Whether the ACKs that end handshakes are copied too. */
-int observe_acks(struct nft *, const struct ruleset_spec *);
-
-/* Are answers to probes copied to their group, and probes with our mark not tracked?  0 or -errno with
- * what is missing. */
-int observe_prober(struct nft *, const struct ruleset_spec *, char *err, size_t size);
 
 /* 0 or -errno; -ENOENT when the table or its counters are gone. */
 int observe_counters(struct nft *, struct observe_counters *);

@@ -45,6 +45,7 @@ static struct plan *
 prepare(struct run *r)
 {
 	enum log_level level = log_get_level();
+	struct observe_included seen;
 	struct plan *next;
 	const char *name;
 	char err[2048];
@@ -57,10 +58,9 @@ prepare(struct run *r)
 		snprintf(err, sizeof err, "%s cannot be changed while net-gazer runs; restart it", name);
 		goto fail;
 	}
-	if (!next->own_rules && observe_verify(ruleset_nft(r->ruleset), &next->rules, NULL, err, sizeof err))
+	if (run_fit(r, next, &seen, err, sizeof err))
 		goto fail;
-	run_acks(r, next);
-	run_check_prober(r, next);
+	run_check_prober(r, next, &seen);
 	if (run_bind(r->groups, next, err, sizeof err))
 		goto fail;
 	return next;

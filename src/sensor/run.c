@@ -74,24 +74,21 @@ check_ports(void)
 
 /* Before there is known to be any need: the right to open them goes with run_drop(). */
 static void
-open_sockets(struct run *r)
+open_sockets(struct run *r, const struct observe_included *seen)
 {
 	char err[512];
-	int deaf = r->plan->own_rules || !observe_prober(ruleset_nft(r->ruleset), &r->plan->rules, err, sizeof err);
 
 	if (!strcmp(conf_str(r->plan->conf, "prober"), "no"))
 		return;
-	if (probing_sockets_open(&r->sockets, r->plan, deaf, err, sizeof err) && r->plan->prober)
+	if (probing_sockets_open(&r->sockets, r->plan, !*seen->no_prober, err, sizeof err) && r->plan->prober)
 		log_warn("no prober, paths are not traced: %s", err);
 	if (!r->sockets.open)
 		plan_without_prober(r->plan);
 }
 
 void
-run_check_prober(struct run *r, struct plan *p)
+run_check_prober(struct run *r, struct plan *p, const struct observe_included *seen)
 {
-	char err[400];
-
 	if (!p->prober)
 		return;
 	if (!r->sockets.open) {
@@ -103,34 +100,48 @@ run_check_prober(struct run *r, struct plan *p)
 		log_warn("trace-inband: its sockets can only be opened at the start; restart net-gazer");
 		p->inband = 0;
 	}
-	if (p->own_rules || !observe_prober(ruleset_nft(r->ruleset), &p->rules, err, sizeof err))
+	if (!*seen->no_prober)
 		return;
 	if (r->sockets.deaf) {
 		log_warn("no prober, paths are not traced: %s; load the file of this version and send SIGHUP, or restart "
-			 "net-gazer", err);
+			 "net-gazer", seen->no_prober);
 		plan_without_prober(p);
 		return;
 	}
 	log_warn("%s; its own sockets hear what the firewall lets in, and its probes are mirrored and tracked: load "
-		 DATADIR "/net-gazer.nft of this version", err);
+		 DATADIR "/net-gazer.nft of this version", seen->no_prober);
 	p->rules.classes &= ~CLASSES_TO_PROBER;
 }
 
 void
 run_acks(struct run *r, struct plan *p)
 {
-	struct nft *nft = ruleset_nft(r->ruleset);
+	int tracked = p->acks ? observe_tracked(ruleset_nft(r->ruleset)) : 0;
 
-	if (p->own_rules)
-		p->rules.acks = p->acks && observe_tracked(nft);
-	else
-		p->rules.acks = p->acks = conf_bool(p->conf, "handshake-ack") && observe_acks(nft, &p->rules);
+	r->keep.others |= tracked < 0;
+	p->rules.acks = tracked < 0 ? r->plan->rules.acks : tracked;
+}
+
+int
+run_fit(struct run *r, struct plan *p, struct observe_included *seen, char *err, size_t size)
+{
+	int e;
+
+	*seen = (struct observe_included){ 0 };
+	if (p->own_rules) {
+		run_acks(r, p);
+		return 0;
+	}
+	e = observe_verify(ruleset_nft(r->ruleset), &p->rules, seen, err, size);
+	p->rules.acks = p->acks = seen->acks && conf_bool(p->conf, "handshake-ack");
+	return e;
 }
 
 int
 run_open(struct run *r)
 {
 	struct observe_counters now = { 0 };
+	struct observe_included seen;
 	char err[512];
 
 	/* The first netlink socket of a process has its pid as port: nft shows us as the owner. */
@@ -138,15 +149,13 @@ run_open(struct run *r)
 		goto fail;
 	if (watch_open(&r->watch, nft_portid(ruleset_nft(r->ruleset)), err, sizeof err))
 		goto fail;
-	if (!r->plan->own_rules) {
-		if (observe_verify(ruleset_nft(r->ruleset), &r->plan->rules, NULL, err, sizeof err))
-			goto fail;
+	if (run_fit(r, r->plan, &seen, err, sizeof err))
+		goto fail;
+	if (!r->plan->own_rules)
 		observe_counters(ruleset_nft(r->ruleset), &now);
-	}
-	run_acks(r, r->plan);
 	check_ports();
-	open_sockets(r);
-	run_check_prober(r, r->plan);
+	open_sockets(r, &seen);
+	run_check_prober(r, r->plan, &seen);
 	/* Before the groups are bound: then no packet is received that was not counted as logged. */
 	ledger_begin(&r->ledger, &now);
 	if (run_bind(r->groups, r->plan, err, sizeof err))

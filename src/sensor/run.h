@@ -27,6 +27,7 @@ struct run_keep {
 	uint64_t changes;        /* of our table, by others */
 	int rules;               /* there were, when all was well; of included ones */
 	uint32_t sum;            /* of own ones: observe_sum() */
+	int summed;              /* it could be read */
 	int others;              /* rules of other tables changed since they were last looked at */
 	int doubt;               /* they seemed incomplete when last looked at */
 	int tries;               /* of putting the rules back, the last at tried_us */
@@ -90,10 +91,14 @@ void run_read_counters(struct run *);
 /* Reads them without a word to the analyzer. */
 void run_look(struct run *);
 
-/* Whether the rules copy the ACKs of handshakes, or as own ones may, into the plan. */
+/* Included rules are what the plan needs, and *seen; into the plan, whether they copy the ACKs of handshakes, or as own ones
+ * may.  0 or -errno with a message. */
+int run_fit(struct run *, struct plan *, struct observe_included *seen, char *err, size_t size);
+
+/* Of own ones alone; what cannot be told now stays as it was, and is looked at again. */
 void run_acks(struct run *, struct plan *);
 
 /* Where the plan wants a prober and there can be none: says why, and the plan wants none. */
-void run_check_prober(struct run *, struct plan *);
+void run_check_prober(struct run *, struct plan *, const struct observe_included *seen);
 
 #endif

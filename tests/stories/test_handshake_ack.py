@@ -7,6 +7,7 @@ import json
 import signal
 import socket
 import statistics
+import subprocess
 import time
 
 import pytest
@@ -188,3 +189,27 @@ def test_begins_no_tracking(tmp_path):
         assert s.log().count("connection tracking is") == 6
         s.stop()
         report.check_ledger(s.reports()[-1])
+
+
+def test_holds_while_others_change_their_rules(tmp_path):
+    """A dump of rules is interrupted by any change to them, and nothing can be read until it has ended: what cannot be told then is as
+    it was, and our own table is not put back for it."""
+    big = "".join(f"tcp dport {i} ip saddr 10.0.0.{i % 250} counter accept\n" for i in range(1, 3001))
+    with net.Router() as r, net.Server(r.wan, 443):
+        counting(r)
+        r.rtr.nft(f"table inet big {{ chain c {{\n{big}}}\n}}\n")
+        with Sensor(r.rtr, tmp_path) as s:
+            assert status(s)["acks"]
+            churn = r.rtr.popen(["nft", "-i"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+            end = time.monotonic() + 6  # others' rules are looked at 3 s after they changed
+            n = 0
+            while time.monotonic() < end:
+                churn.stdin.write(f"add rule inet big c counter comment \"{n}\"\nadd table inet x; delete table inet x\n" * 20)
+                churn.stdin.flush()
+                n += 1
+            churn.kill()
+            churn.wait()
+            assert net.connect(r.lan, r.WAN4, 443)[0] == "ok"
+            assert s.wait_reports(1, type="conn", state="established")
+            assert status(s)["acks"] and "connection tracking is" not in s.log() and "the rules were changed" not in s.log(), s.log()
+            s.stop()

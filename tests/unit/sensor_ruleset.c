@@ -205,12 +205,14 @@ test_messages(void **state)
 static void
 test_verify(void **state)
 {
+	struct observe_included seen;
+
 	(void)state;
-	assert_int_equal(observe_verify(ruleset_nft(rules), &spec, NULL, err, sizeof err), -ENOENT);
+	assert_int_equal(observe_verify(ruleset_nft(rules), &spec, &seen, err, sizeof err), -ENOENT);
 	assert_non_null(strstr(err, "nft -f "));
 	kernel.sent = 0;
 	kernel.answers[0] = -EPERM;
-	assert_int_equal(observe_verify(ruleset_nft(rules), &spec, NULL, err, sizeof err), -EPERM);
+	assert_int_equal(observe_verify(ruleset_nft(rules), &spec, &seen, err, sizeof err), -EPERM);
 	assert_non_null(strstr(err, "cannot read rules: Operation not permitted: no privilege"));
 	ruleset_close(rules);
 }
