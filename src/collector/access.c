@@ -30,14 +30,20 @@ static const char schema[] =
 	"CREATE TABLE user(name TEXT PRIMARY KEY, hash TEXT NOT NULL, changed_us INTEGER NOT NULL)"
 	" STRICT, WITHOUT ROWID;";
 
+/* The file may be older than this. */
+static const char schema_sent[] =
+	"CREATE TABLE IF NOT EXISTS sent(sensor TEXT PRIMARY KEY, last_us INTEGER NOT NULL, reports INTEGER NOT NULL,"
+	" bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
+
 /* What is asked with each request is prepared once. */
-enum { SQL_TOKEN, SQL_USER, SQL_HAS_SENSORS, SQL_HAS_USERS, SQL_STATE, SQL_N };
+enum { SQL_TOKEN, SQL_USER, SQL_HAS_SENSORS, SQL_HAS_USERS, SQL_STATE, SQL_SENT, SQL_N };
 static const char *const sqls[SQL_N] = {
 	"SELECT name, revoked_us FROM sensor WHERE hash = ?1",
 	"SELECT hash, changed_us FROM user WHERE name = ?1",
 	"SELECT 1 FROM sensor LIMIT 1",
 	"SELECT 1 FROM user LIMIT 1",
 	"SELECT revoked_us FROM sensor WHERE name = ?1",
+	"REPLACE INTO sent VALUES(?1, ?2, ?3, ?4)",
 };
 
 struct access {
@@ -87,6 +93,8 @@ access_open(struct access **out, const char *database, char *err, size_t size)
 		r = dbfile_tune(a->db, 256, 1, 0);
 	if (!r)
 		r = dbfile_check(a->db, 64 << 20);
+	if (!r)
+		r = dbfile_exec(a->db, schema_sent);
 	for (int i = 0; !r && i < SQL_N; i++)
 		r = sqlite3_prepare_v3(a->db, sqls[i], -1, SQLITE_PREPARE_PERSISTENT, &a->stmt[i], NULL);
 	if (!r) {
@@ -363,6 +371,49 @@ access_sensors(struct access *a, void (*fn)(void *, const struct access_sensor *
 		struct access_sensor one = { (const char *)sqlite3_column_text(s, 0),
 					     (const char *)sqlite3_column_text(s, 1), sqlite3_column_int64(s, 2),
 					     sqlite3_column_int64(s, 3) };
+
+		fn(arg, &one);
+	}
+	sqlite3_finalize(s);
+	return dbfile_error(a->db, r);
+}
+
+/* ---- what they sent ---- */
+
+int
+access_sent_put(struct access *a, const struct access_sent *sent)
+{
+	sqlite3_stmt *s = a->stmt[SQL_SENT];
+	int r = dbfile_exec(a->db, "PRAGMA synchronous = NORMAL"), e;
+
+	if (!r) {
+		bind_text(s, 1, sent->sensor);
+		sqlite3_bind_int64(s, 2, sent->last_us);
+		sqlite3_bind_int64(s, 3, sent->reports);
+		sqlite3_bind_int64(s, 4, sent->bytes);
+		sqlite3_step(s);
+		r = sqlite3_reset(s);
+	}
+	r = dbfile_error(a->db, r);
+	e = dbfile_error(a->db, dbfile_exec(a->db, "PRAGMA synchronous = FULL"));
+	return r ? r : e;
+}
+
+int
+access_sent(struct access *a, int most, void (*fn)(void *, const struct access_sent *), void *arg)
+{
+	sqlite3_stmt *s = prepare(a, "DELETE FROM sent WHERE sensor NOT IN (SELECT sensor FROM sent ORDER BY last_us DESC LIMIT ?1)");
+	int r;
+
+	sqlite3_bind_int(s, 1, most);
+	r = run(a, s);
+	if (r < 0)
+		return r;
+	s = prepare(a, "SELECT sensor, last_us, reports, bytes FROM sent");
+	r = SQLITE_ERROR;
+	while (s && (r = sqlite3_step(s)) == SQLITE_ROW) {
+		struct access_sent one = { (const char *)sqlite3_column_text(s, 0), sqlite3_column_int64(s, 1),
+					   sqlite3_column_int64(s, 2), sqlite3_column_int64(s, 3) };
 
 		fn(arg, &one);
 	}

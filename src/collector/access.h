@@ -2,7 +2,8 @@
  *
  * access.h - who may send and who may look: enrolled sensors, enrolment codes, users.  A small SQLite file of
  * its own beside the database (DATABASE.access): the commands write it while the collector runs, and it is
- * seen at once; nothing in it can be made again from reports, so each change waits for the disk.
+ * seen at once; nothing in it can be made again from reports, so each change waits for the disk, but for what
+ * sensors sent today, which changes with each body.
  *
  * No secret is in it: tokens and codes are random and kept as SHA-256, passwords as Argon2id (password.h).
  * Results: 0 or more, or -errno: -ENOENT, -ENOSPC, -EBUSY, -EUCLEAN, -EIO.
@@ -55,6 +56,18 @@ struct access_sensor {
 };
 /* By name; lent to fn for the call. */
 int access_sensors(struct access *, void (*fn)(void *arg, const struct access_sensor *), void *arg);
+
+/* ---- what they sent ---- */
+
+struct access_sent {
+	const char *sensor;
+	int64_t last_us;        /* the day of it is the day of the others */
+	int64_t reports, bytes;
+};
+/* In place of what was noted of it before.  Does not wait for the disk. */
+int access_sent_put(struct access *, const struct access_sent *);
+/* The `most` that sent last, lent to fn for the call; the others are forgotten. */
+int access_sent(struct access *, int most, void (*fn)(void *arg, const struct access_sent *), void *arg);
 
 /* ---- users ---- */
 

@@ -163,7 +163,7 @@ show(struct list *l, const struct set *set, size_t n_asked, const int64_t *n)
 
 	l->n_rows = n_asked < (size_t)l->ask->limit ? n_asked : (size_t)l->ask->limit;
 	l->more = n_asked - l->n_rows;
-	l->shown = malloc((l->places.n + 1) * sizeof *l->shown);
+	l->shown = calloc(l->places.n + 1, sizeof *l->shown);
 	l->row = calloc(l->n_rows + 1, sizeof *l->row);
 	if (!order || !row || !l->shown || !l->row) {
 		free(order);

@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include "checker.h"
+#include "lib/log.h"
 #include "lib/loop.h"
 #include "throttle.h"
 #include "token.h"
@@ -29,8 +30,16 @@ struct gate {
 	struct sessions sessions;
 	struct throttle tries;
 	struct quota quota;
+	struct log_limit said;
 	char csrf[SESSION_CSRF_LEN + 1]; /* of those who need no session */
 };
+
+/* Of the run before: there is no limit yet, and the bucket is full. */
+static void
+take_sent(void *arg, const struct access_sent *s)
+{
+	quota_charge(arg, s->sensor, s->reports, s->bytes, 0, s->last_us);
+}
 
 struct gate *
 gate_open(const struct gate_setup *setup, char *err, size_t err_size)
@@ -54,6 +63,10 @@ gate_open(const struct gate_setup *setup, char *err, size_t err_size)
 	}
 	if (access_open(&g->access, setup->database, err, err_size))
 		goto fail;
+	if (access_sent(g->access, QUOTA_SENSORS, take_sent, &g->quota)) {
+		snprintf(err, err_size, "database %s.access: what sensors sent cannot be read", setup->database);
+		goto fail;
+	}
 	return g;
 fail:
 	gate_close(g);
@@ -165,8 +178,18 @@ gate_send(struct gate *g, struct asker *a, const char **why)
 void
 gate_sent(struct gate *g, const struct asker *a, int64_t reports, int64_t bytes)
 {
-	if (a->sensor[0])
-		quota_charge(&g->quota, a->sensor, reports, bytes, clock_mono_us(), clock_wall_us());
+	const struct quota_sensor *s;
+	unsigned left_out;
+	int r;
+
+	if (!a->sensor[0])
+		return;
+	quota_charge(&g->quota, a->sensor, reports, bytes, clock_mono_us(), clock_wall_us());
+	s = quota_find(&g->quota, a->sensor);
+	r = access_sent_put(g->access, &(struct access_sent){ s->name, s->last_rx_us, s->reports_today, s->bytes_today });
+	if (r && log_allowed(&g->said, clock_mono_us(), 60000000, &left_out))
+		log_warn("database %s.access: what sensors sent is not noted, and forgotten with the next start: %s",
+			 g->setup.database, strerror(-r));
 }
 
 static struct session *

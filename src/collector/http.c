@@ -593,11 +593,12 @@ reply_api(struct request *q, struct MHD_Connection *c)
 	size_t size = q->route->flags & API_BIG ? 4 * REPLY_BYTES : REPLY_BYTES;
 	char *buf = malloc(size); /* pages that stay unused cost nothing */
 
-	q->exchange = x;
 	if (!x || !buf) {
+		free(x);
 		free(buf);
 		return reply_error(c, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
 	}
+	q->exchange = x;
 	*x = (struct exchange){ .http = h, .connection = c };
 	x->answer = (struct api_answer){ .status = MHD_HTTP_OK, .done = on_done };
 	json_begin(&x->answer.json, buf, size - 1);

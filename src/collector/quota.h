@@ -37,7 +37,7 @@ struct quota {
 /* 0: it may send; else in so many seconds. */
 unsigned quota_wait_s(struct quota *, const char *sensor, int64_t now_us, int64_t wall_us);
 void quota_charge(struct quota *, const char *sensor, int64_t reports, int64_t bytes, int64_t now_us, int64_t wall_us);
-/* NULL: nothing came from it since the start. */
+/* NULL: nothing came from it. */
 const struct quota_sensor *quota_find(const struct quota *, const char *sensor);
 
 #endif

@@ -202,6 +202,15 @@ def test_quota(tmp_path):
         status, _, headers = rig.post(c, [rig.conn(702, sensor="b")], headers=bearer(tokens["b"]))
         assert status == 429 and int(headers["Retry-After"]) > 3 or time.gmtime().tm_hour == 0
         assert c.get("/api/sensors")["enrolled"][1]["quota"]["bytes_today"] >= 1000000 or time.gmtime().tm_hour == 0
+        # Nor does another start give a new day, however the one before ended.
+        for end in (c.stop, lambda: (c.process.kill(), c.process.wait())):
+            before = [(s["quota"]["reports_today"], s["quota"]["bytes_today"], s["last_rx"]) for s in c.get("/api/sensors")["enrolled"]]
+            end()
+            c.start()
+            after = [(s["quota"]["reports_today"], s["quota"]["bytes_today"], s["last_rx"]) for s in c.get("/api/sensors")["enrolled"]]
+            assert after == before or time.gmtime().tm_hour == 0
+            assert rig.post(c, [rig.conn(702, sensor="b")], headers=bearer(tokens["b"]))[0] == 429 or time.gmtime().tm_hour == 0
+            assert rig.post(c, [rig.conn(800, sensor="a")], headers=bearer(tokens["a"]))[0] == 200
 
 
 def test_certificates(tmp_path):

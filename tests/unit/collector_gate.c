@@ -326,6 +326,47 @@ test_access_codes_bounded(void **state)
 }
 
 static void
+add_sent(void *arg, const struct access_sent *s)
+{
+	char *text = arg;
+	size_t n = strlen(text);
+
+	snprintf(text + n, 200 - n, "%s %lld %lld %lld,", s->sensor, (long long)s->last_us, (long long)s->reports,
+		 (long long)s->bytes);
+}
+
+static void
+test_sent(void **state)
+{
+	char path[100], err[300], text[200] = "";
+	struct access *a;
+	int64_t sync = 0;
+
+	(void)state;
+	snprintf(path, sizeof path, "%s/x.db", folder);
+	assert_int_equal(access_open(&a, path, err, sizeof err), 0);
+	assert_int_equal(dbfile_exec(a->db, "DROP TABLE sent"), 0); /* a file of before */
+	access_close(a);
+	assert_int_equal(access_open(&a, path, err, sizeof err), 0);
+	assert_int_equal(access_sent(a, 10, add_sent, text), 0);
+	assert_string_equal(text, "");
+	assert_int_equal(access_sent_put(a, &(struct access_sent){ "a", 100, 1, 10 }), 0);
+	assert_int_equal(access_sent_put(a, &(struct access_sent){ "b", 300, 2, 20 }), 0);
+	assert_int_equal(access_sent_put(a, &(struct access_sent){ "c", 200, 3, 30 }), 0);
+	assert_int_equal(access_sent_put(a, &(struct access_sent){ "a", 400, 4, 40 }), 0);
+	assert_int_equal(dbfile_int(a->db, "PRAGMA synchronous", &sync), 0);
+	assert_int_equal(sync, 2); /* the others' changes wait for the disk */
+	access_close(a);
+	assert_int_equal(access_open(&a, path, err, sizeof err), 0);
+	assert_int_equal(access_sent(a, 2, add_sent, text), 0);
+	assert_string_equal(text, "a 400 4 40,b 300 2 20,");
+	text[0] = 0;
+	assert_int_equal(access_sent(a, 10, add_sent, text), 0);
+	assert_string_equal(text, "a 400 4 40,b 300 2 20,");
+	access_close(a);
+}
+
+static void
 test_access_damaged(void **state)
 {
 	char path[100], err[300];
@@ -387,7 +428,8 @@ main(void)
 		cmocka_unit_test(test_cookie), cmocka_unit_test(test_session), cmocka_unit_test(test_session_full),
 		cmocka_unit_test(test_throttle), cmocka_unit_test(test_throttle_all), cmocka_unit_test(test_quota),
 		cmocka_unit_test(test_quota_full), cmocka_unit_test(test_form), cmocka_unit_test(test_access),
-		cmocka_unit_test(test_access_codes_bounded), cmocka_unit_test(test_access_damaged), cmocka_unit_test(test_names),
+		cmocka_unit_test(test_access_codes_bounded), cmocka_unit_test(test_sent), cmocka_unit_test(test_access_damaged),
+		cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
