@@ -22,6 +22,15 @@ struct writer {
 	const struct filter *f;
 	enum filter_table table;
 	int full;
+	int deep; /* has more than LEVELS_SHALLOW levels */
+};
+
+#define LEVELS FILTER_NODES_MAX /* less than there can be */
+#define LEVELS_SHALLOW 8
+
+/* One of those between `and`, or between `or`; the least rank is written first. */
+struct part {
+	unsigned node, rank;
 };
 
 static void __attribute__((format(printf, 2, 3)))
@@ -189,42 +198,91 @@ put_not(struct writer *w, unsigned i)
 	size_t n = w->sql->n;
 	int is;
 
-	put(w, "NOT ifnull(");
+	put(w, "(");
 	is = put_node(w, i);
 	if (is == SOMETIMES) {
-		put(w, ",0)");
+		put(w, ") IS NOT TRUE");
 		return is;
 	}
 	w->sql->n = n;
 	return is == NEVER ? ALWAYS : NEVER;
 }
 
-/* `decides`: what one of the two need only be for both together to be it. */
-static int
-put_two(struct writer *w, const struct filter_node *node, int decides)
+/* How many ( not, and, or lie inside one another; a and b and c are one. */
+static unsigned
+height(const struct filter *f, unsigned i)
 {
-	/* What costs least first: SQLite keeps to that, and the rest is asked of fewer rows. */
-	int turn = !is_cheap(w, node->a) && is_cheap(w, node->b);
-	size_t n = w->sql->n, behind;
-	unsigned n_binds = w->sql->n_binds;
-	int a, b;
+	const struct filter_node *node = &f->node[i];
+	unsigned most = 0;
 
+	if (node->kind == FILTER_TEST)
+		return 0;
+	for (unsigned side = 0; side < (node->kind == FILTER_NOT ? 1 : 2); side++) {
+		unsigned of = side ? node->b : node->a, h = height(f, of) + (f->node[of].kind != node->kind || node->kind == FILTER_NOT);
+
+		most = h > most ? h : most;
+	}
+	return most;
+}
+
+/* What stands between the words of one kind. */
+static void
+gather(const struct filter *f, unsigned i, enum filter_kind kind, struct part *of, unsigned *n)
+{
+	if (f->node[i].kind == kind) {
+		gather(f, f->node[i].a, kind, of, n);
+		gather(f, f->node[i].b, kind, of, n);
+	} else {
+		of[(*n)++] = (struct part){ .node = i };
+	}
+}
+
+/* What costs least first: SQLite keeps to that, and the rest is asked of fewer rows.  Of many levels the deepest first:
+ * its parser remembers 100 words, and two of them for each comparison in front of a ( are too many then. */
+static void
+put_in_order(const struct writer *w, struct part *of, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct part p = { of[i].node, w->deep ? LEVELS - height(w->f, of[i].node) : !is_cheap(w, of[i].node) };
+		unsigned k = i;
+
+		for (; k && of[k - 1].rank > p.rank; k--)
+			of[k] = of[k - 1];
+		of[k] = p;
+	}
+}
+
+/* `decides`: what one of them need only be for all together to be it. */
+static int
+put_many(struct writer *w, unsigned i, int decides)
+{
+	struct part of[FILTER_NODES_MAX];
+	size_t start = w->sql->n;
+	unsigned n = 0, n_binds = w->sql->n_binds;
+	int some = 0;
+
+	gather(w->f, i, w->f->node[i].kind, of, &n);
+	put_in_order(w, of, n);
 	put(w, "(");
-	a = put_node(w, turn ? node->b : node->a);
-	if (a != SOMETIMES) {
-		w->sql->n = n;
-		return a == decides ? a : put_node(w, turn ? node->a : node->b);
+	for (unsigned k = 0; k < n; k++) {
+		size_t before = w->sql->n;
+		int is;
+
+		put(w, !some ? "" : decides == NEVER ? " AND " : " OR ");
+		is = put_node(w, of[k].node);
+		if (is == decides) {
+			w->sql->n = start;
+			w->sql->n_binds = n_binds;
+			return is;
+		}
+		if (is != SOMETIMES)
+			w->sql->n = before;
+		some |= is == SOMETIMES;
 	}
-	behind = w->sql->n;
-	put(w, decides == NEVER ? " AND " : " OR ");
-	b = put_node(w, turn ? node->a : node->b);
-	if (b == decides) {
-		w->sql->n = n;
-		w->sql->n_binds = n_binds;
-		return b;
+	if (!some) {
+		w->sql->n = start;
+		return decides == NEVER ? ALWAYS : NEVER;
 	}
-	if (b != SOMETIMES)
-		w->sql->n = behind;
 	put(w, ")");
 	return SOMETIMES;
 }
@@ -236,9 +294,9 @@ put_node(struct writer *w, unsigned i)
 
 	switch (node->kind) {
 	case FILTER_AND:
-		return put_two(w, node, NEVER);
+		return put_many(w, i, NEVER);
 	case FILTER_OR:
-		return put_two(w, node, ALWAYS);
+		return put_many(w, i, ALWAYS);
 	case FILTER_NOT:
 		return put_not(w, node->a);
 	default:
@@ -255,8 +313,10 @@ filtersql_make(struct filtersql *s, const struct filter *f, enum filter_table ta
 	s->n = 0;
 	s->first = first;
 	s->n_binds = 0;
-	if (f->root >= 0)
+	if (f->root >= 0) {
+		w.deep = height(f, (unsigned)f->root) > LEVELS_SHALLOW;
 		is = put_node(&w, (unsigned)f->root);
+	}
 	if (is == ALWAYS) {
 		s->n = 0;
 		s->n_binds = 0;

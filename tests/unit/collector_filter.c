@@ -320,6 +320,47 @@ test_bounds(void **state)
 	assert_int_equal(filtersql_make(&sql, &filter, FILTER_TRACE, 1), 1);
 }
 
+/* `times` the same, then what is inside, then as many ends; what it finds. */
+static void
+find_inside(const char *begin, const char *inside, const char *end, int times, char out[10])
+{
+	static char text[FILTER_TEXT_MAX + 100];
+	char *p = text;
+
+	for (int i = 0; i < times; i++)
+		p += sprintf(p, "%s", begin);
+	p += sprintf(p, "%s", inside);
+	for (int i = 0; i < times; i++)
+		p += sprintf(p, "%s", end);
+	find(text, out);
+}
+
+/* SQLite's parser has a stack of 100; whatever is within the limits fits. */
+static void
+test_deep(void **state)
+{
+	static const struct { const char *begin, *inside, *end; int times; const char *found; } deep[] = {
+		{ "not ", "dst = 192.0.2.7", "", FILTER_DEPTH_MAX, "17" },
+		{ "not ", "dst = 192.0.2.7", "", FILTER_DEPTH_MAX - 1, "23456" },
+		{ "not (seq >= 0 and ", "dst = 192.0.2.7", ")", FILTER_DEPTH_MAX / 2, "17" },
+		{ "not (host ~ zz or ", "dst = 192.0.2.7", ")", FILTER_DEPTH_MAX / 2, "17" },
+		{ "", "dst ~ 192.0.2.7", " and seq >= 0", FILTER_NODES_MAX / 2 - 1, "17" },
+		{ "seq >= 0 and ", "dst ~ 192.0.2.7", "", FILTER_NODES_MAX / 2 - 1, "17" },
+		{ "", "dst ~ 192.0.2.7", " or port = 9", FILTER_NODES_MAX / 2 - 1, "17" },
+		{ "(host ~ zz or seq >= 0 and ", "dst = 192.0.2.7", ")", FILTER_NODES_MAX / 4 - 1, "17" },
+		{ "(port = 9 or ", "dst ~ 192.0.2.7", " and host !~ zz or host ~ zz)", FILTER_NODES_MAX / 6, "1" },
+		{ "", "(dst = 192.0.2.7)", " and (port = 9 or seq >= 0)", FILTER_NODES_MAX / 4 - 1, "17" },
+	};
+	char found[10];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof deep / sizeof *deep; i++) {
+		find_inside(deep[i].begin, deep[i].inside, deep[i].end, deep[i].times, found);
+		if (strcmp(found, deep[i].found))
+			fail_msg("%d times %s: found %s, wanted %s: %s", deep[i].times, deep[i].begin, found, deep[i].found, sql.where);
+	}
+}
+
 /* What is written in a filter is found in parameters alone. */
 static void
 test_no_text_in_sql(void **state)
@@ -409,7 +450,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good), cmocka_unit_test(test_bad), cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_good), cmocka_unit_test(test_bad), cmocka_unit_test(test_bounds), cmocka_unit_test(test_deep),
 		cmocka_unit_test(test_no_text_in_sql), cmocka_unit_test(test_like), cmocka_unit_test(test_skipped),
 	};
 
