@@ -16,6 +16,7 @@
 #include "column.h"
 #include "days.h"
 #include "few.h"
+#include "minmax.h"
 #include "rtt.h"
 
 #define SAMPLES 4096
@@ -102,9 +103,10 @@ const char rollup_schema[] =
 	"SELECT at FROM " table " WHERE span = ?1 AND at >= ?2 AND at < ?4 AND " some \
 	" GROUP BY at HAVING count(*) > 2 * ?3 ORDER BY at LIMIT 1"
 #define OF_IT " WHERE span = ?1 AND at = ?2 "
-/* Neither the busiest nor the rest itself. */
+/* Neither the busiest nor the rest itself.  IN, which is looked for in an index: of NOT IN SQLite reads the whole list for
+ * each row, in case one is NULL. */
 #define BEHIND(table, some, key, rank) \
-	OF_IT "AND " some " AND (" key ") NOT IN (SELECT " key " FROM " table OF_IT "AND " some " ORDER BY " rank " DESC LIMIT ?3)"
+	OF_IT "AND (" key ") IN (SELECT " key " FROM " table OF_IT "AND " some " ORDER BY " rank " DESC LIMIT -1 OFFSET ?3)"
 #define DESTINATION "dst_ip, dst_port, proto, sensor"
 #define ALL_OF_IT "accepted + dropped + rejected + unknown"
 #define BEHIND_ROLLUP BEHIND("rollup", "dst_ip != ''", DESTINATION, "conns")
@@ -505,6 +507,12 @@ rollup_flush(struct rollup *u)
 	return r ? r : rollup_fold(u, newest);
 }
 
+int64_t
+rollup_retrans(int64_t told)
+{
+	return told < 0 ? 0 : least(told, ROLLUP_RETRANS_MAX);
+}
+
 int
 rollup_add(struct rollup *u, const struct report *r, int64_t sensor, int64_t at_us, int64_t weight)
 {
@@ -524,7 +532,7 @@ rollup_add(struct rollup *u, const struct report *r, int64_t sensor, int64_t at_
 		.src_us = r->rtt_src_us,
 		.weight = weight,
 		.sensor = sensor,
-		.syn_retrans = r->syn_retrans > 0 ? r->syn_retrans : 0,
+		.syn_retrans = rollup_retrans(r->syn_retrans),
 		.state = (uint8_t)(REPORT_STATES + verdict),
 	};
 	if (r->type != REPORT_CONN) {

@@ -54,6 +54,10 @@ struct rollup {
 #define ROLLUP_HOUR_ROWS 3000
 #define ROLLUP_DAY_ROWS 500
 
+/* SYNs sent again of one report that count: no stack sends as many, and sums of what a sensor makes up stay numbers. */
+#define ROLLUP_RETRANS_MAX 65535
+int64_t rollup_retrans(int64_t told);
+
 /* SQL that makes the tables; that of sources alone, for upgrade.c. */
 extern const char rollup_schema[];
 extern const char rollup_schema_knock[];

@@ -367,6 +367,41 @@ test_rollups_cut(void **state)
 	store_close(s);
 }
 
+/* Very many, each with as many SYNs as a report can tell: it costs not much more than taking them did, and the sum is a number. */
+static void
+test_rollups_cut_many(void **state)
+{
+	struct store *s = open_new(1000000, 1 << 30);
+	const int n = 40000;
+	clock_t began = clock(), taken, cut;
+	int64_t id = 0;
+
+	(void)state;
+	assert_int_equal(store_begin(s), 0);
+	for (int to = 0; to < n; to++) {
+		struct report r = conn(to);
+
+		snprintf(r.dst_ip, sizeof r.dst_ip, "10.%d.%d.%d", to >> 16, to >> 8 & 255, to & 255);
+		r.syn_retrans = UINT32_MAX;
+		r.sample_n = REPORT_INT_MAX;
+		assert_int_equal(store_add(s, &r, NOW, &id), 1);
+	}
+	assert_int_equal(store_commit(s), 0);
+	taken = clock();
+	for (int i = 0, more = 1; more; i++) {
+		more = store_trim(s, NOW + 90 * 60000000LL);
+		assert_in_range(more, 0, 1);
+		assert_true(i < 1000);
+	}
+	cut = clock();
+	assert_int_equal(number(s, "SELECT count(*) FROM rollup WHERE span = 3600"), ROLLUP_HOUR_ROWS + 1);
+	assert_int_equal(number(s, "SELECT sum(conns) FROM rollup WHERE span = 3600"), (int64_t)n * STORE_WEIGHT_MAX);
+	assert_int_equal(number(s, "SELECT syn_retrans / conns FROM rollup WHERE span = 3600 AND dst_ip = ''"), ROLLUP_RETRANS_MAX);
+	if (cut - taken > 10 * (taken - began))
+		fail_msg("cut in %ld ticks what was taken in %ld", (long)(cut - taken), (long)(taken - began));
+	store_close(s);
+}
+
 static struct report
 attempt(int64_t seq, const char *src, int64_t verdict)
 {
@@ -939,6 +974,7 @@ main(void)
 		cmocka_unit_test(test_rollups_age),  cmocka_unit_test(test_main_damaged),
 		cmocka_unit_test(test_day_damaged),  cmocka_unit_test(test_behind),
 		cmocka_unit_test(test_days_dropped), cmocka_unit_test(test_rollups_cut),
+		cmocka_unit_test(test_rollups_cut_many),
 		cmocka_unit_test(test_knocks),	     cmocka_unit_test(test_upgrade_3),
 		cmocka_unit_test(test_upgrade_4), cmocka_unit_test(test_upgrade),
 		cmocka_unit_test(test_runs_bounded), cmocka_unit_test(test_at),
