@@ -75,6 +75,7 @@ struct file {
 	sqlite3 *db;       /* NULL: closed */
 	sqlite3_stmt *stmt[S_N]; /* prepared when it is written first */
 	int writing;
+	int wrong;         /* what opening it gave: a damaged one stays open */
 	struct blocks blocks;
 	uint64_t used;     /* when something was asked of it last */
 };
@@ -372,17 +373,22 @@ days_from(const struct days *d, int64_t at_us)
 	return i;
 }
 
+/* Opened when it is needed.  A damaged one stays open, so that days_aside() knows which, and damaged whoever asks. */
+static int
+file_use(struct days *d, struct file *f)
+{
+	f->wrong = f->db ? f->wrong : file_open(d, f, f->is.rows > 0);
+	f->used = ++d->turn;
+	if (f->wrong && dbfile_error(f->db, f->wrong) != -EUCLEAN)
+		file_close(f);
+	return f->wrong;
+}
+
 sqlite3 *
 days_db(struct days *d, size_t i, int *code)
 {
-	struct file *f = &d->file[i];
-
-	*code = f->db ? SQLITE_OK : file_open(d, f, f->is.rows > 0);
-	f->used = ++d->turn;
-	/* A damaged one stays open, so that days_aside() knows which. */
-	if (*code && dbfile_error(f->db, *code) != -EUCLEAN)
-		file_close(f);
-	return f->db;
+	*code = file_use(d, &d->file[i]);
+	return d->file[i].db;
 }
 
 /* ---- writing ---- */
@@ -399,6 +405,23 @@ apply_limit(struct days *d, struct file *f)
 	dbfile_set_max(f->db, d->limit - others);
 }
 
+/* Somebody removed the file, or put another in its place: what is written into it would be lost when it is closed. */
+static int
+is_gone(const struct file *f)
+{
+	char name[DAYS_NAME_LEN + 1];
+	int gone = 0;
+
+	if (f->db)
+		sqlite3_file_control(f->db, "main", SQLITE_FCNTL_HAS_MOVED, &gone);
+	if (!gone)
+		return 0;
+	days_name(name, f->is.day);
+	log_warn("database of a day, %s, was removed while it was in use: its %lld reports are lost; it begins anew", name,
+		 (long long)f->is.rows);
+	return 1;
+}
+
 static int
 begin(struct days *d, int64_t day, struct file **out, sqlite3 **db)
 {
@@ -407,16 +430,19 @@ begin(struct days *d, int64_t day, struct file **out, sqlite3 **db)
 
 	for (size_t i = d->n; i-- > 0 && !f && d->file[i].is.day >= day;)
 		f = d->file[i].is.day == day ? &d->file[i] : NULL;
+	if (f && !f->writing && is_gone(f)) {
+		forget_file(d, f);
+		f = NULL;
+	}
 	if (!f)
 		f = insert_file(d, day);
 	if (!f)
 		return SQLITE_NOMEM;
 	*out = f;
 	*db = f->db;
-	f->used = ++d->turn;
 	if (f->writing)
 		return SQLITE_OK;
-	r = f->db ? SQLITE_OK : file_open(d, f, f->is.rows > 0);
+	r = file_use(d, f);
 	*db = f->db;
 	if (!r && !f->stmt[0]) {
 		r = dbfile_tune(f->db, WRITE_CACHE_KIB, 1, d->limit);

@@ -597,6 +597,41 @@ test_day_damaged(void **state)
 	store_close(s);
 }
 
+/* By hand, while it runs: nobody else stumbles over it, and nothing more is written into what is gone. */
+static void
+test_day_removed(void **state)
+{
+	struct store_limits limits = { 1000000, 1 << 30, 366 };
+	struct store *s = open_new(1000000, 1 << 30);
+	char file[200];
+	int r;
+
+	(void)state;
+	fill(s, 0, 10, NOW);
+	fill(s, 10, 10, NOW + DAYS_US);
+	store_close(s);
+	assert_int_equal(store_open(&s, path, &limits, NOW), 0);
+	snprintf(file, sizeof file, "%s.d/2026-11-21.db", path);
+	assert_int_equal(unlink(file), 0);
+	for (int i = 0; i < 2; i++) {
+		sqlite3 *db = days_db(s->days, 0, &r);
+
+		assert_int_equal(dbfile_error(db, r), -EUCLEAN);
+		assert_true(days_has(s->days, db));
+		store_blame(s, db);
+	}
+	assert_int_equal(store_recover(s, NOW), 0);
+	assert_int_equal(count(s, "conn"), 10);
+	fill(s, 20, 10, NOW + DAYS_US);
+	snprintf(file, sizeof file, "%s.d/2026-11-22.db", path);
+	assert_int_equal(unlink(file), 0);
+	fill(s, 30, 5, NOW + DAYS_US);
+	store_close(s);
+	assert_int_equal(store_open(&s, path, &limits, NOW), 0);
+	assert_int_equal(count(s, "conn"), 5);
+	store_close(s);
+}
+
 /* The main file was not written as far as the days: after a crash it is behind, and says nothing twice. */
 static void
 test_behind(void **state)
@@ -972,7 +1007,7 @@ main(void)
 		cmocka_unit_test(test_max_rows),     cmocka_unit_test(test_max_bytes),
 		cmocka_unit_test(test_many_destinations),
 		cmocka_unit_test(test_rollups_age),  cmocka_unit_test(test_main_damaged),
-		cmocka_unit_test(test_day_damaged),  cmocka_unit_test(test_behind),
+		cmocka_unit_test(test_day_damaged),  cmocka_unit_test(test_day_removed), cmocka_unit_test(test_behind),
 		cmocka_unit_test(test_days_dropped), cmocka_unit_test(test_rollups_cut),
 		cmocka_unit_test(test_rollups_cut_many),
 		cmocka_unit_test(test_knocks),	     cmocka_unit_test(test_upgrade_3),
