@@ -15,11 +15,15 @@
 #include "lib/hash.h"
 #include "lib/loop.h"
 #include "addrinfo.h"
+#include "blocks.h"
 #include "column.h"
 #include "days.h"
 #include "dbfile.h"
+#include "field.h"
+#include "minmax.h"
 #include "question.h"
 #include "set.h"
+#include "window.h"
 
 /* Columns of a path, for put_path(). */
 #define PATH_COLUMNS \
@@ -630,53 +634,95 @@ put_users(struct store *s, struct json *j, const struct pathquery *ask, const ch
 	return r ? r : e;
 }
 
+struct hop_times {
+	struct json *j;
+	const struct pathquery *ask;
+	const char *ip;
+	struct window w;
+	int64_t until_us; /* to look so long */
+	int n, cut;
+};
+
+/* Columns: at_us, sensor, json. */
+static void
+put_times_of(struct hop_times *t, sqlite3_stmt *stmt)
+{
+	const char *json = (const char *)sqlite3_column_text(stmt, 2), *at = NULL;
+	struct field hops = field_find(json ? json : "", (size_t)sqlite3_column_bytes(stmt, 2), "hops"), hop;
+
+	while (field_next(&hops, &at, &hop)) {
+		struct field ip = field_find(hop.s, hop.n, "ip"), times = field_find(hop.s, hop.n, "rtt_us"), one;
+		char text[ADDR_TEXT], same[ADDR_TEXT];
+		const char *in = NULL;
+		uint8_t ipv, addr[16];
+		int64_t us = -1;
+
+		text[field_text(&ip, text, sizeof text - 1)] = 0;
+		if (addr_parse(&ipv, addr, text))
+			continue;
+		addr_print(same, ipv, addr);
+		while (!strcmp(same, t->ip) && field_next(&times, &in, &one))
+			us = us < 0 ? field_int(&one) : least(us, field_int(&one));
+		if (us < 0)
+			continue;
+		json_map(t->j, NULL);
+		question_time(t->j, "ts", stmt, 0);
+		question_text(t->j, "sensor", stmt, 1);
+		json_int(t->j, "rtt_us", us);
+		json_close(t->j);
+		t->n++;
+	}
+}
+
+/* From the newest back. */
+static int
+put_times_of_day(struct hop_times *t, struct store *s, size_t day)
+{
+	const struct day *is = days_at(store_days(s), day);
+	const uint32_t term = blocks_term(BLOCKS_IP, t->ip, strlen(t->ip));
+	struct question blocks, q;
+	int r, e;
+
+	window_blocks(&blocks, s, day);
+	question_open_day(&q, s, day, "SELECT at_us, sensor, json FROM other WHERE id >= ?1 AND id < ?2 AND type = 'trace' AND "
+				      "at_us > ?3 AND at_us <= ?4 AND (?5 = '' OR sensor = ?5) ORDER BY id DESC");
+	sqlite3_bind_int64(q.stmt, 3, t->ask->until_us - t->ask->window_s * 1000000);
+	sqlite3_bind_int64(q.stmt, 4, t->ask->until_us);
+	column_bind_text(q.stmt, 5, t->ask->sensor);
+	for (int64_t block = is->last_id / BLOCKS_IDS; block >= is->first_id / BLOCKS_IDS && !t->cut; block--) {
+		t->cut = clock_mono_us() > t->until_us;
+		if (t->cut || !window_may_hold(&t->w, &blocks, block, term))
+			continue;
+		question_again(&q);
+		sqlite3_bind_int64(q.stmt, 1, block * BLOCKS_IDS);
+		sqlite3_bind_int64(q.stmt, 2, (block + 1) * BLOCKS_IDS);
+		while (!t->cut && question_next(&q)) {
+			put_times_of(t, q.stmt);
+			t->cut = t->n >= PATHQUERY_TIMES_MAX || !question_room(t->j) || clock_mono_us() > t->until_us;
+		}
+	}
+	r = question_close(&q);
+	e = question_close(&blocks);
+	return r ? r : e;
+}
+
 /* Its round trip times in the traces of the window, from the reports, the newest first. */
 static int
 put_hop_times(struct store *s, struct json *j, const struct pathquery *ask, const char *ip, int *cut)
 {
-	const int64_t until_us = clock_mono_us() + HOP_LOOK_US, from_us = ask->until_us - ask->window_s * 1000000;
-	size_t first = days_from(store_days(s), from_us);
-	int n = 0, r = 0;
+	struct hop_times t = { .j = j, .ask = ask, .ip = ip, .until_us = clock_mono_us() + HOP_LOOK_US,
+			       .w = { .from_s = ask->until_us / 1000000 - ask->window_s, .until_s = ask->until_us / 1000000 + 1 } };
+	size_t first = days_from(store_days(s), t.w.from_s * 1000000);
+	int r = 0;
 
 	json_list(j, "rtt");
-	for (size_t day = days_n(store_days(s)); day-- > first && !r && !*cut;) {
-		struct question q;
-
-		question_open_day(&q, s, day,
-				  "SELECT at_us, json_extract(o.json, '$.sensor'), min(r.value), json_extract(h.value, '$.ip') "
-				  "FROM other o, json_each(o.json, '$.hops') h, json_each(h.value, '$.rtt_us') r WHERE o.type = 'trace' "
-				  "AND at_us > ?1 AND at_us <= ?2 AND (?3 = '' OR json_extract(o.json, '$.sensor') = ?3) "
-				  "AND (instr(?4, ':') OR instr(o.json, '\"' || ?4 || '\"')) "
-				  "AND (instr(?4, ':') OR json_extract(h.value, '$.ip') = ?4) "
-				  "GROUP BY o.id, h.key ORDER BY o.id DESC");
-		sqlite3_bind_int64(q.stmt, 1, from_us);
-		sqlite3_bind_int64(q.stmt, 2, ask->until_us);
-		column_bind_text(q.stmt, 3, ask->sensor);
-		column_bind_text(q.stmt, 4, ip);
-		while (question_next(&q)) {
-			const char *text = (const char *)sqlite3_column_text(q.stmt, 3);
-			uint8_t ipv, addr[16];
-			char same[ADDR_TEXT];
-
-			if (n == PATHQUERY_TIMES_MAX || !question_room(j) || clock_mono_us() > until_us) {
-				*cut = 1;
-				break;
-			}
-			if (!text || addr_parse(&ipv, addr, text))
-				continue;
-			addr_print(same, ipv, addr);
-			if (strcmp(same, ip))
-				continue;
-			json_map(j, NULL);
-			question_time(j, "ts", q.stmt, 0);
-			question_text(j, "sensor", q.stmt, 1);
-			json_int(j, "rtt_us", sqlite3_column_int64(q.stmt, 2));
-			json_close(j);
-			n++;
-		}
-		r = question_close(&q);
+	for (size_t day = days_n(store_days(s)); day-- > first && !r && !t.cut;) {
+		r = put_times_of_day(&t, s, day);
+		if (!r)
+			days_rest(store_days(s)); /* a year of files is not open at once */
 	}
 	json_close(j);
+	*cut |= t.cut;
 	return r;
 }
 

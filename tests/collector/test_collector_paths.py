@@ -147,6 +147,21 @@ def test_changes(tmp_path):
         assert c.get("/api/paths?dst=192.0.2.9")["sensors"] == []
 
 
+def test_busy_hop(tmp_path):
+    """Many paths lead over an IPv6 router, which sensors spell as they like: its newest round trip times are there all the same."""
+    now = rig.now_us()
+    hops = [{"ttl": t, "ip": f"2001:DB8:0:1::{t:x}", "rtt_us": [1000 * t + 5, 1000 * t], "sent": 2} for t in range(1, 16)]
+    with Collector(tmp_path) as c:
+        for part in range(6):
+            rig.stored(c, [rig.other("trace", i, ts_us=now - 10**7 + i, dst_ip=f"2001:db8:9::{i % 300:x}", hops=hops) for i in range(500 * part, 500 * part + 500)])
+        hop = c.get("/api/hop?ip=2001:db8:0:1::7")
+        assert hop["partial"] and len(hop["destinations"]) == 200
+        assert [r["rtt_us"] for r in hop["rtt"]] == 500 * [7000]
+        assert [r["ts"] for r in hop["rtt"]] == [rig.stamp(now - 10**7 + 2999 - i) for i in range(500)]
+        other = c.get("/api/hop?ip=2001:db8:0:2::7")
+        assert other["destinations"] == other["rtt"] == []
+
+
 def test_parameters(tmp_path):
     with Collector(tmp_path) as c:
         assert c.get("/api/paths") == {"paths": [], "stored": dict.fromkeys(["hops", "links", "destinations", "paths", "changes"], 0),
