@@ -145,6 +145,19 @@ def pictures(browser, name, address, typed):
     browser.do("size", width=1280, height=800)
 
 
+def test_first_reports(page):
+    """Where nothing was found, what comes is shown without being asked for; where rows are, they stay."""
+    collector, browser = page
+    sensor = Sensor(collector)
+    sensor.conn(state="refused")
+    sensor.post()
+    browser.open("/#p=explore&q=state%20%3D%20timeout")
+    browser.wait("nothing", lambda: "No report matches" in (browser.text(".explore .empty") or ""))
+    sensor.conn(state="timeout")
+    sensor.post()
+    browser.wait("the first row", lambda: len(rows(browser)) == 1)
+
+
 def test_hostile_explore(page):
     """Names and rules that somebody hostile chose, and what he would write into a link."""
     collector, browser = page

@@ -122,6 +122,7 @@ def test_window_and_sensor(demo):
     before = collector.get(f"/api/summary?window_s=3600&until={until}")["conns"]
     browser.wait("its numbers", lambda: tile(browser, "conns") == spaced(before))
     assert browser.text(".toolbar .until").startswith("until ")
+    assert browser.text(".live .note") == "last 200, of now"
     browser.do("click", selector=".later")
     browser.wait("now again", lambda: browser.text(".toolbar .until") is None and "u=" not in browser.js("() => location.hash"))
 
@@ -351,6 +352,7 @@ def test_sensors(demo):
     assert browser.texts(".health [data-of=Missing]") == ["0"] * 3
     browser.wait("ledgers that add up", lambda: browser.texts(".sum .even") == ["adds up"] * 12)
     storage = collector.get("/api/storage")
+    assert "PluginsThe sensor did not say." in browser.text(".ledger")
     browser.wait("what is kept", lambda: f"{spaced(storage['rows'])} reports" in (browser.text(".collector .storage") or ""))
     assert "GNU GPL" in browser.text(".collector")
     pictures(browser, "sensors")
@@ -372,8 +374,23 @@ def test_narrow(demo):
         go(browser, f"#w=24h&p={page}")
         browser.wait(f"the page {page}", lambda p=page: browser.js("(p) => document.querySelector('main').classList.contains(p) && document.querySelectorAll('main .panel').length > 0", page.split("&")[0]))
         browser.wait(f"its layout: {page}", lambda: browser.js("""() => document.documentElement.scrollWidth <= innerWidth && document.querySelectorAll('main table tbody tr').length > 0
-            && [...document.querySelectorAll('.segments button, .covered, td:has(> .covered)')].every((e) => e.scrollWidth <= e.clientWidth)"""))
+            && [...document.querySelectorAll('.segments button, .covered, td:has(> .covered), .countries .wide, .knocked .wide')].every((e) => e.scrollWidth <= e.clientWidth)"""))
     browser.do("size", width=1280, height=800)
+
+
+def test_focus_in_sight(demo):
+    """Going back through a page by keyboard, what has the focus is never below the header, nor below a table's head."""
+    _, browser = demo
+    for page in ("now", "destinations"):
+        go(browser, f"#w=24h&p={page}")
+        browser.wait(f"rows of {page}", lambda: len(browser.texts("main tbody tr")) > 20)
+        browser.js("() => { [...document.querySelectorAll('main button, main a')].filter((e) => e.offsetParent).pop().focus(); }")
+        for _ in range(40):
+            browser.do("press", key="Shift+Tab")
+            seen = browser.js("""() => { const e = document.activeElement, r = e.getBoundingClientRect(), head = e.closest('tbody') && e.closest('.scroll')?.querySelector('thead th');
+                const under = Math.max(e.closest('header.top') ? 0 : document.querySelector('header.top').getBoundingClientRect().bottom, head?.getBoundingClientRect().bottom ?? 0);
+                return [e.textContent.slice(0, 40), r.height > innerHeight / 2 || (r.bottom > under + 4 && r.top < innerHeight)]; }""")
+            assert seen[1], seen
 
 
 def test_theme(demo):

@@ -5,7 +5,7 @@ import { Component } from 'preact';
 import { count, covered, host_port, ms, percent, service, span, UNKNOWN, unix_s, window_words } from './format.js';
 import { Go } from './go.js';
 import { question_in_window } from './link.js';
-import { Count, Empty, Host, html, Mark, Ms, Panel, Place, Shape, Share, Unready } from './parts.js';
+import { Count, Empty, Host, html, Mark, Panel, Place, Shape, Share, Unready } from './parts.js';
 import { Charted, Key, step_clock, steps, Twin } from './plot.js';
 import { reach, Smoke, smoke, SmokeTwin } from './smoke.js';
 import { Stacked } from './stacked.js';
@@ -58,6 +58,8 @@ class Side extends Component {
 		</${Panel}>`;
 	}
 }
+
+const Median = ({ us }) => html` <span class="quiet" title="Median RTT">${ms(us).text} ms</span>`;
 
 const busiest = (list, n) => n > (list ?? []).length ? `the busiest ${count(list.length)} of ${count(n)}` : null;
 
@@ -141,9 +143,9 @@ export class Destination extends Charted {
 				label=${`Handshakes over the last ${words}: ${known.map((k) => `${count(outcome(t, k))} ${named(k)}`).join(', ')}. The same numbers: button "As a table".`} /></figure>
 			<${Outcomes} totals=${t} known=${known} /></div>`}</${Panel}>
 		<div class="thirds">
-			<${Side} id="dst-ports" title="Ports" head="Port" note=${busiest(v.ports, v.ports_n)} rows=${(v.ports ?? []).map((x) => [x.dst_port ?? x.port, html`<${Go} page="destinations" view=${{ dst, port: String(x.dst_port ?? x.port) }}>${x.dst_port ?? x.port}<//>${service(x.dst_port ?? x.port) && html`<span class="svc">${service(x.dst_port ?? x.port)}</span>`}${x.rtt_p50_us !== undefined && html` <span class="quiet"><${Ms} us=${x.rtt_p50_us} /> ms</span>`}`, x])} />
+			<${Side} id="dst-ports" title="Ports" head="Port" note=${busiest(v.ports, v.ports_n)} rows=${(v.ports ?? []).map((x) => [x.dst_port ?? x.port, html`<${Go} page="destinations" view=${{ dst, port: String(x.dst_port ?? x.port) }}>${x.dst_port ?? x.port}<//>${service(x.dst_port ?? x.port) && html`<span class="svc">${service(x.dst_port ?? x.port)}</span>`}${x.rtt_p50_us !== undefined && html`<${Median} us=${x.rtt_p50_us} />`}`, x])} />
 			<${Side} id="dst-sources" title="From whom" head="Source" note=${v.partial ? `in the newest ${count(v.sources_conns)} of ${count(t.conns)} handshakes` : busiest(v.sources, v.sources_n)} rows=${(v.sources ?? []).map((x) => [x.src_ip, html`<${Host} ip=${x.src_ip} name=${x.host ?? x.src_name} />`, x])} />
-			<${Side} id="by-sensor" title="Seen by" head="Sensor" rows=${(v.sensors ?? []).map((x) => [x.sensor, html`<bdi>${x.sensor}</bdi>${x.rtt_p50_us !== undefined && html` <span class="quiet"><${Ms} us=${x.rtt_p50_us} /> ms</span>`}`, x])} />
+			<${Side} id="by-sensor" title="Seen by" head="Sensor" rows=${(v.sensors ?? []).map((x) => [x.sensor, html`<bdi>${x.sensor}</bdi>${x.rtt_p50_us !== undefined && html`<${Median} us=${x.rtt_p50_us} />`}`, x])} />
 		</div>`;
 	}
 }

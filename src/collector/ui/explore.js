@@ -31,9 +31,10 @@ function ask(more)
 
 const NEVER_MS = 1e9;
 
-// Asked when the reader asks, so that rows do not move away below a reader; again by itself only after a failure.
+// Asked when the reader asks, so that rows do not move away below a reader; again by itself only after a failure,
+// or where there was none.
 export const resources = {
-	explore: { path: () => ask({ limit: PAGE }), every: { min_ms: NEVER_MS, get max_ms() { return answer('explore')?.value ? NEVER_MS : 15000; } } },
+	explore: { path: () => ask({ limit: PAGE }), every: { min_ms: NEVER_MS, get max_ms() { const v = answer('explore')?.value; return !v ? 15000 : v.rows.length ? NEVER_MS : 5000; } } },
 	explore_fields: { path: () => 'api/explore/fields', every: { min_ms: 600000, max_ms: 3600000 } },
 };
 
@@ -216,7 +217,7 @@ class Found extends Component {
 		const full = rows.length >= ROWS_MAX;
 		const go_on = end.next !== undefined && !full;
 
-		return html`<div class="under-field"><span class="note" role="status">${count(rows.length)} row${rows.length === 1 ? '' : 's'}${end.next !== undefined ? '' : ' in all'}, newest first${looked > 0 && `, ${count(looked)} looked at`}${end.partial && end.next !== undefined ? '; the search stopped at its time limit and can go on' : ''}</span>
+		return html`<div class="under-field"><span class="note" role="status">${count(rows.length)} row${rows.length === 1 ? '' : 's'}${end.next !== undefined ? '' : ' in all'}${rows.length > 1 ? ', newest first' : ''}${looked > 0 && `, ${count(looked)} looked at`}${end.partial && end.next !== undefined ? '; the search stopped at its time limit and can go on' : ''}</span>
 			<span class="downloads"><a href=${ask({ format: 'csv' })} download="net-gazer.csv">CSV</a><a href=${ask({ format: 'ndjson' })} download="net-gazer.ndjson">NDJSON</a><button type="button" class="as-link curl" onclick=${() => this.copy()}>Copy as curl</button></span></div>
 			${copied && html`<p class="copied" role="status">${copied.startsWith('curl') ? html`<code>${copied}</code>` : copied}</p>`}
 			${rows.length ? html`<${Rows} cols=${first.cols} rows=${rows} sort=${sort} />` : html`<${Empty}>${end.next !== undefined ? 'Nothing yet; the search can go on.' : 'No report matches. A longer time window may have some.'}</${Empty}>`}

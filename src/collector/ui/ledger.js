@@ -63,7 +63,9 @@ function Sandbox({ sandbox })
 
 function Plugins({ plugins })
 {
-	if (!plugins?.length)
+	if (!plugins)
+		return html`<p class="quiet">The sensor did not say.</p>`;
+	if (!plugins.length)
 		return html`<p class="quiet">No plugin is loaded.</p>`;
 	return html`<div class="wide" tabindex="0" role="group" aria-label="Table of plugins"><table class="rows plugins"><thead><tr><th scope="col">Plugin</th><th scope="col">State</th>
 		<th scope="col" class="num" title=${WORDS.calls}>Calls</th><th scope="col" class="num" title=${WORDS.cpu_per_call}>µs a call</th>

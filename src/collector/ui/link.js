@@ -18,11 +18,14 @@ const RESOURCES = {
 	health: { path: () => 'health', on: [], every: { min_ms: 10000, max_ms: 30000 } },
 };
 
-// What a page needs; once, when it is loaded.
+// What a page needs; once, when it is loaded.  A name is one page's.
 export function resources_add(page, resources)
 {
-	for (const name in resources)
+	for (const name in resources) {
+		if (RESOURCES[name])
+			throw new Error(`${name} is another page's`);
 		RESOURCES[name] = { page, on: [], ...resources[name] };
+	}
 }
 
 // A day's figures do not change by the second, and cost the collector more.

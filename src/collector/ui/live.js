@@ -92,14 +92,14 @@ function show_waiting()
 	document.querySelector('.live .scroll').scrollTop = 0;
 }
 
-export const Live = memo(({ rows: all, sensor, filter, open, waiting, waiting_lost, skipped, is_held, paused, empty }) => {
+export const Live = memo(({ rows: all, sensor, filter, until_s, open, waiting, waiting_lost, skipped, is_held, paused, empty }) => {
 	const rows = sensor ? all.filter((r) => r.sensor === sensor) : all;
 	const match = filter_rows(rows, filter);
 	const shown = match.slice(0, ROWS_SHOWN);
 	const fresh = waiting.length ? filter_rows(rows_fresh(), filter).length : 0;
 	const note = paused ? null : is_held && fresh > 0
 		? html`<button type="button" class="waiting" onclick=${show_waiting}>${count(fresh)}${waiting_lost ? '+' : ''} new, list held still</button>`
-		: filter ? `${count(match.length)} of the last ${count(rows.length)} match` : rows.length ? `last ${count(shown.length)}` : null;
+		: filter ? `${count(match.length)} of the last ${count(rows.length)} match` : rows.length ? `last ${count(shown.length)}${until_s ? ', of now' : ''}` : null;
 
 	return html`<${Panel} id="live" title="Live handshakes" note=${note}
 		actions=${html`<label class="filter"><span class="vh">Filter: words that a row must contain; a minus before a word excludes</span>

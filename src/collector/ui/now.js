@@ -40,7 +40,7 @@ export function View({ state, of })
 		<${Tiles} summary=${of('summary').d} attempts=${of('attempts').d} sensors=${sensors} sensor=${state.sensor} window_s=${state.window_s} until_s=${state.until_s} stale=${of('summary').stale} />
 		<${Strip} d=${sensors} stale=${of('sensors').stale} />
 		<${Chart} ...${of('summary')} />
-		<${Live} rows=${rows} sensor=${state.sensor} filter=${state.view.q ?? ''} open=${state.open} waiting=${state.waiting} waiting_lost=${state.waiting_lost}
+		<${Live} rows=${rows} sensor=${state.sensor} until_s=${state.until_s} filter=${state.view.q ?? ''} open=${state.open} waiting=${state.waiting} waiting_lost=${state.waiting_lost}
 			skipped=${Date.now() - state.skipped_at < SKIPPED_SHOWN_MS ? state.skipped : 0} is_held=${held()} paused=${state.paused_at > 0} empty=${rows.length ? null : no_rows(sensors?.value?.sensors)} />
 		<div class="side"><${Failures} ...${of('failures')} /><${Attempts} ...${of('attempts')} /></div>
 		<${Destinations} ...${of('destinations')} />

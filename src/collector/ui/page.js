@@ -137,7 +137,8 @@ function NoSensor()
 		<p>Start one on the router, or on this machine, and tell it where this collector is:</p>
 		<pre tabindex="0"><code>net-gazer --collector-url ${location.origin}</code></pre>
 		<p>Rows appear here as soon as it sees a TCP handshake. If none come, <code>net-gazer -n</code> checks its configuration and says what is wrong.
-			A sensor on another machine needs an address of this collector that it can reach; unless told otherwise, the collector listens on loopback alone.</p></section>`;
+			A sensor on another machine needs an address of this collector that it can reach; unless told otherwise, the collector listens on loopback alone.
+			The page <a href=${url_of('sensors')} onclick=${(e) => follow(e, 'sensors')}>Sensors</a> makes the line to paste there.</p></section>`;
 }
 
 function NotLoaded({ page, why })

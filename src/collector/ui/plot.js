@@ -60,7 +60,8 @@ export function time_axis(span_s, step_s)
 		return time === '00:00' ? `${day} ${month}` : time;
 	};
 
-	return { ...axis_style(), grid: { show: false }, size: 26, space: 70, values: (u, ticks) => ticks.map(mark) };
+	return { ...axis_style(), grid: { show: false }, size: 26, space: 70,
+		values: (u, ticks) => ticks.map(mark).map((m, i, all) => (m === all[i - 1] ? '' : m)) };
 }
 
 // Points in steps of one width, from the first to the last: { step, t: middles, points }, a point of a step that

@@ -16,7 +16,7 @@ const SLOW = { min_ms: 10000, max_ms: 60000 };
 
 export const resources = {
 	storage: { path: () => question('api/storage'), on: ['stat'], every: SLOW },
-	geo: { path: () => question('api/geo'), every: SLOW },
+	bases: { path: () => question('api/geo'), every: SLOW },
 };
 
 function Status({ s })
@@ -174,7 +174,7 @@ const SAID = {
 		html`Nothing yet: ${count(h.not_stored)} batch${h.not_stored === 1 ? '' : 'es'} of reports ${h.not_stored === 1 ? 'was' : 'were'} refused since the collector started, and a sensor sends again what was refused, as far back as its spool reaches.`,
 		html`Is the collector's disk full, or read-only? Its log says what failed. If the disk has room, raise <code>max-bytes</code>.`],
 	damaged: (h) => [html`Every other file: it is read and written as before.`,
-		html`What was in ${h.damaged === 1 ? 'that file' : 'those files'}, as far as <code>sqlite3 FILE .recover</code> does not bring it back.`,
+		html`What was in ${h.damaged === 1 ? 'that file' : 'those files'}. Numbers are counted again from the reports that are there.`,
 		html`Look at the disk, then remove the files called <code>*.damaged-*</code> beside the database and in its folder of days: this goes when they are gone and the collector is started again.`],
 	full: ({ removed: r }, s) => {
 		const oldest = s?.days?.[s.days.length - 1]?.day, rows = s && s.rows > 0.95 * s.max_rows;
@@ -250,5 +250,5 @@ export function View({ of })
 		<${Health} d=${d} stale=${stale} />
 		<${Panel} id="enrolment" title="Enrolment" note=${enrolled.length ? `${count(enrolled.filter((x) => !x.revoked_ts).length)} may report` : null}><${Enrol} session=${state.session} />${enrolled.length > 0 && html`<${Enrolled} list=${enrolled} session=${state.session} />`}</${Panel}>
 		<${Ledger} d=${d} stale=${stale} />
-		<${About} storage=${storage} health=${health} geo=${of('geo').d?.value} />`;
+		<${About} storage=${storage} health=${health} geo=${of('bases').d?.value} />`;
 }
