@@ -51,20 +51,28 @@ static const struct classes_rule answers[] = {
 	{ CLASSES_PROBE_SYN_ACK, CLASSES_BOTH }, { CLASSES_PROBE_RST, CLASSES_BOTH }, { CLASSES_END, CLASSES_BOTH },
 };
 
-/* The last two at "raw", in front of conntrack: our probes leave no entry there, so their answers are
+/* Those for probes at "raw", in front of conntrack: our probes leave no entry there, so their answers are
  * "invalid" to it and most firewalls drop them at input.  The prober needs them before that. */
 const struct classes_chain classes_chain[CLASSES_CHAINS] = {
 	{ "forward", NF_INET_FORWARD, 10, CLASSES_HANDSHAKE, .rules = forwarded, .jumped_to = 1 },
-	{ "hook_forward", NF_INET_FORWARD, 10, CLASSES_HANDSHAKE, .rules = established, .jump = "forward" },
+	{ "hook_forward", NF_INET_FORWARD, 10, CLASSES_HANDSHAKE, .rules = established, .jump = "forward",
+	  .when = { CLASSES_NO_DATA } },
 	{ "input", NF_INET_LOCAL_IN, 10, CLASSES_HANDSHAKE, .rules = received, .jumped_to = 1 },
-	{ "hook_input", NF_INET_LOCAL_IN, 10, CLASSES_HANDSHAKE, .rules = none, .jump = "input" },
+	{ "hook_input", NF_INET_LOCAL_IN, 10, CLASSES_HANDSHAKE, .rules = none, .jump = "input", .when = { CLASSES_NO_DATA } },
 	{ "output", NF_INET_LOCAL_OUT, 10, CLASSES_OUTPUT, .rules = sent, .jumped_to = 1 },
-	{ "hook_output", NF_INET_LOCAL_OUT, 10, CLASSES_OUTPUT, .rules = none, .jump = "output" },
-	{ "attempt_forward", NF_INET_FORWARD, -10, CLASSES_ATTEMPT, .rules = attempts },
-	{ "attempt_input", NF_INET_LOCAL_IN, -10, CLASSES_ATTEMPT, .rules = attempts },
+	{ "hook_output", NF_INET_LOCAL_OUT, 10, CLASSES_OUTPUT, .rules = none, .jump = "output",
+	  .when = { CLASSES_NO_DATA } },
+	{ "attempt_forward", NF_INET_FORWARD, -10, CLASSES_ATTEMPT, .rules = attempts, .jumped_to = 1 },
+	{ "hook_attempt_forward", NF_INET_FORWARD, -10, CLASSES_ATTEMPT, .rules = none, .jump = "attempt_forward",
+	  .when = { CLASSES_SYN } },
+	{ "attempt_input", NF_INET_LOCAL_IN, -10, CLASSES_ATTEMPT, .rules = attempts, .jumped_to = 1 },
+	{ "hook_attempt_input", NF_INET_LOCAL_IN, -10, CLASSES_ATTEMPT, .rules = none, .jump = "attempt_input",
+	  .when = { CLASSES_SYN } },
 	{ "sample_forward", NF_INET_FORWARD, 10, CLASSES_SAMPLE, .rules = samples },
 	{ "sample_input", NF_INET_LOCAL_IN, 10, CLASSES_SAMPLE, .rules = samples },
 	{ "sample_output", NF_INET_LOCAL_OUT, 10, CLASSES_SAMPLE, .rules = samples },
 	{ "probe_output", NF_INET_LOCAL_OUT, -300, CLASSES_PROBE, .rules = NULL },
-	{ "probe_answers", NF_INET_PRE_ROUTING, -300, CLASSES_PROBE, .rules = answers },
+	{ "probe_answers", NF_INET_PRE_ROUTING, -300, CLASSES_PROBE, .rules = answers, .jumped_to = 1 },
+	{ "hook_probe_answers", NF_INET_PRE_ROUTING, -300, CLASSES_PROBE, .rules = none, .jump = "probe_answers",
+	  .when = { CLASSES_NO_DATA_TO_PROBER, CLASSES_ICMP, CLASSES_ICMPV6 } },
 };

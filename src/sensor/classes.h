@@ -36,6 +36,11 @@ enum classes_match {
 	CLASSES_ECHO_REPLY6,
 	CLASSES_PROBE_SYN_ACK,
 	CLASSES_PROBE_RST,   /* with ACK or without */
+	/* What jumps to the rules; data is a plain ACK. */
+	CLASSES_NO_DATA,
+	CLASSES_NO_DATA_TO_PROBER,
+	CLASSES_ICMP,
+	CLASSES_ICMPV6,
 };
 
 /* Which of them: each rule has a limit of its own, so a flood from outside takes nothing from what was begun
@@ -83,12 +88,13 @@ struct classes_chain {
 	enum classes_row row;
 	const struct classes_rule *rules; /* up to CLASSES_END; NULL: one, which logs nothing: our probes go
 					   * past conntrack */
-	/* A chain whose rules TCP packets are for that are no plain ACK: what is forwarded all day meets the jump, and not a
-	 * dozen rules.  A jump is no verdict: the packet comes back.  That chain stands before, `jumped_to`, not hooked itself. */
+	/* Where what matches one of `when` goes, up to CLASSES_END: what is forwarded all day meets the jump, and not a dozen
+	 * rules.  A jump is no verdict: the packet comes back.  That chain stands before, `jumped_to`, not hooked itself. */
 	const char *jump;
+	enum classes_match when[4];
 	int jumped_to;
 };
-#define CLASSES_CHAINS 13
+#define CLASSES_CHAINS 16
 extern const struct classes_chain classes_chain[CLASSES_CHAINS];
 
 #endif

@@ -278,7 +278,7 @@ add_side(struct nftnl_rule *rule, enum classes_side side)
 static void
 add_match(struct nftnl_rule *rule, enum classes_match match)
 {
-	const uint8_t original = IP_CT_DIR_ORIGINAL;
+	const uint8_t original = IP_CT_DIR_ORIGINAL, icmp = IPPROTO_ICMP, icmpv6 = IPPROTO_ICMPV6;
 	const uint64_t second = 2;
 	const uint32_t zero = 0;
 
@@ -327,6 +327,19 @@ add_match(struct nftnl_rule *rule, enum classes_match match)
 		add_tcp_masked(rule, NG_TCP_FIN | NG_TCP_SYN | NG_TCP_RST, NFT_CMP_EQ, NG_TCP_RST);
 		add_probe_port(rule, 2, NFT_CMP_GTE);
 		break;
+	case CLASSES_NO_DATA:
+		add_tcp_masked(rule, FLAGS, NFT_CMP_NEQ, NG_TCP_ACK);
+		break;
+	case CLASSES_NO_DATA_TO_PROBER:
+		add_tcp_masked(rule, FLAGS, NFT_CMP_NEQ, NG_TCP_ACK);
+		add_probe_port(rule, 2, NFT_CMP_GTE);
+		break;
+	case CLASSES_ICMP:
+		add_meta(rule, NFT_META_L4PROTO, NFT_CMP_EQ, &icmp, 1);
+		break;
+	case CLASSES_ICMPV6:
+		add_meta(rule, NFT_META_L4PROTO, NFT_CMP_EQ, &icmpv6, 1);
+		break;
 	case CLASSES_ANY:
 	case CLASSES_END:
 		break;
@@ -374,14 +387,13 @@ put_notrack(struct ruleset *r, const struct ruleset_spec *spec, const struct cla
 	put_rule_end(r, chain, rule);
 }
 
-/* tcp flags & (fin | syn | rst | ack) != ack jump NAME */
 static void
-put_jump(struct ruleset *r, const struct classes_chain *chain)
+put_jump(struct ruleset *r, const struct classes_chain *chain, enum classes_match when)
 {
 	struct nftnl_rule *rule = rule_new(chain);
 	struct nftnl_expr *e;
 
-	add_tcp_masked(rule, FLAGS, NFT_CMP_NEQ, NG_TCP_ACK);
+	add_match(rule, when);
 	e = add(rule, "immediate");
 	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, NFT_JUMP);
@@ -464,8 +476,8 @@ put_all(struct ruleset *r, const struct ruleset_spec *spec)
 			continue;
 		}
 		put_chain(r, NFT_MSG_NEWCHAIN, chain);
-		if (chain->jump)
-			put_jump(r, chain);
+		for (const enum classes_match *when = chain->when; *when; when++)
+			put_jump(r, chain, *when);
 		if (!chain->rules)
 			put_notrack(r, spec, chain);
 		for (const struct classes_rule *c = chain->rules; c && c->match; c++) {

@@ -14,20 +14,20 @@
 #include "sensor/ranges.h"
 
 #define HOME_MAX 64
-#define FLAGS "tcp flags & (fin | syn | rst | ack) == "
+#define FLAGS "tcp flags & (fin | syn | rst | ack) "
 
 static const char *
 match_text(enum classes_match match)
 {
 	switch (match) {
 	case CLASSES_SYN:
-		return FLAGS "syn ";
+		return FLAGS "== syn ";
 	case CLASSES_SYN_ACK:
-		return FLAGS "syn | ack ";
+		return FLAGS "== syn | ack ";
 	case CLASSES_RST:
-		return FLAGS "rst | ack tcp sequence 0 ";
+		return FLAGS "== rst | ack tcp sequence 0 ";
 	case CLASSES_ACK:
-		return FLAGS "ack ct direction original ct original packets 2 ";
+		return FLAGS "== ack ct direction original ct original packets 2 ";
 	case CLASSES_UNREACHABLE4:
 		return "icmp type destination-unreachable ";
 	case CLASSES_UNREACHABLE6:
@@ -41,9 +41,18 @@ match_text(enum classes_match match)
 	case CLASSES_ECHO_REPLY6:
 		return "icmpv6 type echo-reply icmpv6 id >= ";
 	case CLASSES_PROBE_SYN_ACK:
-		return FLAGS "syn | ack tcp dport >= ";
+		return FLAGS "== syn | ack tcp dport >= ";
 	case CLASSES_PROBE_RST:
 		return "tcp flags & (fin | syn | rst) == rst tcp dport >= ";
+	case CLASSES_NO_DATA:
+		return FLAGS "!= ack ";
+	case CLASSES_NO_DATA_TO_PROBER:
+		return FLAGS "!= ack tcp dport >= ";
+	/* By number: nft has the names from /etc/protocols, which not every machine has. */
+	case CLASSES_ICMP:
+		return "meta l4proto 1 ";
+	case CLASSES_ICMPV6:
+		return "meta l4proto 58 ";
 	case CLASSES_ANY:
 	case CLASSES_END:
 		break;
@@ -88,15 +97,22 @@ put_home(FILE *f, const struct ruleset_spec *spec, uint8_t ipv)
 }
 
 static void
-put_rule(FILE *f, const struct ruleset_spec *spec, const struct classes_chain *chain, const struct classes_rule *rule)
+put_match(FILE *f, enum classes_match which)
 {
-	const struct classes *c = &classes[chain->row];
-	const char *match = match_text(rule->match);
+	const char *match = match_text(which);
 	size_t n = strlen(match);
 
 	fprintf(f, "\t\t%s", match);
 	if (n > 3 && !strcmp(match + n - 3, ">= "))
 		fprintf(f, "%d ", PROBER_PORT_FIRST);
+}
+
+static void
+put_rule(FILE *f, const struct ruleset_spec *spec, const struct classes_chain *chain, const struct classes_rule *rule)
+{
+	const struct classes *c = &classes[chain->row];
+
+	put_match(f, rule->match);
 	fputs(side_text(rule->side), f);
 	if (chain->hook == NF_INET_LOCAL_OUT)
 		fprintf(f, "meta mark != 0x%08x ", spec->mark);
@@ -125,8 +141,10 @@ put_chain(FILE *f, const struct ruleset_spec *spec, const struct classes_chain *
 	fprintf(f, "\n\tchain %s {\n", c->name);
 	if (!c->jumped_to)
 		fprintf(f, "\t\ttype filter hook %s priority %d; policy accept;\n", hooks[c->hook], c->priority);
-	if (c->jump)
-		fprintf(f, "\t\ttcp flags & (fin | syn | rst | ack) != ack jump %s\n", c->jump);
+	for (const enum classes_match *when = c->when; *when; when++) {
+		put_match(f, *when);
+		fprintf(f, "jump %s\n", c->jump);
+	}
 	if (!c->rules)
 		fprintf(f, "\t\tmeta mark 0x%08x notrack\n", spec->mark);
 	for (const struct classes_rule *r = c->rules; r && r->match; r++) {

@@ -286,9 +286,41 @@ def test_without_the_right(tmp_path):
 
 def older(text):
     """The file of a version that knew no prober."""
-    text = re.sub(r"\tchain probe_output .*?\n\t}\n\tchain probe_answers .*?\n\t}\n", "", text, flags=re.S)
+    text = re.sub(r"\tchain probe_output .*?\n\t}\n\tchain probe_answers .*?\n\t}\n"
+                  r"\tchain hook_probe_answers .*?\n\t}\n", "", text, flags=re.S)
     text = re.sub(r"\tcounter probe_\w+ \{ \}\n", "", text)
     return re.sub(r'meta mark != 0x4e000000 |tcp dport < 64512 ', "", text)
+
+
+def without_jumps(text):
+    """The file of a version whose chains had the hooks themselves."""
+    for name, hook in re.findall(r"\tchain hook_(\w+) \{\n(\t\ttype .*\n)", text):
+        text = re.sub(rf"\tchain hook_{name} .*?\n\t}}\n", "", text, flags=re.S)
+        text = text.replace(f"\tchain {name} {{\n", f"\tchain {name} {{\n{hook}")
+    return text
+
+
+def test_file_without_jumps(tmp_path):
+    """It goes on working as it did; and this version's takes its place under the running sensor."""
+    text = without_jumps((ng.TOP / "nft/net-gazer.nft").read_text(encoding="ascii"))
+    assert "jump" not in re.sub("#.*", "", text) and "hook_" not in re.sub("#.*", "", text)
+    with network() as r, net.Server(r.wan, PORT):
+        r.rtr.run("nft", "-f", include(tmp_path / "rules.nft", text))
+        with Probing(r, tmp_path, rules="include") as s:
+            for n, file in enumerate((tmp_path / "rules.nft", ng.TOP / "nft/net-gazer.nft"), 1):
+                assert r.rtr.run("nft", "-f", file).returncode == 0
+                assert net.connect(r.lan, NEAR4, PORT)[0] == "ok"
+                s.wait_reports(n, type="conn")
+                assert net.connect(r.wan, r.OUT4, PORT, timeout_s=0.1)[0] == "timeout"
+                for address in (NEAR4, NEAR6):
+                    check_near(s, address)
+                counters = s.counters()
+                assert counters["probe_seen"] == counters["probe_logged"] >= 2
+                assert counters["attempt_seen"] == counters["attempt_logged"] == 1
+            assert "older than" not in s.log() and "not complete" not in s.log()
+            assert ng.stop(s.process) == 0
+            s.reported(quiet=True)
+        r.rtr.run("nft", "delete", "table", "inet", "net_gazer")
 
 
 def test_older_file(tmp_path):
