@@ -8,6 +8,7 @@
 #define CSV_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #define CSV_COLUMNS_MAX 160
@@ -20,7 +21,7 @@ struct csv {
 	long long next_line;
 	size_t n;            /* cells of the row at hand */
 	size_t start[CSV_COLUMNS_MAX + 1]; /* of each in text, and the end of the last */
-	char quoted[CSV_COLUMNS_MAX + 1];
+	uint8_t quoted[CSV_COLUMNS_MAX + 1];
 	char text[CSV_ROW_MAX];
 	char why[CSV_WHY_MAX];
 	/* Of the header. */

@@ -789,7 +789,7 @@ read_orders(struct reader *r)
 static int
 read_rows(struct reader *r, const char *what, int64_t *out)
 {
-	struct cypher_value v;
+	struct cypher_value v = { .type = CYPHER_NULL };
 	const char *at;
 	int e;
 

@@ -506,7 +506,9 @@ hops_of(const char *report, size_t n, char *text, size_t size)
 			json_raw_str(&j, NULL, ip.s, ip.n);
 	}
 	json_close(&j);
-	return json_end(&j) ? (struct field){ .kind = FIELD_NONE } : (struct field){ FIELD_LIST, text, j.len };
+	if (json_end(&j))
+		return (struct field){ .kind = FIELD_NONE };
+	return (struct field){ FIELD_LIST, text, j.len };
 }
 
 /* The value of a column; `text` is where it may be written. */

@@ -27,7 +27,7 @@ split(const char *url, char host[256], int *port)
 
 	if (colon && bracket && colon < bracket)
 		colon = NULL;
-	*port = colon ? atoi(colon + 1) : PORT;
+	*port = colon ? (int)strtol(colon + 1, NULL, 10) : PORT;
 	if (colon && (strlen(colon + 1) > 5 || colon[1 + strspn(colon + 1, "0123456789")]))
 		return -1;
 	n = colon ? (size_t)(colon - start) : strcspn(start, "/");

@@ -618,7 +618,7 @@ read_test(struct parser *p, unsigned *out)
 {
 	const char *at = p->at;
 	struct filter_node node = { .kind = FILTER_TEST, .op = FILTER_HAS, .field = find_field(p) };
-	int has = !node.field && is_keyword(p, "has"), not = 0, r = 0;
+	int has = !node.field && is_keyword(p, "has"), negated = 0, r = 0;
 
 	if (has) {
 		next(p);
@@ -638,16 +638,16 @@ read_test(struct parser *p, unsigned *out)
 		return r ? r : add_node(p, at, node, out);
 	}
 	if (is_keyword(p, "not")) {
-		not = 1;
+		negated = 1;
 		next(p);
 	}
 	if (is_keyword(p, "in") && types[node.field->type].ops & OPS_LISTS) {
-		node.op = not ? FILTER_NOT_IN : FILTER_IN;
+		node.op = negated ? FILTER_NOT_IN : FILTER_IN;
 		r = read_list(p, &node);
 		return r ? r : add_node(p, at, node, out);
 	}
 	/* A field of yes or no may stand alone. */
-	if (node.field->type != FILTER_YES || not || p->token == T_OP || p->token == T_BAD)
+	if (node.field->type != FILTER_YES || negated || p->token == T_OP || p->token == T_BAD)
 		return no_op(p, node.field);
 	if (p->f->n_values == FILTER_VALUES_MAX)
 		return wrong(p, at, "more than %d values", FILTER_VALUES_MAX);

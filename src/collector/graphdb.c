@@ -237,20 +237,23 @@ static const uint32_t *
 around(struct walk *w, uint32_t node, int in, uint32_t *n)
 {
 	struct graphdb_key key = *key_of(w, node);
-	uint32_t *list = NULL;
-	size_t len = 0, room = 0;
+	size_t len = 0, room = 1;
 	sqlite3_stmt *stmt;
+	uint32_t *list;
 
 	*n = w->node_info[node].n_around[in];
 	if (w->node_info[node].around[in])
 		return w->node_info[node].around[in];
 	list = malloc(sizeof *list);
-	room = 1;
+	if (!list) {
+		w->failed = -ENOMEM;
+		return NULL;
+	}
 	stmt = in && key.is_sensor ? NULL
 				   : statement(&w->g, in ? GRAPHDB_IN : key.is_sensor ? GRAPHDB_OUT_SENSOR : GRAPHDB_OUT);
 	if (stmt)
 		column_bind_text(stmt, 1, key.name);
-	while (list && !w->failed && row(&w->g, stmt)) {
+	while (!w->failed && row(&w->g, stmt)) {
 		int64_t other = take_node(w, sqlite3_column_int(stmt, 0), (const char *)sqlite3_column_text(stmt, 1));
 		int64_t edge = other < 0 ? -1 : take_edge(w, in ? (uint32_t)other : node, in ? node : (uint32_t)other);
 
@@ -270,11 +273,6 @@ around(struct walk *w, uint32_t node, int in, uint32_t *n)
 	}
 	if (stmt)
 		sqlite3_reset(stmt);
-	if (!list) {
-		w->failed = -ENOMEM;
-		*n = 0;
-		return NULL;
-	}
 	w->node_info[node].around[in] = list;
 	*n = w->node_info[node].n_around[in] = (uint32_t)len;
 	return list;
@@ -326,7 +324,9 @@ time_is_up(struct walk *w)
 static void
 number(struct cypher_value *v, int64_t n)
 {
-	*v = n < 0 ? (struct cypher_value){ .type = CYPHER_NULL } : (struct cypher_value){ .type = CYPHER_INT, .i = n };
+	*v = (struct cypher_value){ .type = CYPHER_NULL };
+	if (n >= 0)
+		*v = (struct cypher_value){ .type = CYPHER_INT, .i = n };
 }
 
 static void

@@ -325,7 +325,7 @@ knockquery_sources(struct store *s, struct json *j, const struct ask *ask)
 	json_map(j, NULL);
 	window_put(j, &w);
 	json_list(j, "attempts");
-	for (size_t i = 0; order && i < l.places.n && i < (size_t)ask->limit && question_room(j); i++)
+	for (size_t i = 0; order && l.of && i < l.places.n && i < (size_t)ask->limit && question_room(j); i++)
 		put_source(j, s, order[i].place->ip, &l.of[order[i].at]);
 	json_close(j);
 	json_uint(j, "sources_n", l.places.n);

@@ -238,7 +238,7 @@ query_failures(struct store *s, struct json *j, const struct ask *ask)
 	json_map(j, NULL);
 	window_put(j, &w);
 	json_list(j, "failures");
-	for (size_t i = 0; list && i < f.places.n && i < (size_t)ask->limit && question_room(j); i++) {
+	for (size_t i = 0; list && f.of && i < f.places.n && i < (size_t)ask->limit && question_room(j); i++) {
 		const struct failure *one = &f.of[list[i].at];
 
 		json_map(j, NULL);

@@ -106,8 +106,8 @@ put(const struct metric *m, yajl_val at)
 static void
 head(const char *name, const char *help)
 {
-	size_t n = strlen(name);
-	int counter = n > 6 && !strcmp(name + n - 6, "_total");
+	const char *last = strrchr(name, '_');
+	int counter = last && !strcmp(last, "_total");
 
 	printf("# HELP net_gazer_%s %s\n# TYPE net_gazer_%s %s\n", name, help, name, counter ? "counter" : "gauge");
 }

@@ -46,7 +46,7 @@ url_ok(const char *text)
 
 	if (p && *p == ':') {
 		size_t n = strspn(++p, DIGITS);
-		int port = n <= 5 ? atoi(p) : 0;
+		long port = n && n <= 5 ? strtol(p, NULL, 10) : 0;
 
 		if (port < 1 || port > 65535)
 			return 0;

@@ -210,15 +210,15 @@ dump(struct nft *n, uint16_t type, const char *set, int (*fn)(const struct nlmsg
 static int
 read_rules(struct nft *n, const struct ruleset_spec *spec, struct rules *found, char *err, size_t size)
 {
-	int e = -EINTR;
+	int tries = 0, e;
 
 	/* EINTR: they were changed while they were read. */
-	for (int tries = 0; e == -EINTR && tries < 5; tries++) {
+	do {
 		*found = (struct rules){ .base = spec->group };
 		e = dump(n, NFT_MSG_GETCHAIN, NULL, on_chain, found);
 		if (!e)
 			e = dump(n, NFT_MSG_GETRULE, NULL, on_rule, found);
-	}
+	} while (e == -EINTR && ++tries < 5);
 	for (int i = 0; i < CALLS_MAX; i++) {
 		for (size_t k = 0; k < found->n_chains * found->n_chains; k++) {
 			struct chain *from = &found->chain[k / found->n_chains];
