@@ -129,6 +129,8 @@ ifneq ($(shell cat $(paths_stamp) 2>/dev/null),$(compiled))
 endif
 $(paths_stamp):
 	@mkdir -p $(@D) && echo $(compiled) >$@
+# The year 2038 on 32-bit machines with glibc.  Not where a library gets or gives a time: libpcap in replay, hiredis in the collector.
+$(foreach d,sensor analyzer forwarder prober ctl trace lib,$(call objs,$d)): private CPPFLAGS += -D_TIME_BITS=64
 $O/obj/%.o: src/%.c $(paths_stamp)
 	@mkdir -p $(@D)
 	$(call Q,CC)$(CC) $(CPPFLAGS) $(paths) $(pc_cflags) $(cflags) -fPIE -MMD -MP -c -o $@ $<
@@ -150,15 +152,25 @@ $O/obj/collector/ui.o: src/collector/ui.S $O/ui/dist/.stamp docs/schema/net-gaze
 	@mkdir -p $(@D)
 	$(call Q,EMBED)$(CC) -I$O/ui/dist -Idocs/schema -c -o $@ $<
 
-run: deps                               ## sensor and collector on this machine; prints the URL; Ctrl-C ends
-	@+$(MAKE) --no-print-directory all
+# What sudo is about to run, if somebody else made it: a plugin that he could change would be refused, and with his umask user net-gazer,
+# or nobody, might not start or load it.
+define built
+@+umask 022; $(MAKE) --no-print-directory $(1)
+@[ "$$(id -u)" != 0 ] || { chown -R 0:0 $O/plugins && chmod -R a+rX $O/plugins $(filter-out %/net-gazerctl,$(sensor)) $(collector); }
+endef
+root:
+	@[ "$$(id -u)" = 0 ] || { echo "rules, NFLOG and namespaces need root: sudo make $(MAKECMDGOALS)" >&2; exit 1; }
+run: root deps                          ## sensor and collector on this machine; prints the URL; Ctrl-C ends
+	$(call built,all)
 	@tests/run-local --build $O
-demo: deps                              ## the same over a LAN, a router and an internet made of namespaces
-	@+$(MAKE) --no-print-directory all
+demo: root deps                         ## the same over a LAN, a router and an internet made of namespaces
+	$(call built,all)
 	@tests/run-demo --build $O
 deps:                                   ## install what building and testing needs (Debian, as root)
-	@.ci/deps $(if $(PORTABILITY),portability)
-check-portability deb: PORTABILITY = yes
+	@.ci/deps $(if $(PORTABILITY),portability,$(FOR))
+check-portability: PORTABILITY = yes
+run demo: FOR = run
+deb: FOR = deb
 
 # Tests of other machines and of packages: `make check-portability`, or, at the same time as the others, `make check PORTABILITY=yes`.
 portable    = $(if $(PORTABILITY),$(wildcard tests/portability/portable_*.py))
@@ -187,8 +199,8 @@ $O/fuzz/%: tests/fuzz/%.c $(fuzz_lib)
 
 units: $(units)
 fuzzers: $(fuzzers)
-check: deps                             ## every test (root: namespaces, nft, NFLOG); ends with "N passed, N failed, N skipped"
-	@+$(MAKE) --no-print-directory CI=1 all units fuzzers
+check: root deps                        ## every test (root: namespaces, nft, NFLOG); ends with "N passed, N failed, N skipped"
+	$(call built,CI=1 all units fuzzers)
 	@O=$(abspath $O) $(PYTHON) $(if $(PYTEST),-m pytest -q -p no:cacheprovider tests $(PYTEST),tests/run-check tests $(portable))
 check-unit: $(units)                    ## the unit tests alone: seconds, no rights
 	@for t in $(units); do $$t >$O/unit.log 2>&1 && echo "ok    $${t##*/}" || { cat $O/unit.log; echo "FAIL  $${t##*/}"; exit 1; }; done
@@ -198,23 +210,23 @@ fuzz: $(fuzzers)                        ## each fuzz target for T seconds (T=30)
 	  $$f -max_total_time=$(T) -timeout=5 -rss_limit_mb=512 -print_final_stats=1 -artifact_prefix=$O/corpus/$$n- \
 	    $O/corpus/$$n tests/fuzz/corpus/$$n 2>$O/corpus/$$n.log || { tail -40 $O/corpus/$$n.log; exit 1; }; \
 	  grep -E 'number_of_executed|exec_per_sec' $O/corpus/$$n.log; done
-soak: deps                              ## the long forms of some tests, with their figures: a quarter of an hour
-	@+$(MAKE) --no-print-directory CI=1 all
+soak: root deps                         ## the long forms of some tests, with their figures: a quarter of an hour
+	$(call built,CI=1 all)
 	@O=$(abspath $O) $(PYTHON) -m pytest -q -rP -p no:cacheprovider tests/soak/soak_*.py $(PYTEST)
-bench: deps                             ## speed and memory beside other programs, as ratios
-	@+$(MAKE) --no-print-directory all
+bench: root deps                        ## speed and memory beside other programs, as ratios
+	$(call built,all)
 	@tests/bench/run --build $O
-bench-trace: deps                       ## traceroutes beside scamper and traceroute on a namespace internet
-	@+$(MAKE) --no-print-directory all
+bench-trace: root deps                  ## traceroutes beside scamper and traceroute on a namespace internet
+	$(call built,all)
 	@tests/bench/trace --build $O
 bench-collector: deps                   ## intake, and each page's questions on 10 million stored connections (minutes)
-	@+$(MAKE) --no-print-directory all
+	$(call built,all)
 	@tests/bench/collector --build $O
 images: deps                            ## the pictures of the README, made by the browser's tests
-	@+$(MAKE) --no-print-directory all
+	$(call built,all)
 	@O=$(abspath $O) IMAGES=docs/images $(PYTHON) -m pytest -q -p no:cacheprovider tests/browser $(PYTEST)
 lint: deps                              ## compilers' analysers, cppcheck, shellcheck, man pages, headers alone
-	@+$(MAKE) --no-print-directory all
+	$(call built,all)
 	@O=$O VERSION=$(VERSION) .ci/lint
 
 units_of    := net-gazer net-gazer-nft net-gazer-collector
@@ -254,8 +266,8 @@ uninstall:                              ## the reverse; configuration stays
 	-rmdir $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR) $(DESTDIR)$(INCLUDEDIR)/net-gazer $(DESTDIR)$(PLUGINDIR) \
 		$(DESTDIR)$(dir $(PLUGINDIR)) 2>/dev/null
 	for m in $(mans); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
-check-portability: deps                 ## packages, other libraries and machines: minutes, in qemu
-	@+$(MAKE) --no-print-directory CI=1 all
+check-portability: root deps            ## packages, other libraries and machines: minutes, in qemu
+	$(call built,CI=1 all)
 	@O=$(abspath $O) $(PYTHON) $(if $(PYTEST),-m pytest -q -rP -p no:cacheprovider $(portable) $(PYTEST),tests/run-check $(portable))
 deb: deps                               ## Debian packages, into $O/deb
 	@+$(MAKE) --no-print-directory -f etc/debian/build.mk O=$(abspath $O) VERSION=$(VERSION)
@@ -265,8 +277,8 @@ dist:                                   ## the last commit as $O/net-gazer-VERSI
 clean:                                  ## remove what was built
 	rm -rf $O
 help:                                   ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## /  \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
-.PHONY: all sensor run demo deps units fuzzers check check-unit check-portability fuzz soak bench bench-trace bench-collector images lint \
+	@sed -n 's/^\([a-z-]*\):[^#]*## /  \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+.PHONY: all sensor root run demo deps units fuzzers check check-unit check-portability fuzz soak bench bench-trace bench-collector images lint \
 	install uninstall deb dist clean help
 .SECONDARY:
 -include $(shell find $O -type f -name '*.d' 2>/dev/null)

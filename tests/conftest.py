@@ -31,6 +31,7 @@ TEMP = pathlib.Path(tempfile.mkdtemp(prefix=f"ng-tests-{os.getpid()}-"))
 # Registered before pytest's own, so run after it.
 atexit.register(shutil.rmtree, TEMP, ignore_errors=True)
 TEMP.chmod(0o755)  # some tests act as nobody
+os.umask(0o022)  # also where somebody has another
 os.environ["TMPDIR"] = tempfile.tempdir = str(TEMP)
 # A sensor of the machine must not lend its settings to the one under test.
 for variable in ("NG_CONFIG", "NG_IFACE", "NG_SENSOR", "NG_COLLECTOR_URL", "http_proxy", "https_proxy", "HTTP_PROXY",

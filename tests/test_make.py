@@ -2,6 +2,7 @@
 """The Makefile as a packager uses it: what install, uninstall and clean leave alone, paths other than the usual ones, the tarball."""
 import os
 import re
+import shutil
 import subprocess
 import tarfile
 
@@ -74,6 +75,93 @@ def test_installed_documents(tree, tmp_path, prefix, variables):
     assert {f"{prefix}/lib/net-gazer/plugins", f"{prefix}/include/net-gazer/plugin.h", f"{prefix}/share/net-gazer/net-gazer.nft"} <= found
     assert any(re.fullmatch(r"/opt/ng/lib/x|/usr/(local/)?libexec/net-gazer", f) for f in found)
     assert not [f for f in found if not (tmp_path / f.lstrip("/")).exists()]
+
+
+WANTED = {  # by target, of Debian's packages: some that it needs, and some that it must not bring onto a router
+    "run": ("build-essential libmnl-dev nftables npm python3-jsonschema", "chromium clang valkey-server ulogd2 debhelper qemu-user"),
+    "demo": ("build-essential iproute2", "chromium clang valkey-server ulogd2 debhelper qemu-user"),
+    "deb": ("build-essential npm debhelper libcmocka-dev", "chromium clang valkey-server ulogd2 qemu-user"),
+    "check": ("build-essential nftables chromium valkey-server ulogd2", "debhelper qemu-user"),
+    "check-portability": ("build-essential chromium valkey-server debhelper lintian qemu-user", "")}
+
+
+@pytest.fixture(name="debian")
+def a_fresh_debian(tmp_path, monkeypatch):
+    """Programs in front of the real ones that tell what they were asked for; the file `installed` has the packages that there are."""
+    log = tmp_path / "log"
+    (tmp_path / "installed").touch()
+    for name, text in {"dpkg-query": f'for p; do :; done; grep -qx "$p" "{tmp_path}/installed" && echo installed',
+                       "apt-get": f'echo "apt-get $*" >>"{log}"', "systemctl": f'echo "systemctl $*" >>"{log}"',
+                       "apt-cache": "exit 0", "id": f'cat "{tmp_path}/uid"'}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n", encoding="ascii")
+        (tmp_path / name).chmod(0o755)
+    for name in ("sh", "dirname", "grep", "cat", "mktemp", "rm", "sleep", "make", "env"):  # neither node nor npm
+        (tmp_path / name).symlink_to(shutil.which(name))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+def asked(debian, target, uid):
+    """What `make TARGET` says and does about packages."""
+    (debian / "uid").write_text(f"{uid}\n", encoding="ascii")
+    (debian / "log").write_text("", encoding="ascii")
+    done = subprocess.run([ng.TOP / ".ci/deps", *deps_words(target)], capture_output=True, text=True, check=False)
+    return done, (debian / "log").read_text(encoding="ascii")
+
+
+def deps_words(target):
+    said = source.make(ng.TOP, "-n", "MAKE=true", target).stdout
+    return re.search(r"^\.ci/deps *(\w*)$", said, re.M)[1].split()
+
+
+@pytest.mark.parametrize("target", WANTED)
+def test_packages(debian, target):
+    """No more than the target needs; who is not root is told the command; once they are there nothing is done."""
+    wanted, unwanted = map(str.split, WANTED[target])
+    done, did = asked(debian, target, 1000)
+    said, missing = done.stderr.split(" installs them: ")
+    assert done.returncode == 1 and not did and "`sudo " in said and set(wanted) <= set(missing.split()) and not set(unwanted) & set(missing.split())
+    done, did = asked(debian, target, 0)
+    assert done.returncode == 0 and set(missing.split()) <= set(did.split())
+    (debian / "installed").write_text("\n".join(missing.split()), encoding="ascii")
+    for uid in (0, 1000):
+        done, did = asked(debian, target, uid)
+        assert (done.returncode, done.stdout, done.stderr, did) == (0, "", "", "")
+
+
+def test_services_of_others(debian):
+    """What a package starts that the tests brought is stopped; an ulogd2 that was here before goes on."""
+    _, did = asked(debian, "check", 0)
+    assert {"systemctl disable --now ulogd2", "systemctl disable --now valkey-server"} <= set(did.splitlines())
+    (debian / "installed").write_text("ulogd2\n", encoding="ascii")
+    _, did = asked(debian, "check", 0)
+    assert "disable --now ulogd2" not in did and "systemctl disable --now valkey-server" in did
+
+
+def test_without_root(tree, tmp_path, monkeypatch):
+    """Said at once, before anything is looked for or built."""
+    (tmp_path / "id").write_text("#!/bin/sh\necho 1000\n", encoding="ascii")
+    (tmp_path / "id").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for target in ("run", "demo", "check", "check-portability", "soak", "bench"):
+        done = source.make(tree, target)
+        assert done.returncode == 2 and not done.stdout
+        assert done.stderr.splitlines()[0] == f"rules, NFLOG and namespaces need root: sudo make {target}"
+
+
+def test_built_by_another(tree, tmp_path):
+    """`make` with a narrow umask, then `sudo make check`: the daemon refuses plugins that another than root could change, and its user has to
+    be able to load them and to start the programs."""
+    programs = [tmp_path / p for p in ("net-gazer", "analyzer", "replay", "forwarder", "prober", "trace", "net-gazer-collector", "geo")]
+    plugin = tmp_path / "plugins/x.so"
+    plugin.parent.mkdir()
+    for path in (plugin, *programs):
+        path.touch(0o700)
+    for path in (plugin.parent, plugin, *programs):
+        os.chown(path, 65534, 65534)
+    made(tree, "-o", "deps", "MAKE=true", "PYTHON=true", "check", f"O={tmp_path}")
+    assert {f.stat().st_uid for f in (plugin.parent, plugin)} == {0}
+    assert {f.stat().st_mode & 0o777 for f in (plugin, *programs)} == {0o755}
 
 
 def test_another_prefix(tree, tmp_path):

@@ -107,7 +107,8 @@ class Root:
         return f.read_text(encoding="utf-8", errors="replace") if f.exists() else ""
 
     def history(self):
-        return self.file("/tmp/procd/net-gazer.history").read_text(encoding="ascii").splitlines()
+        f = self.file("/tmp/procd/net-gazer.history")
+        return f.read_text(encoding="ascii").splitlines() if f.exists() else []
 
     def tables(self):
         return set(self.run("nft list tables").split("\n")) - {""}

@@ -831,6 +831,7 @@ test_upgrade(void **state)
 {
 	struct store_limits limits = { 1000000, 1 << 30, 366 };
 	struct store *s = open_new(1000000, 1 << 30);
+	sqlite3 *db = NULL;
 	char text[900];
 	int64_t id = 0;
 
@@ -862,11 +863,13 @@ test_upgrade(void **state)
 		"PRAGMA user_version = 2"), SQLITE_OK);
 	store_close(s);
 	snprintf(text, sizeof text,
-		 "sqlite3 %s \"ATTACH '%s.d/2026-11-21.db' AS d;"
+		 "ATTACH '%s.d/2026-11-21.db' AS d;"
 		 "INSERT INTO conn SELECT id, 1, seq, at_us, rx_us - (id > 100) * 86400000000, src_ip, dst_ip, dst_port,"
-		 " state, weight, json FROM d.conn; INSERT INTO other SELECT id, 1, seq, type, at_us, rx_us, json FROM d.other\"",
-		 path, path);
-	assert_int_equal(system(text), 0);
+		 " state, weight, json FROM d.conn; INSERT INTO other SELECT id, 1, seq, type, at_us, rx_us, json FROM d.other",
+		 path);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 	snprintf(text, sizeof text, "rm -r %s.d", path);
 	assert_int_equal(system(text), 0);
 	for (int turn = 0; turn < 2; turn++) {
