@@ -21,6 +21,7 @@
 #include "place.h"
 #include "question.h"
 #include "report.h"
+#include "rollup.h"
 #include "rtt.h"
 #include "set.h"
 #include "store.h"
@@ -221,7 +222,7 @@ static int
 add_report(struct detail *d, sqlite3_stmt *stmt)
 {
 	int64_t weight = sqlite3_column_int64(stmt, 2), at_us = sqlite3_column_int64(stmt, 3);
-	int64_t point = (at_us / 1000000 - d->w.from_s) / d->w.width_s, wan, lan, again;
+	int64_t point = (at_us / 1000000 - d->w.from_s) / d->w.width_s, wan, lan;
 	int state = sqlite3_column_int(stmt, 1);
 	const char *json = (const char *)sqlite3_column_text(stmt, 6), *sensor = (const char *)sqlite3_column_text(stmt, 5);
 	size_t n = (size_t)sqlite3_column_bytes(stmt, 6);
@@ -236,8 +237,7 @@ add_report(struct detail *d, sqlite3_stmt *stmt)
 	proto = field_find(json, n, "proto");
 	wan = us_of(json, n, "rtt_us");
 	lan = us_of(json, n, "rtt_src_us");
-	again = us_of(json, n, "syn_retrans");
-	more.syn_retrans = again > 0 ? again * weight : 0;
+	more.syn_retrans = rollup_retrans(us_of(json, n, "syn_retrans")) * weight;
 	if (wan >= 0)
 		rtt_add(&more.wan, (uint64_t)wan, (uint64_t)weight);
 	if (lan >= 0)
