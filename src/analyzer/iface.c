@@ -88,7 +88,8 @@ on_message(const struct nlmsghdr *nh, void *arg)
 	if (nh->nlmsg_type == RTM_DELLINK) {
 		struct link *l = link_find((uint32_t)ifi->ifi_index);
 
-		if (l)
+		/* AF_BRIDGE: it only left its bridge. */
+		if (l && ifi->ifi_family == AF_UNSPEC)
 			l->index = 0;
 		return MNL_CB_OK;
 	}
@@ -152,17 +153,22 @@ void
 iface_update(void)
 {
 	static char buf[32768]; /* a link message with its statistics is about 1.4 kB */
+	static int missed;      /* a link may be: messages were lost, or an answer was interrupted by a change */
 
 	for (int i = 0; sock && i < 64; i++) {
 		ssize_t n = recv(mnl_socket_get_fd(sock), buf, sizeof buf, MSG_DONTWAIT);
 
-		if (n < 0 && errno == ENOBUFS) { /* messages were lost: ask again */
+		if (n > 0) {
+			missed |= mnl_cb_run(buf, (size_t)n, 0, 0, on_message, NULL) < 0 && errno == EINTR;
+		} else if (n < 0 && errno == ENOBUFS) {
+			missed = 1;
+		} else if (missed) {
+			/* Not before the last answer is at its end: it would be refused (EBUSY). */
+			missed = 0;
 			ask_for_all();
-			continue;
-		}
-		if (n <= 0)
+		} else {
 			return;
-		mnl_cb_run(buf, (size_t)n, 0, 0, on_message, NULL);
+		}
 	}
 }
 

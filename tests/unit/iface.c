@@ -9,8 +9,40 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include <errno.h>
+#include <libmnl/libmnl.h>
 #include <net/if.h>
+#include <string.h>
+#include <sys/socket.h>
 
+/* What the kernel says instead of itself, while there is something: an errno, or a message. */
+static struct {
+	int error;
+	size_t len;
+	char bytes[256];
+} said[8];
+static unsigned n_said, n_heard, n_asked;
+
+static ssize_t
+kernel_says(int fd, void *buf, size_t size, int flags)
+{
+	if (!n_said)
+		return recv(fd, buf, size, flags);
+	assert_true(n_heard < n_said);
+	errno = said[n_heard].error;
+	memcpy(buf, said[n_heard].bytes, said[n_heard].len);
+	return errno ? n_heard++, -1 : (ssize_t)said[n_heard++].len;
+}
+
+static ssize_t
+kernel_is_asked(const struct mnl_socket *s, const void *bytes, size_t len)
+{
+	n_asked++;
+	return n_said ? (ssize_t)len : mnl_socket_sendto(s, bytes, len);
+}
+
+#define recv kernel_says
+#define mnl_socket_sendto kernel_is_asked
 #include "../../src/analyzer/iface.c"
 
 static int
@@ -19,17 +51,17 @@ setup(void **state)
 	(void)state;
 	iface_close();
 	iface_select(NULL, 0);
+	n_said = n_heard = n_asked = 0;
 	return 0;
 }
 
-static void
-message(uint16_t type, int index, const char *name)
+static struct nlmsghdr *
+put(char buf[256], uint16_t type, int index, const char *name)
 {
-	char buf[256];
 	struct nlmsghdr *nh;
 	struct ifinfomsg *ifi;
 
-	memset(buf, 0, sizeof buf);
+	memset(buf, 0, 256);
 	nh = mnl_nlmsg_put_header(buf);
 	nh->nlmsg_type = type;
 	ifi = mnl_nlmsg_put_extra_header(nh, sizeof *ifi);
@@ -37,6 +69,15 @@ message(uint16_t type, int index, const char *name)
 	mnl_attr_put_u32(nh, IFLA_MTU, 1500);
 	if (name)
 		mnl_attr_put_strz(nh, IFLA_IFNAME, name);
+	return nh;
+}
+
+static void
+message(uint16_t type, int index, const char *name)
+{
+	char buf[256];
+	struct nlmsghdr *nh = put(buf, type, index, name);
+
 	assert_int_equal(mnl_cb_run(buf, nh->nlmsg_len, 0, 0, on_message, NULL), MNL_CB_OK);
 }
 
@@ -134,6 +175,60 @@ test_selection_of_many(void **state)
 	assert_false(iface_passes(299, 0));
 }
 
+/* The kernel tells who looks at bridges that a port left, and then that it is there. */
+static void
+test_bridge(void **state)
+{
+	char buf[256];
+	struct nlmsghdr *nh = put(buf, RTM_DELLINK, 3, "lan1");
+
+	(void)state;
+	message(RTM_NEWLINK, 3, "lan1");
+	((struct ifinfomsg *)mnl_nlmsg_get_payload(nh))->ifi_family = AF_BRIDGE;
+	assert_int_equal(mnl_cb_run(buf, nh->nlmsg_len, 0, 0, on_message, NULL), MNL_CB_OK);
+	assert_string_equal(iface_name(3), "lan1");
+}
+
+static void
+kernel_sends(uint16_t flags, int index, const char *name)
+{
+	struct nlmsghdr *nh = put(said[n_said].bytes, RTM_NEWLINK, index, name);
+
+	nh->nlmsg_flags = flags;
+	said[n_said].error = 0;
+	said[n_said++].len = nh->nlmsg_len;
+}
+
+static void
+kernel_fails(int error)
+{
+	said[n_said].len = 0;
+	said[n_said++].error = error;
+}
+
+/* Links come and go while all are asked for, as when a router starts: it is asked again, when that answer is at its end. */
+static void
+test_interrupted(void **state)
+{
+	(void)state;
+	assert_true(iface_open() >= 0);
+	n_asked = 0;
+	kernel_sends(NLM_F_MULTI, 4001, "first");
+	kernel_sends(NLM_F_MULTI | NLM_F_DUMP_INTR, 4002, "second");
+	kernel_fails(ENOBUFS);
+	kernel_sends(NLM_F_MULTI | NLM_F_DUMP_INTR, 4003, "third");
+	kernel_fails(EAGAIN);
+	kernel_sends(NLM_F_MULTI, 4002, "second");
+	kernel_sends(NLM_F_MULTI, 4003, "third");
+	kernel_fails(EAGAIN);
+	iface_update();
+	assert_int_equal(n_heard, 8);
+	assert_int_equal(n_asked, 1);
+	assert_string_equal(iface_name(4001), "first");
+	assert_string_equal(iface_name(4002), "second");
+	assert_string_equal(iface_name(4003), "third");
+}
+
 /* The links of this machine. */
 static void
 test_kernel(void **state)
@@ -155,6 +250,8 @@ main(void)
 		cmocka_unit_test_setup(test_more_than_fit, setup),
 		cmocka_unit_test_setup(test_selection, setup),
 		cmocka_unit_test_setup(test_selection_of_many, setup),
+		cmocka_unit_test_setup(test_bridge, setup),
+		cmocka_unit_test_setup(test_interrupted, setup),
 		cmocka_unit_test_setup(test_kernel, setup),
 	};
 
