@@ -372,7 +372,8 @@ main(int argc, char **argv)
 	if ((r = loop_signals(f.loop, signals, on_signal, &f)) || (r = start_reading(&f)))
 		fatal("starting: %s", strerror(-r));
 
-	r = sandbox_close(f.settings.spool_fd ? (int)f.settings.spool_fd : -1, &f.page->posture);
+	/* One that could not be used is closed. */
+	r = sandbox_close(f.spool ? (int)f.settings.spool_fd : -1, &f.page->posture);
 	if (r)
 		fatal("closing the sandbox: %s", strerror(-r));
 	lean_trim();

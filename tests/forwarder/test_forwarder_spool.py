@@ -137,6 +137,7 @@ def test_a_directory_that_another_process_has():
             g.feed(lines(10))
             assert g.end()["acknowledged"] == 10
             assert "another process has the directory" in g.log()
+            assert ("no Landlock" in g.log()) == ("no Landlock" in f.log()), "the sandbox has nothing to do with it"
 
 
 def test_damaged_segments():
