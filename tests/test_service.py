@@ -116,6 +116,13 @@ def test_check_looks_as_who_will_open():
             (folder / name).touch(mode=0o600)
         (folder / "own").touch()
         os.chown(folder / "own", 65534, 65534)
+        (folder / "word").write_text("0123456789abcdef\n", encoding="ascii")
+        (folder / "word").chmod(0o600)
+        pem = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIHx\n"
+        whole = pem + "-----END PRIVATE KEY-----\n"
+        for name, text, mode in (("whole", whole, 0o600), ("public", whole, 0o644), ("half", pem, 0o600), ("long", pem + "x" * 65536, 0o600)):
+            (folder / name).write_text(text, encoding="ascii")
+            (folder / name).chmod(mode)
         spool = folder / "spool"
         spool.mkdir(mode=0o700)
         before = sorted(str(f) for f in folder.rglob("*"))
@@ -151,5 +158,14 @@ def test_check_looks_as_who_will_open():
                 *((user, f'{https}collector-ca-file = "{folder}/ca"',
                    f"collector-ca-file {folder}/ca: Permission denied; run: chown {anybody} {folder}/ca") for user in (0, anybody)),
                 *((user, f'{https}collector-ca-file = "{closed}/ca"', f"collector-ca-file {closed}/ca: {enter}") for user in (0, anybody)),
-                (0, f'{https}collector-token-file = "{folder}/token"\ncollector-ca-file = "/etc/hosts"', "")):
+                (0, f'{https}collector-token-file = "{folder}/word"\ncollector-ca-file = "{folder}/public"', "")):
             assert check(user, text) == says, (user, text)
+        pair = 'collector-cert-file = "{}"\ncollector-key-file = "{}"\n'
+        for text, says in (
+                (f'collector-token-file = "{folder}/token"', "the token must be one line of printable ASCII without blanks"),
+                ('collector-ca-file = "/etc/hosts"', "ca-file=/etc/hosts: it is no PEM file"),
+                (pair.format(folder / "whole", folder / "half"), f"({folder}/half): it is no PEM file"),
+                (pair.format(folder / "r", folder / "whole"), f"({folder}/r): it is no PEM file"),
+                (pair.format(folder / "long", folder / "whole"), f"({folder}/long): longer than 65536 bytes")):
+            assert says in check(0, https + text), text
+        assert check(0, https + pair.format(folder / "whole", folder / "whole")) == ""

@@ -334,6 +334,25 @@ open_spool(const struct settings *s, int *tmpfs)
 	return spool;
 }
 
+/* For net-gazer -n: what main() would end with. */
+static int
+check(char **argv)
+{
+	struct settings s;
+	struct loop *loop = loop_new();
+	struct upload *upload;
+	char err[512];
+
+	read_settings(1, argv, &s);
+	upload = loop ? upload_new(loop, &s, err, sizeof err) : NULL;
+	if (!upload)
+		fatal("%s", loop ? err : "epoll");
+	upload_free(upload);
+	settings_wipe(&s);
+	loop_free(loop);
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -350,6 +369,8 @@ main(int argc, char **argv)
 		return enroll_main(argc - 1, argv + 1);
 	lean_start();
 	log_init("forwarder", LOG_L_INFO);
+	if (argc == 2 && !strcmp(argv[1], "--check"))
+		return check(argv);
 	read_settings(argc, argv, &f.settings);
 	log_set_level((enum log_level)f.settings.verbose);
 	signal(SIGPIPE, SIG_IGN);

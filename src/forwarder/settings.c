@@ -19,6 +19,7 @@
 
 #define SETTINGS_TEXT_MAX 65536
 #define SETTINGS_PATH "/v1/reports"
+#define NO_PEM "it is no PEM file: there is nothing between -----BEGIN ... and -----END ..."
 
 enum key { KEY_URL, KEY_SENSOR, KEY_BOOT, KEY_VERSION, KEY_TOKEN_FD, KEY_CA_FILE, KEY_PIN, KEY_PEM_FD, KEY_NUMBER };
 
@@ -199,15 +200,34 @@ out:
 	return r;
 }
 
+/* What is in it is the TLS library's to judge. */
+static int
+is_pem(const char *data, size_t n)
+{
+	const char *begin = memmem(data, n, "-----BEGIN ", 11);
+
+	return begin && memmem(begin, n - (size_t)(begin - data), "-----END ", 9);
+}
+
 static int
 ca_file(const struct where *w, const char *value, struct settings *s)
 {
 	int fd = open(value, O_RDONLY | O_CLOEXEC);
+	char *data;
+	ssize_t n;
 
 	if (fd < 0)
 		return wrong(w, "ca-file=%s: %s; the forwarder's user must be able to read it", value,
 			     strerror(errno));
+	/* The system's, of 140 certificates, is longer; they are all read at each connection. */
+	data = malloc(SETTINGS_PEM_MAX);
+	n = data ? read(fd, data, SETTINGS_PEM_MAX) : -1;
 	close(fd);
+	if (n < 0 || !is_pem(data, (size_t)n)) {
+		free(data);
+		return wrong(w, "ca-file=%s: %s", value, n < 0 ? strerror(errno) : NO_PEM);
+	}
+	free(data);
 	if (strlen(value) >= sizeof s->ca_file)
 		return wrong(w, "ca-file: too long");
 	memcpy(s->ca_file, value, strlen(value) + 1);
@@ -227,14 +247,18 @@ pin(const struct where *w, const char *value, struct settings *s)
 static int
 pem(const struct where *w, const char *name, int fd, struct settings_pem *out)
 {
-	char *data = malloc(SETTINGS_PEM_MAX);
-	ssize_t n = data ? read_all(fd, data, SETTINGS_PEM_MAX) : -ENOMEM;
+	char *data = malloc(SETTINGS_PEM_MAX), link[40], path[1024];
+	ssize_t n = data ? read_all(fd, data, SETTINGS_PEM_MAX) : -ENOMEM, len;
 
+	/* The person knows the file by its name. */
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	len = readlink(link, path, sizeof path - 1);
+	path[len > 0 ? len : 0] = 0;
 	close(fd);
 	if (n < 0) {
-		wrong(w, "%s=%d: %s", name, fd, n == -EFBIG ? "longer than 65536 bytes" : strerror((int)-n));
-	} else if (!memmem(data, (size_t)n, "-----BEGIN ", 11)) {
-		wrong(w, "%s=%d: it is no PEM file: there is no line -----BEGIN ...", name, fd);
+		wrong(w, "%s=%d (%s): %s", name, fd, path, n == -EFBIG ? "longer than 65536 bytes" : strerror((int)-n));
+	} else if (!is_pem(data, (size_t)n)) {
+		wrong(w, "%s=%d (%s): %s", name, fd, path, NO_PEM);
 	} else {
 		*out = (struct settings_pem){ data, (size_t)n };
 		return 0;

@@ -16,6 +16,7 @@
 
 #include "lib/priv.h"
 #include "sensor/denied.h"
+#include "sensor/output.h"
 #include "sensor/spooldir.h"
 
 /* Not opened: a FIFO's reader would take notice. */
@@ -55,13 +56,15 @@ look_files(const struct plan *p, char *err, size_t size)
 	}
 	if (dir && spooldir_look(dir, p->uid, p->gid, err, size))
 		return -1;
-	if (p->forwarder_fd < 0 || !ca)
+	if (p->forwarder_fd < 0)
 		return 0;
-	fd = !geteuid() && priv_drop(p->uid, p->gid) ? -1 : open(ca, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0) {
-		denied_say("collector-ca-file", ca, err, size);
-		return -1;
+	if (ca) {
+		fd = !geteuid() && priv_drop(p->uid, p->gid) ? -1 : open(ca, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		if (fd < 0) {
+			denied_say("collector-ca-file", ca, err, size);
+			return -1;
+		}
+		close(fd);
 	}
-	close(fd);
-	return 0;
+	return output_check(p, err, size);
 }

@@ -222,11 +222,64 @@ give_file(struct child *c, int fd)
 	child_give(c, fd);
 }
 
+/* The program, and what it has open; the settings, which stay ours, or -errno. */
+static int
+forwarder_child(const struct output *o, const struct plan *p, struct child *c)
+{
+	struct settings s = { 0 };
+	int settings;
+
+	forwarder_settings(o, p, &s);
+	settings = settings_seal(&s);
+	c->exec_fd = p->forwarder_fd;
+	child_give(c, settings);
+	child_give(c, o->page_fd);
+	give_file(c, p->token_fd);
+	give_file(c, p->cert_fd);
+	give_file(c, p->key_fd);
+	if (o->spool_fd >= 0)
+		child_give(c, o->spool_fd);
+	return settings;
+}
+
+int
+output_check(const struct plan *p, char *err, size_t size)
+{
+	static char *const argv[] = { (char *)"forwarder", (char *)"--check", NULL };
+	const struct output none = { .page_fd = -1, .spool_fd = -1 };
+	int said[2] = { -1, -1 }, settings = -1, status = 0;
+	struct child c;
+	char how[80];
+	ssize_t n = 0;
+	pid_t pid;
+
+	child_init(&c, p->uid, p->gid);
+	c.argv = argv;
+	settings = forwarder_child(&none, p, &c);
+	if (settings < 0 || pipe2(said, O_CLOEXEC)) {
+		pid = settings < 0 ? settings : -errno;
+	} else {
+		c.fd[2] = said[1];
+		pid = child_start(&c);
+		close(said[1]);
+		n = pid < 0 ? 0 : read(said[0], err, size - 1);
+		close(said[0]);
+	}
+	if (settings >= 0)
+		close(settings);
+	err[n > 0 ? n : 0] = 0;
+	err[strcspn(err, "\n")] = 0;
+	if (pid < 0)
+		snprintf(err, size, "cannot start the forwarder: %s", strerror(-pid));
+	else if (waitpid(pid, &status, 0) == pid && status && !*err)
+		snprintf(err, size, "the forwarder does not start: %s", child_status_text(status, how, sizeof how));
+	return pid < 0 || status ? -1 : 0;
+}
+
 int
 output_start(struct output *o, const struct plan *p)
 {
 	static char *const argv[] = { (char *)"forwarder", NULL };
-	struct settings s = { 0 };
 	struct child c;
 	int64_t limit;
 	int settings = -1;
@@ -236,19 +289,10 @@ output_start(struct output *o, const struct plan *p)
 	child_init(&c, p->uid, p->gid);
 	c.fd[0] = o->read_fd;
 	if (p->forwarder_fd >= 0) {
-		forwarder_settings(o, p, &s);
-		settings = settings_seal(&s);
+		c.argv = argv;
+		settings = forwarder_child(o, p, &c);
 		if (settings < 0)
 			return settings;
-		c.exec_fd = p->forwarder_fd;
-		c.argv = argv;
-		child_give(&c, settings);
-		child_give(&c, o->page_fd);
-		give_file(&c, p->token_fd);
-		give_file(&c, p->cert_fd);
-		give_file(&c, p->key_fd);
-		if (o->spool_fd >= 0)
-			child_give(&c, o->spool_fd);
 	} else {
 		/* A forwarder that read from it before made it not wait. */
 		fcntl(o->read_fd, F_SETFL, fcntl(o->read_fd, F_GETFL) & ~O_NONBLOCK);

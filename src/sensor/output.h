@@ -29,6 +29,10 @@ void output_spool(struct output *, int dirfd);
 /* What the forwarder says; what it writes there is a stranger's.  All zero when there was none. */
 const struct worker_forward_page *output_page(const struct output *);
 
+/* For -n: has a forwarder look at its settings, token, certificates and key, as it would at its start.  0, or -1 with what it
+ * says. */
+int output_check(const struct plan *, char *err, size_t size);
+
 /* 0 or -errno. */
 int output_start(struct output *, const struct plan *);
 

@@ -61,6 +61,9 @@ prepare(struct run *r)
 	if (run_fit(r, next, &seen, err, sizeof err))
 		goto fail;
 	run_check_prober(r, next, &seen);
+	/* The one that runs would be replaced by one that ends again and again. */
+	if (next->forwarder_fd >= 0 && output_check(next, err, sizeof err))
+		goto fail;
 	if (run_bind(r->groups, next, err, sizeof err))
 		goto fail;
 	return next;

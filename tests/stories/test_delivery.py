@@ -175,6 +175,14 @@ def test_tls(tmp_path):
                     f"(?:{w}).*reports wait", s.log()[o:]))
                 assert len(c.conns()) == had
             with_settings()
+            half = keys / "half.key"
+            half.write_bytes((keys / "elsewhere.key").read_bytes()[:100])
+            half.chmod(0o600)
+            pid = s.worker("forwarder")
+            s.write_config(**{**right, "collector_key_file": str(half)})
+            s.process.send_signal(signal.SIGHUP)
+            ng.wait_for(s.log, lambda: re.search(rf"not reloaded, the old one stays: .*\({half}\): it is no PEM file", s.log()))
+            assert s.worker("forwarder") == pid
             ng.wait_for(lambda: f"40 rows, there are {len(c.conns())}\n{s.log()}\n{c.log()}", lambda: len(c.conns()) >= 40)
             assert ports_of(c.conns()) == sorted(ports)
             assert t.refused
