@@ -316,11 +316,14 @@ finish(struct file *f, const char *text)
 {
 	char folder[PATH_MAX];
 	size_t n = strlen(text);
-	int dir, r = 0;
+	ssize_t written = 1;
+	int dir, r;
 
-	if (write(f->fd, text, n) != (ssize_t)n || fsync(f->fd) || rename(f->temporary, f->path))
+	/* A disk that becomes full takes a part, and says so at the next. */
+	for (; n && written > 0; n -= (size_t)written, text += written)
+		written = write(f->fd, text, n);
+	if (written < 0 || fsync(f->fd) || rename(f->temporary, f->path)) {
 		r = -errno;
-	if (r) {
 		drop(f);
 		return r;
 	}

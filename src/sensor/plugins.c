@@ -334,6 +334,8 @@ describe(struct plugin *p, int analyzer_fd, uid_t uid, gid_t gid, char *text, ch
 	settings = settings_seal(&s);
 	if (settings < 0 || pipe2(out, O_CLOEXEC)) {
 		snprintf(err, size, "%s", strerror(settings < 0 ? -settings : errno));
+		if (settings >= 0)
+			close(settings);
 		return -1;
 	}
 	c.fd[1] = out[1];

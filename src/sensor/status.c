@@ -111,6 +111,13 @@ put_child(struct json *j, const char *name, const struct child_status *s)
 	json_close(j);
 }
 
+/* since_us: CLOCK_BOOTTIME, as a child wrote it: any number. */
+static int64_t
+ago_s(int64_t since_us)
+{
+	return (int64_t)((uint64_t)clock_boot_us() - (uint64_t)since_us) / 1000000;
+}
+
 /* As one more of the processes: it keeps some capabilities and the whole file system. */
 static void
 put_self(struct json *j, const struct run *r)
@@ -253,7 +260,7 @@ put_delivery(struct json *j, const struct worker_forward_page *page)
 		put_str(j, "renamed", suffix);
 	}
 	if (ack_us)
-		json_int(j, "acknowledged_ago_s", (clock_boot_us() - ack_us) / 1000000);
+		json_int(j, "acknowledged_ago_s", ago_s(ack_us));
 	json_uint(j, "received", page->now.received);
 	json_uint(j, "recovered", page->now.recovered);
 	json_uint(j, "acknowledged", page->now.acknowledged);
@@ -297,7 +304,7 @@ put_status(struct json *j, const struct run *r)
 	json_int(j, "pid", getpid());
 	put_str(j, "sensor", r->plan->sensor);
 	put_str(j, "boot", r->plan->boot);
-	json_int(j, "up_s", (clock_boot_us() - (int64_t)analyzer.page->seq_first) / 1000000);
+	json_int(j, "up_s", ago_s((int64_t)analyzer.page->seq_first));
 	if (r->plan->file)
 		put_str(j, "config", r->plan->file);
 	json_uint(j, "reloads", r->reloads);
