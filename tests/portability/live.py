@@ -127,6 +127,9 @@ def i386():
         make(folder, sysroot.make_arguments("i386", folder, root),
              LDFLAGS=f"-Wl,--disable-new-dtags,-rpath,{lib},--dynamic-linker,{lib}/ld-linux.so.2")
         assert "ELF32" in vm.run("readelf", "-h", folder / "analyzer")
+        for program in ("net-gazer", "analyzer", "prober", "trace"):
+            symbols = vm.run("readelf", "--dyn-syms", "-W", folder / program)
+            assert "clock_gettime64" in symbols and " clock_gettime@" not in symbols, f"{program} ends in 2038"
         yield Build("i386", folder)
 
 
