@@ -63,7 +63,7 @@ observe_owner(struct nft *n, char *err, size_t size)
 	return -EPERM;
 }
 
-#define CHAINS_MAX 32    /* 13 are ours */
+#define CHAINS_MAX 32    /* 16 are ours */
 #define SNAPLEN_MIN 60   /* IPv6 and TCP without options */
 #define CALLS_MAX 3      /* of a chain by a chain by a chain with a hook */
 
