@@ -108,7 +108,7 @@ run_check_prober(struct run *r, struct plan *p, const struct observe_included *s
 		plan_without_prober(p);
 		return;
 	}
-	log_warn("%s; its own sockets hear what the firewall lets in, and its probes are mirrored and tracked: load "
+	log_warn("%s; its own sockets hear what the firewall lets in, and its probes may be mirrored and tracked: load "
 		 DATADIR "/net-gazer.nft of this version", seen->no_prober);
 	p->rules.classes &= ~CLASSES_TO_PROBER;
 }

@@ -323,6 +323,20 @@ def test_file_without_jumps(tmp_path):
         r.rtr.run("nft", "delete", "table", "inet", "net_gazer")
 
 
+def test_file_without_the_way_there(tmp_path):
+    """Rules for answers that nothing leads to: said so, once, and the rest goes on."""
+    text = re.sub(r".*jump probe_answers\n", "", (ng.TOP / "nft/net-gazer.nft").read_text(encoding="ascii"))
+    with network() as r, net.Server(r.wan, PORT):
+        r.rtr.run("nft", "-f", include(tmp_path / "rules.nft", text))
+        with Probing(r, tmp_path, rules="include") as s:
+            assert s.log().count("nothing from chain probe_answers: its hook, or the jump to it is missing") == 1 and 104 not in s.groups()
+            assert net.connect(r.lan, NEAR4, PORT)[0] == "ok"
+            s.wait_reports(1, type="conn")
+            assert ng.stop(s.process) == 0
+            s.reported(quiet=True)
+        r.rtr.run("nft", "delete", "table", "inet", "net_gazer")
+
+
 def test_older_file(tmp_path):
     """An administrator's file without the chains for it: said so, and the prober listens for itself."""
     text = older((ng.TOP / "nft/net-gazer.nft").read_text(encoding="ascii"))
