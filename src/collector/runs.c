@@ -43,8 +43,9 @@ static const char *const sql[RUNS_STMTS] = {
 	[RUNS_STAT] = "UPDATE run SET stat_seq = ?2, stat_rx_us = ?3, stat_json = ?4, "
 		      "forgotten = CASE WHEN ?5 > seq_first THEN 0 ELSE forgotten END, "
 		      "seq_first = ?5 WHERE id = ?1",
-	[RUNS_OLDEST] = "SELECT id FROM run WHERE (SELECT count(*) FROM run) > ?1 "
-			"ORDER BY last_rx_us LIMIT 1",
+	/* Of the sensor that came with a new one, and those that may send under its name (intake.c), before all others. */
+	[RUNS_OLDEST] = "SELECT id FROM run WHERE (SELECT count(*) FROM run) > ?1 AND id != ?2 ORDER BY "
+			"NOT (sensor = ?3 OR sensor GLOB ?3 || '-[0-9a-f][0-9a-f][0-9a-f][0-9a-f]'), last_rx_us LIMIT 1",
 	[RUNS_SENSOR_DROP] = "DELETE FROM sensor WHERE name = (SELECT sensor FROM run WHERE id = ?1) AND NOT EXISTS "
 			     "(SELECT 1 FROM run WHERE run.sensor = name AND run.id != ?1)",
 	[RUNS_DROP] = "DELETE FROM run WHERE id = ?1",
@@ -111,14 +112,26 @@ runs_forget(struct runs *u)
 	seqs_forget(&u->seqs);
 }
 
+/* NAME of NAME-xxxx, with four hex digits; others as they are. */
+static size_t
+name_length(const char *sensor)
+{
+	size_t n = strlen(sensor);
+
+	return n > 5 && sensor[n - 5] == '-' && strspn(sensor + n - 4, "0123456789abcdef") == 4 ? n - 5 : n;
+}
+
+/* Never the one that was made last. */
 static int
-drop_oldest(struct runs *u)
+drop_oldest(struct runs *u, const char *sensor)
 {
 	sqlite3_stmt *oldest = u->stmt[RUNS_OLDEST];
 	int64_t id = 0;
 	int r;
 
 	sqlite3_bind_int64(oldest, 1, RUNS_MAX);
+	sqlite3_bind_int64(oldest, 2, sqlite3_last_insert_rowid(u->db));
+	sqlite3_bind_text(oldest, 3, sensor, (int)name_length(sensor), SQLITE_STATIC);
 	r = sqlite3_step(oldest);
 	if (r == SQLITE_ROW)
 		id = sqlite3_column_int64(oldest, 0);
@@ -167,7 +180,7 @@ make(struct runs *u, const struct report *rep, int64_t rx_us)
 	sqlite3_bind_int64(new, 3, rx_us);
 	if (!r)
 		r = step(u, RUNS_NEW);
-	return r ? r : drop_oldest(u);
+	return r ? r : drop_oldest(u, rep->sensor);
 }
 
 /* 0 or an SQLite code. */

@@ -926,6 +926,33 @@ test_runs_bounded(void **state)
 	store_close(s);
 }
 
+/* One that makes up boots, or calls itself as a second machine of its name would, forgets its own: what another sensor sent is
+ * not stored twice for it. */
+static void
+test_runs_of_others(void **state)
+{
+	struct store *s = open_new(1000000, 1 << 30);
+	struct report other = conn(7);
+	int64_t id = 0;
+
+	(void)state;
+	snprintf(other.sensor, sizeof other.sensor, "other");
+	assert_int_equal(store_begin(s), 0);
+	assert_int_equal(store_add(s, &other, NOW, &id), 1);
+	for (int64_t i = 0; i < RUNS_MAX + 100; i++) {
+		struct report r = conn(i);
+
+		if (i % 2)
+			snprintf(r.sensor, sizeof r.sensor, "r1-%04x", (unsigned)i);
+		snprintf(r.boot, sizeof r.boot, "%08x", (unsigned)i);
+		assert_int_equal(store_add(s, &r, NOW + 1 + i, &id), 1);
+	}
+	assert_int_equal(store_add(s, &other, NOW + 10000, &id), 0);
+	assert_int_equal(store_commit(s), 0);
+	assert_int_equal(count(s, "run"), RUNS_MAX);
+	store_close(s);
+}
+
 /* With the report, in its transaction, once. */
 static void
 test_traces(void **state)
@@ -1015,7 +1042,7 @@ main(void)
 		cmocka_unit_test(test_rollups_cut_many),
 		cmocka_unit_test(test_knocks),	     cmocka_unit_test(test_upgrade_3),
 		cmocka_unit_test(test_upgrade_4), cmocka_unit_test(test_upgrade),
-		cmocka_unit_test(test_runs_bounded), cmocka_unit_test(test_at),
+		cmocka_unit_test(test_runs_bounded), cmocka_unit_test(test_runs_of_others), cmocka_unit_test(test_at),
 		cmocka_unit_test(test_traces),	     cmocka_unit_test(test_only_paths),
 	};
 
