@@ -21,7 +21,7 @@ libs_intake = -lyajl -lsqlite3 -lz $(zstd) -lm
 $O/fuzz/intake: $(extra_intake)
 $O/fuzz/prober_wire: src/prober/wire.c tests/unit/wire_answers.h
 extra_prober_request = src/prober/budget.c src/prober/wire.c
-$O/fuzz/prober_request: src/prober/admit.c
+$O/fuzz/prober_request: src/prober/admit.c tests/fuzz/must.h
 $O/fuzz/prober_settings: src/prober/settings.c
 $O/fuzz/prober_result: src/analyzer/trace.c plugins/traceroute.c plugins/path.h
 $O/fuzz/prober_engine: $(wildcard src/prober/*.[ch])
@@ -45,3 +45,6 @@ $O/fuzz/geo_link: src/collector/geolink.c src/geo.h $(extra_geo_link)
 extra_csv = src/collector/report.c src/collector/text.c src/collector/validate.c
 libs_csv = -lyajl -lm
 $O/fuzz/csv: src/collector/csv.c $(extra_csv)
+extra_graph_question = src/collector/answer.c src/collector/cypher.c $(extra_collector_graphdb)
+libs_graph_question = -lyajl -lsqlite3 -lm
+$O/fuzz/graph_question: src/collector/graphapi.c src/collector/graphdb.c $(extra_graph_question)
