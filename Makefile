@@ -42,7 +42,7 @@ warnings    := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -
 ifneq ($(CI)$(WERROR),)
 warnings    += -Werror
 endif
-# facts/reliability.md 4.6.  What this compiler does not know is left out.
+# What this compiler does not know is left out.
 machine     := $(shell $(CC) -dumpmachine 2>/dev/null)
 hardening   := -fstack-protector-strong -fno-strict-aliasing -fno-delete-null-pointer-checks \
 	       $(if $(findstring -mips16,$(CC) $(CFLAGS)),,-fstack-clash-protection) \

@@ -232,8 +232,8 @@ make_folder(const char *database)
 		      strerror(errno));
 }
 
-/* Root, beside a service with a user of its own: what a command makes has to be the service's, who could not write
- * it otherwise.  And in a folder that is another's, root follows no links. */
+/* Root, beside a service with a user of its own: what we make has to be the service's, who could not write it
+ * otherwise, and without capabilities we could not either.  And in a folder that is another's, root follows no links. */
 static void
 become_owner(const char *database)
 {
@@ -318,6 +318,7 @@ start(struct program *p)
 		fatal("cannot listen on %s port %u: %s; choose another with `port` or `listen`", address,
 		      p->port, strerror(-fd));
 	make_folder(conf_str(p->conf, "database"));
+	become_owner(conf_str(p->conf, "database"));
 	p->graph = projection_start(p->conf);
 	open_gate(p);
 	if (store_open(&p->store, conf_str(p->conf, "database"), &limits, clock_wall_us()))

@@ -20,7 +20,7 @@
 #include "lib/log.h"
 #include "sensor/holder.h"
 
-/* facts/nflog-performance.md 2: a batch of 64 SYNs is 12.4 kB; the kernel rounds 8192 up to 16 K. */
+/* A batch of 64 SYNs is 12.4 kB; the kernel rounds 8192 up to 16 K. */
 #define BIND_NLBUFSIZ 8192
 #define BIND_TIMEOUT 10 /* hundredths of a second: how long a batch may wait */
 

@@ -127,6 +127,18 @@ def test_what_it_gave_up(tmp_path):
         rig.stored(c, [rig.conn(1)])
 
 
+def test_root_beside_a_service():
+    """In the folder of a service's user root is that user: it has no capability to write there otherwise, and what it makes is the service's."""
+    with ng.for_everybody() as folder:
+        (folder / "collector").mkdir()
+        os.chown(folder / "collector", 65534, 65534)
+        with Collector(folder) as c:
+            assert rig.post(c, [rig.conn(1)])[0] == 200, c.log()
+            assert "as user 65534" in c.log()
+        made = [*c.data.rglob("*")]
+        assert len(made) > 3 and {p.stat().st_uid for p in made} == {65534}
+
+
 def test_reload(tmp_path):
     conf, token = tmp_path / "x.conf", tmp_path / "token"
     token.write_text("0123456789abcdef\n", encoding="ascii")

@@ -15,11 +15,11 @@ export const WORDS = {
 	other: 'Unreachable, aborted, or without its SYN.',
 	untold: 'Failed, counted by an earlier version of the collector, which did not keep how.',
 	// directions
-	outbound: 'From the home networks to the outside.',
-	inbound: 'From the outside to the home networks.',
-	internal: 'Between two home networks.',
+	outbound: 'From the home networks, or from the router itself, to the outside.',
+	inbound: 'From the outside to the home networks, or to the router itself.',
+	internal: 'Both ends are in the home networks, or one is the router itself.',
 	external: 'Neither end is in the home networks.',
-	local: 'This machine itself is an end.',
+	local: 'Over loopback: the router to itself.',
 	// firewall verdicts, seen from the rules before and behind the filter
 	accepted: 'The firewall let the SYN through: it was seen before the filter and behind it.',
 	dropped: 'The SYN was seen before the firewall\'s filter and did not come out behind it.',
