@@ -331,6 +331,34 @@ make_trace(struct demo *d, int64_t ts_us)
 	return end(d, ts_us + 200000);
 }
 
+/* What a sensor says of its own state, as one does that is well. */
+static void
+put_state(struct json *j, int64_t reports)
+{
+	static const char *const posture[] = { "no_caps", "no_new_privs", "seccomp", "landlock" };
+	static const char *const plugins[] = { "handshake", "attempts", "traceroute" };
+
+	put(j, "offload", "none");
+	json_int(j, "spool_bytes", 0);
+	json_int(j, "flash_written_bytes", 0);
+	json_map(j, "sandbox");
+	for (size_t i = 0; i < sizeof posture / sizeof *posture; i++)
+		json_bool(j, posture[i], 1);
+	json_close(j);
+	json_list(j, "plugins");
+	for (size_t i = 0; i < sizeof plugins / sizeof *plugins; i++) {
+		json_map(j, NULL);
+		put(j, "name", plugins[i]);
+		put(j, "version", "1.0");
+		put(j, "state", "ok");
+		json_int(j, "calls", reports * 2);
+		json_int(j, "cpu_us", reports * (int64_t)(2 - i / 2));
+		json_int(j, "max_us", 90 - 20 * (int64_t)i);
+		json_close(j);
+	}
+	json_close(j);
+}
+
 static int
 make_stat(struct demo *d, int sensor, int64_t ts_us)
 {
@@ -358,6 +386,7 @@ make_stat(struct demo *d, int sensor, int64_t ts_us)
 	json_int(j, "flows_evicted", 0);
 	json_int(j, "rss_kib", 2300 + below(d, 300));
 	json_int(j, "cpu_us", reports * 9);
+	put_state(j, reports);
 	return end(d, ts_us + 200000);
 }
 

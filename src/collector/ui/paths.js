@@ -59,7 +59,7 @@ export function NoPaths()
 
 function Changed({ p })
 {
-	return p.changed_ts ? html`<span class="mark warn" title=${WORDS.path_changed}><${Shape} name="diamond" />changed <${Age} ts=${p.changed_ts} /> ago${p.changes > 1 && html`, ${count(p.changes)} times`}</span>` : html`<span class="quiet">no</span>`;
+	return p.changed_ts ? html`<span class="mark warn" title=${WORDS.path_changed}><${Shape} name="diamond" />changed <${Age} ts=${p.changed_ts} /> ago${p.changes > 1 && html`, ${count(p.changes)} times`}</span>` : html`<span class="quiet steady">no</span>`;
 }
 
 class Table extends Component {
@@ -83,13 +83,13 @@ class Table extends Component {
 		return html`<${Panel} id="targets" title="Destinations" note=${hop ? html`${count(list.length)} through <bdi>${hop}</bdi>` : `${count(list.length)} traced, the latest first`}
 			actions=${hop && html`<button type="button" onclick=${() => choose({ hop: '' })}>Show all</button>`}>
 		<div class="wide" tabindex="0" role="group" aria-label="Table of traced destinations"><table class="rows paths"><thead><tr><th scope="col">Destination</th>${sensors && html`<th scope="col">Sensor</th>`}
-			<th scope="col">Reached</th><th scope="col" class="num" title=${WORDS.hops}>Hops</th><th scope="col" class="num" title=${WORDS.silent}>Silent</th><th scope="col" class="num">RTT ms</th>
-			<th scope="col" class="num">Traces</th><th scope="col">Path changed</th><th scope="col" class="num last">Last</th></tr></thead>
+			<th scope="col">Reached</th><th scope="col" class="num rare" title=${WORDS.hops}>Hops</th><th scope="col" class="num rare" title=${WORDS.silent}>Silent</th><th scope="col" class="num">RTT ms</th>
+			<th scope="col" class="num rare">Traces</th><th scope="col">Path changed</th><th scope="col" class="num last">Last</th></tr></thead>
 		<tbody>${shown.map((p) => html`<tr key=${`${p.sensor} ${p.dst_ip} ${p.diff ?? ''}`} class=${p.dst_ip === dst ? 'open' : ''}>
 			<td class="dst"><button type="button" class="row" aria-expanded=${p.dst_ip === dst} onclick=${() => choose({ dst: p.dst_ip === dst ? '' : p.dst_ip })}><${Host} ip=${p.dst_ip} port=${p.dst_port} name=${p.dst_name} /></button></td>
 			${sensors && html`<td><bdi>${p.sensor}</bdi></td>`}
-			<td>${p.reached ? html`<span class="mark good"><${Shape} name="disc" />yes</span>` : html`<span class="mark warn"><${Shape} name="cross" />no</span>`}</td>
-			<td class="num">${count(p.hops_n)}</td><td class="num"><${Count} n=${p.silent_n} /></td><td class="num"><${Ms} us=${p.rtt_us} /></td><td class="num">${count(p.traces)}</td>
+			<td class="reached">${p.reached ? html`<span class="mark good"><${Shape} name="disc" />yes</span>` : html`<span class="mark warn"><${Shape} name="cross" />no</span>`}</td>
+			<td class="num rare">${count(p.hops_n)}</td><td class="num rare"><${Count} n=${p.silent_n} /></td><td class="num rtt"><${Ms} us=${p.rtt_us} /></td><td class="num rare">${count(p.traces)}</td>
 			<td><${Changed} p=${p} /></td><td class="num last"><${Age} ts=${p.last_ts} /></td></tr>`)}</tbody></table></div>
 		${list.length > ROWS_FEW && html`<button type="button" class="more" aria-expanded=${all} onclick=${() => this.setState({ all: !all })}>${all ? 'Show fewer' : `Show all ${count(list.length)}`}</button>`}
 		</${Panel}>`;
