@@ -47,6 +47,8 @@
 
 #include <stdint.h>
 
+#include "lib/priv.h"
+
 #define WORKER_FD_SETTINGS 3
 #define WORKER_FD_PAGE 4
 #define WORKER_FD_CONTROL 5
@@ -227,9 +229,10 @@ struct worker_forward_page {
 	uint64_t reserved[7];
 };
 
-#define WORKER_POSTURE_NO_NEW_PRIVS 0x1
-#define WORKER_POSTURE_SECCOMP 0x2
-#define WORKER_POSTURE_LANDLOCK 0x4
-#define WORKER_POSTURE_NO_CAPS 0x8
+/* As priv_cage() tells it. */
+#define WORKER_POSTURE_NO_NEW_PRIVS PRIV_NO_NEW_PRIVS
+#define WORKER_POSTURE_SECCOMP PRIV_SECCOMP
+#define WORKER_POSTURE_LANDLOCK PRIV_LANDLOCK
+#define WORKER_POSTURE_NO_CAPS PRIV_NO_CAPS
 
 #endif

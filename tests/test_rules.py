@@ -24,7 +24,7 @@ def machine():
         yield box
     finally:
         left = box.close()
-    assert not left
+    assert not left, left
 
 
 def with_samples(folder):

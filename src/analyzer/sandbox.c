@@ -11,7 +11,6 @@
 
 #include "lib/log.h"
 #include "lib/priv.h"
-#include "worker.h"
 
 /* A union over glibc and musl, 32 and 64 bits.  mmap, munmap, brk, mremap, madvise and futex are
  * malloc's, on behalf of plugins; the rest is our loop, and dying in good order.  sendto is the
@@ -34,9 +33,5 @@ sandbox_limit(uint64_t bytes)
 uint64_t
 sandbox_close(void)
 {
-	_Static_assert(PRIV_NO_NEW_PRIVS == WORKER_POSTURE_NO_NEW_PRIVS && PRIV_SECCOMP == WORKER_POSTURE_SECCOMP &&
-		       PRIV_LANDLOCK == WORKER_POSTURE_LANDLOCK && PRIV_NO_CAPS == WORKER_POSTURE_NO_CAPS,
-		       "the same bits");
-
 	return priv_cage(allowed);
 }

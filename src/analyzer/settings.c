@@ -8,41 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/pairs.h"
 
 #define SETTINGS_MAX (256 * 1024)
-
-static char *
-read_all(int fd)
-{
-	char *text = malloc(SETTINGS_MAX + 1);
-	size_t n = 0;
-
-	if (!text)
-		return NULL;
-	lseek(fd, 0, SEEK_SET);
-	while (n < SETTINGS_MAX) {
-		ssize_t r = read(fd, text + n, SETTINGS_MAX - n);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0) {
-			free(text);
-			return NULL;
-		}
-		if (r == 0)
-			break;
-		n += (size_t)r;
-	}
-	if (n == SETTINGS_MAX || memchr(text, 0, n)) { /* its rest would get lost */
-		free(text);
-		return NULL;
-	}
-	text[n] = 0;
-	return text;
-}
 
 /* "NUMBER rest": 0 and *rest behind the blank (or at the end). */
 static int
@@ -98,8 +68,9 @@ add(const char **list, unsigned *n, unsigned max, const char *v)
 }
 
 static int
-set(struct settings *s, const char *key, char *v)
+set(void *settings, const char *key, char *v)
 {
+	struct settings *s = settings;
 	int64_t n;
 	char *rest;
 
@@ -155,30 +126,11 @@ set(struct settings *s, const char *key, char *v)
 int
 settings_read(struct settings *s, int fd, char *err, unsigned err_size)
 {
-	char *p, *line;
-
 	*s = (struct settings){ .sensor = "unnamed", .boot = "00000000", .flows = 16384, .verbose = LOG_L_INFO,
 				.syn_timeout_us = 30000000, .prober_fd = -1, .hand_fd = -1, .take_fd = -1, .replay_fd = -1,
 				.replay_path = "" };
-	s->text = read_all(fd);
-	close(fd);
-	if (!s->text) {
-		snprintf(err, err_size, "no usable settings on descriptor %d: this program is started by net-gazer(8)", fd);
-		return -1;
-	}
-	for (p = s->text; (line = strsep(&p, "\n"));) {
-		char *value = strchr(line, '=');
-
-		if (!*line)
-			continue;
-		if (value)
-			*value++ = 0;
-		if (!value || set(s, line, value)) {
-			snprintf(err, err_size, "settings: cannot use %s=%s", line, value ? value : "");
-			return -1;
-		}
-	}
-	return 0;
+	s->text = pairs_read(fd, SETTINGS_MAX, err, err_size);
+	return s->text ? pairs_take(s->text, set, s, err, err_size) : -1;
 }
 
 void

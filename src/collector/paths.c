@@ -235,6 +235,19 @@ added(struct paths *p, int t)
 	return p->now.rows[t] > p->max[t] ? evict(p, t, p->now.rows[t] - p->max[t]) : 0;
 }
 
+/* The times of a row, if it is there. */
+static int
+get_rtt(sqlite3_stmt *get, struct rtt *rtt, int *found)
+{
+	int r = sqlite3_step(get);
+
+	*found = r == SQLITE_ROW;
+	if (*found)
+		column_add_rtt(rtt, get, 0, 2);
+	sqlite3_reset(get);
+	return r == SQLITE_ROW || r == SQLITE_DONE ? 0 : r;
+}
+
 static int
 put_hop(struct paths *p, const char *sensor, const struct report_hop *hop, int64_t at_us)
 {
@@ -248,12 +261,8 @@ put_hop(struct paths *p, const char *sensor, const struct report_hop *hop, int64
 		sqlite3_bind_int64(i ? put : get, 2, hop->ttl);
 		column_bind_text(i ? put : get, 3, hop->ip);
 	}
-	r = sqlite3_step(get);
-	found = r == SQLITE_ROW;
-	if (found)
-		column_add_rtt(&rtt, get, 0, 2);
-	sqlite3_reset(get);
-	if (r != SQLITE_ROW && r != SQLITE_DONE)
+	r = get_rtt(get, &rtt, &found);
+	if (r)
 		return r;
 	for (unsigned i = 0; i < hop->n_rtt; i++)
 		rtt_add(&rtt, hop->rtt_us[i], 1);
@@ -303,12 +312,8 @@ put_link(struct paths *p, const char *sensor, const struct report_hop *a, const 
 		sqlite3_bind_int64(stmt, 4, b->ttl - ttl - 1);
 		column_bind_text(stmt, 5, b->ip);
 	}
-	r = sqlite3_step(get);
-	found = r == SQLITE_ROW;
-	if (found)
-		column_add_rtt(&rtt, get, 0, 2);
-	sqlite3_reset(get);
-	if (r != SQLITE_ROW && r != SQLITE_DONE)
+	r = get_rtt(get, &rtt, &found);
+	if (r)
 		return r;
 	if (from_us >= 0 && to_us >= 0)
 		rtt_add(&rtt, to_us > from_us ? (uint64_t)(to_us - from_us) : 0, 1);

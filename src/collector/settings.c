@@ -29,18 +29,6 @@
 #endif
 
 static int
-check_text(const char *value, char *want, size_t size)
-{
-	for (const char *p = value; *p; p++) {
-		if (iscntrl((unsigned char)*p)) {
-			snprintf(want, size, "text without control characters");
-			return -1;
-		}
-	}
-	return 0;
-}
-
-static int
 check_address(const char *value, char *want, size_t size)
 {
 	uint8_t ipv, addr[16];
@@ -120,7 +108,7 @@ check_dns(const char *value, char *want, size_t size)
 static int
 check_graph_url(const char *value, char *want, size_t size)
 {
-	const char *right = check_text(value, want, size) ? want : falkor_check_url(value);
+	const char *right = conf_text(value, want, size) ? want : falkor_check_url(value);
 
 	if (right && right != want)
 		snprintf(want, size, "%s", right);
@@ -129,13 +117,13 @@ check_graph_url(const char *value, char *want, size_t size)
 
 static const struct conf_option table[] = {
 	{ "config", CONF_STR, 1, 4095, NULL, NULL, "NG_COLLECTOR_CONFIG", 'c', -1,
-	  "configuration file", check_text },
+	  "configuration file", conf_text },
 	{ "listen", CONF_STR, 1, 45, "127.0.0.1", NULL, "NG_COLLECTOR_LISTEN", 0, 0,
 	  "address to listen on; beyond loopback only with users, sensors or token-file", check_address },
 	{ "port", CONF_INT, 0, 65535, "8080", NULL, "NG_COLLECTOR_PORT", 0, 0,
 	  "TCP port; 0: any that is free, the log says which", NULL },
 	{ "database", CONF_STR, 1, 4000, "/var/lib/net-gazer-collector/net-gazer.db", NULL,
-	  "NG_COLLECTOR_DATABASE", 0, 0, "SQLite file; the last folder is made if missing", check_text },
+	  "NG_COLLECTOR_DATABASE", 0, 0, "SQLite file; the last folder is made if missing", conf_text },
 	{ "days", CONF_INT, 1, 366, "30", NULL, "NG_COLLECTOR_DAYS", 0, 0,
 	  "UTC days that reports are kept, the running one included", NULL },
 	{ "max-rows", CONF_INT, 1000, 1000000000, "20000000", NULL, "NG_COLLECTOR_MAX_ROWS", 0, 0,
@@ -145,17 +133,17 @@ static const struct conf_option table[] = {
 	{ "hosts", CONF_LIST, 1, 255, "", NULL, "NG_COLLECTOR_HOSTS", 0, 0,
 	  "further names that browsers and sensors may reach us by", check_host },
 	{ "token-file", CONF_STR, 1, 4000, NULL, NULL, "NG_COLLECTOR_TOKEN_FILE", 0, 0,
-	  "tokens, one a line, mode 0600: reports need one, and pages from elsewhere", check_text },
+	  "tokens, one a line, mode 0600: reports need one, and pages from elsewhere", conf_text },
 	{ "login", CONF_STR, 1, 10, "remote", "remote|always", "NG_COLLECTOR_LOGIN", 0, 0,
 	  "who must log in, or bring a token: those on other machines, or everybody", NULL },
 	{ "url", CONF_STR, 1, 255, NULL, NULL, "NG_COLLECTOR_URL", 0, 0,
 	  "how routers reach us, for enroll: https://HOST[:PORT]", check_url },
 	{ "tls-cert", CONF_STR, 1, 4000, NULL, NULL, "NG_COLLECTOR_TLS_CERT", 0, 0,
-	  "PEM file of our certificate and those above it: HTTPS only", check_text },
+	  "PEM file of our certificate and those above it: HTTPS only", conf_text },
 	{ "tls-key", CONF_STR, 1, 4000, NULL, NULL, "NG_COLLECTOR_TLS_KEY", 0, 0,
-	  "PEM file of its key, mode 0600", check_text },
+	  "PEM file of its key, mode 0600", conf_text },
 	{ "client-ca", CONF_STR, 1, 4000, NULL, NULL, "NG_COLLECTOR_CLIENT_CA", 0, 0,
-	  "PEM file: sensors with a certificate of this authority need no token; its name is theirs", check_text },
+	  "PEM file: sensors with a certificate of this authority need no token; its name is theirs", conf_text },
 	{ "sensor-rate", CONF_INT, 0, 1000000, "5000", NULL, "NG_COLLECTOR_SENSOR_RATE", 0, 0,
 	  "reports a second from an enrolled sensor, a minute's worth at once; 0: any", NULL },
 	{ "sensor-bytes-day", CONF_INT, 0, 1099511627776, "4294967296", NULL, "NG_COLLECTOR_SENSOR_BYTES_DAY", 0, 0,
@@ -167,22 +155,22 @@ static const struct conf_option table[] = {
 	{ "connections-per-ip", CONF_INT, 4, 4096, "128", NULL, "NG_COLLECTOR_CONNECTIONS_PER_IP", 0, 0,
 	  "of these, from one address", NULL },
 	{ "geo-country", CONF_STR, 1, 4000, NULL, NULL, "NG_COLLECTOR_GEO_COUNTRY", 0, 0,
-	  "MaxMind DB of countries, in place of what `geo import` brought", check_text },
-	{ "geo-city", CONF_STR, 1, 4000, NULL, NULL, "NG_COLLECTOR_GEO_CITY", 0, 0, "of cities", check_text },
+	  "MaxMind DB of countries, in place of what `geo import` brought", conf_text },
+	{ "geo-city", CONF_STR, 1, 4000, NULL, NULL, "NG_COLLECTOR_GEO_CITY", 0, 0, "of cities", conf_text },
 	{ "geo-asn", CONF_STR, 1, 4000, NULL, NULL, "NG_COLLECTOR_GEO_ASN", 0, 0,
-	  "of autonomous systems, or a range file of `geo import`", check_text },
+	  "of autonomous systems, or a range file of `geo import`", conf_text },
 	{ "home", CONF_LIST, 1, 120, "", NULL, "NG_COLLECTOR_HOME", 0, 0,
 	  "names of networks of our own, such as 192.168.1.0/24=lan", check_home },
 	{ "dns", CONF_LIST, 1, 60, "", NULL, "NG_COLLECTOR_DNS", 0, 0,
 	  "servers to ask for the names of addresses, or system; none: names are not looked up", check_dns },
 	{ "libexec-dir", CONF_STR, 1, 4000, LIBEXECDIR, NULL, "NG_COLLECTOR_LIBEXEC_DIR", 0, 0,
-	  "where the program geo is", check_text },
+	  "where the program geo is", conf_text },
 	{ "graph-url", CONF_STR, 1, 4000, NULL, NULL, "NG_COLLECTOR_GRAPH_URL", 0, 0,
 	  "FalkorDB that gets the graph of hops: unix:///PATH or redis://HOST:PORT", check_graph_url },
 	{ "graph-password-file", CONF_STR, 1, 4000, NULL, NULL, "NG_COLLECTOR_GRAPH_PASSWORD_FILE", 0, 0,
-	  "its password, in the first line", check_text },
+	  "its password, in the first line", conf_text },
 	{ "graph-name", CONF_STR, 1, 60, "net-gazer", NULL, "NG_COLLECTOR_GRAPH_NAME", 0, 0,
-	  "the graph's key there", check_text },
+	  "the graph's key there", conf_text },
 	{ "verbose", CONF_INT, 0, 3, "2", NULL, "NG_COLLECTOR_VERBOSE", 0, 0,
 	  "0 errors, 1 and warnings, 2 and information, 3 and debugging", NULL },
 };
@@ -206,7 +194,7 @@ static const struct {
 	{ "enroll", { "minutes", CONF_INT, 1, LOGIN_MINUTES_MAX, "15", NULL, NULL, 0, -1, "that the code may be used", NULL } },
 	{ "graph", { "engine", CONF_STR, 1, 20, "sqlite", "sqlite|falkordb", NULL, 0, -1, "who answers a query", NULL } },
 	{ "geo", { "attribution", CONF_STR, 1, 390, NULL, NULL, NULL, 0, -1,
-		   "of import: whom the file's licence says to name, \"TEXT https://...\"", check_text } },
+		   "of import: whom the file's licence says to name, \"TEXT https://...\"", conf_text } },
 	{ "demo", { "seed", CONF_INT, 0, 4294967295, "7", NULL, NULL, 0, -1, "same seed, same reports", NULL } },
 	{ "demo", { "conns", CONF_INT, 1, 1000000000, "60000", NULL, NULL, 0, -1, "conn reports to make", NULL } },
 	{ "demo", { "span", CONF_INT, 1, 8760, "168", NULL, NULL, 0, -1, "hours before now that they spread over", NULL } },

@@ -872,3 +872,15 @@ conf_find(const char *const *paths)
 	}
 	return NULL;
 }
+
+int
+conf_text(const char *value, char *want, size_t size)
+{
+	for (const char *p = value; *p; p++) {
+		if (iscntrl((unsigned char)*p)) {
+			snprintf(want, size, "text without control characters");
+			return -1;
+		}
+	}
+	return 0;
+}

@@ -33,6 +33,9 @@ struct conf_option {
 	int (*check)(const char *value, char *want, size_t want_size);
 };
 
+/* A check: text without control characters. */
+int conf_text(const char *value, char *want, size_t want_size);
+
 /* A section `name { ... }` of the file, for instance a plugin's. */
 struct conf_section {
 	const char *name;

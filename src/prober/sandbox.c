@@ -6,7 +6,6 @@
 #include "sandbox.h"
 
 #include "lib/priv.h"
-#include "worker.h"
 
 /* A union over glibc and musl, 32 and 64 bits.  No socket(), connect(), bind(), open(): what it can
  * send goes through the raw sockets, whose mark and source address the kernel sees to.  getsockopt
@@ -21,9 +20,5 @@ static const char allowed[] =
 uint64_t
 sandbox_close(void)
 {
-	_Static_assert(PRIV_NO_NEW_PRIVS == WORKER_POSTURE_NO_NEW_PRIVS && PRIV_SECCOMP == WORKER_POSTURE_SECCOMP &&
-		       PRIV_LANDLOCK == WORKER_POSTURE_LANDLOCK && PRIV_NO_CAPS == WORKER_POSTURE_NO_CAPS,
-		       "the same bits");
-
 	return priv_cage(allowed);
 }

@@ -8,36 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "budget.h"
 #include "lib/log.h"
+#include "lib/pairs.h"
 #include "prober.h"
 
 #define SETTINGS_MAX (32 * 1024)
-
-static int
-read_all(char text[SETTINGS_MAX + 1], int fd)
-{
-	size_t n = 0;
-
-	lseek(fd, 0, SEEK_SET);
-	while (n < SETTINGS_MAX) {
-		ssize_t r = read(fd, text + n, SETTINGS_MAX - n);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return -1;
-		if (r == 0)
-			break;
-		n += (size_t)r;
-	}
-	if (n == SETTINGS_MAX || memchr(text, 0, n)) /* its rest would get lost */
-		return -1;
-	text[n] = 0;
-	return 0;
-}
 
 /* "NUMBER": digits only, in the range, then a blank or the end; *rest behind it. */
 static int
@@ -123,8 +100,9 @@ set_bool(int *out, const char *v)
 }
 
 static int
-set(struct settings *s, const char *key, const char *v)
+set(void *settings, const char *key, char *v)
 {
+	struct settings *s = settings;
 	uint32_t n;
 
 	if (!strcmp(key, "verbose")) {
@@ -188,29 +166,15 @@ check(const struct settings *s, char *err, unsigned err_size)
 int
 settings_read(struct settings *s, int fd, char *err, unsigned err_size)
 {
-	char *text = malloc(SETTINGS_MAX + 1), *p = text, *line;
-	int r = text ? read_all(text, fd) : -1;
+	char *text = pairs_read(fd, SETTINGS_MAX, err, err_size);
+	int r;
 
 	*s = (struct settings){ .verbose = LOG_L_INFO, .route_fd = -1, .nflog_fd = -1, .listen_fd = -1,
 				.mark = PROBER_MARK, .probe_rate = 100, .trace_rate = 5, .prefix_budget = 32,
 				.traces = 64 };
 	for (int k = 0; k < SETTINGS_KINDS; k++)
 		s->send_fd[k] = -1;
-	close(fd);
-	if (r)
-		snprintf(err, err_size, "no usable settings on descriptor %d: this program is started by net-gazer(8)", fd);
-	while (!r && (line = strsep(&p, "\n"))) {
-		char *value = strchr(line, '=');
-
-		if (!*line)
-			continue;
-		if (value)
-			*value++ = 0;
-		if (!value || set(s, line, value)) {
-			snprintf(err, err_size, "settings: cannot use %s=%s", line, value ? value : "");
-			r = -1;
-		}
-	}
+	r = text ? pairs_take(text, set, s, err, err_size) : -1;
 	free(text);
 	return r ? r : check(s, err, err_size);
 }

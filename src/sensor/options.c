@@ -23,17 +23,16 @@ static int check_sensor(const char *, char *, size_t);
 static int check_home(const char *, char *, size_t);
 static int check_plugin(const char *, char *, size_t);
 static int check_url(const char *, char *, size_t);
-static int check_text(const char *, char *, size_t);
 static int check_dir(const char *, char *, size_t);
 static int check_pin(const char *, char *, size_t);
 
 const struct conf_option options_table[] = {
 	{ "config", CONF_STR, 1, 4095, NULL, NULL, "NG_CONFIG", 'c', -1,
-	  "configuration file", check_text },
+	  "configuration file", conf_text },
 	{ "iface", CONF_LIST, 1, 15, NULL, NULL, "NG_IFACE", 'i', 0,
 	  "report only packets that come in or go out here; none: all", check_iface },
 	{ "replay", CONF_STR, 1, 900, NULL, NULL, NULL, 'r', -1,
-	  "read packets from a pcap or pcapng file, write reports to stdout", check_text },
+	  "read packets from a pcap or pcapng file, write reports to stdout", conf_text },
 	{ "sensor", CONF_STR, 1, 64, NULL, NULL, NULL, 0, 0,
 	  "name of this sensor in reports; none: the host's name", check_sensor },
 	{ "rules", CONF_STR, 1, 16, "own", "own|include", NULL, 0, 0,
@@ -81,27 +80,27 @@ const struct conf_option options_table[] = {
 	{ "plugins", CONF_LIST, 1, 900, "handshake,attempts", NULL, NULL, 0, 0,
 	  "plugins to load: names in plugin-dir, or absolute paths", check_plugin },
 	{ "plugin-dir", CONF_STR, 1, 800, PLUGINDIR, NULL, NULL, 0, 0,
-	  "where plugins are", check_text },
+	  "where plugins are", conf_text },
 	{ "libexec-dir", CONF_STR, 1, 4000, LIBEXECDIR, NULL, NULL, 0, 0,
-	  "where analyzer, prober, replay and forwarder are", check_text },
+	  "where analyzer, prober, replay and forwarder are", conf_text },
 	{ "runtime-dir", CONF_STR, 1, OPTIONS_RUNTIME_DIR_MAX, "/run/net-gazer", NULL, NULL, 0, 0,
 	  "where the sockets for net-gazerctl and the prober's budgets are", check_dir },
 	{ "user", CONF_STR, 1, 32, "net-gazer", NULL, NULL, 0, 0,
-	  "user that all processes but the parent run as", check_text },
+	  "user that all processes but the parent run as", conf_text },
 	{ "output", CONF_STR, 1, 4095, "-", NULL, NULL, 0, 0,
-	  "file that reports are appended to, - for stdout; not used with collector-url", check_text },
+	  "file that reports are appended to, - for stdout; not used with collector-url", conf_text },
 	{ "output-bytes", CONF_INT, 0, 1LL << 40, "0", NULL, NULL, 0, 0,
 	  "bytes of that file at most, then it becomes FILE.1; 0: no limit", NULL },
 	{ "collector-url", CONF_STR, 1, 900, NULL, NULL, NULL, 0, 0,
 	  "send reports to this collector", check_url },
 	{ "collector-token-file", CONF_STR, 1, 4095, NULL, NULL, NULL, 0, 0,
-	  "file with the collector's token, mode 0600", check_text },
+	  "file with the collector's token, mode 0600", conf_text },
 	{ "collector-ca-file", CONF_STR, 1, 900, NULL, NULL, NULL, 0, 0,
-	  "certificates (PEM) that the collector is checked against; none: the system's", check_text },
+	  "certificates (PEM) that the collector is checked against; none: the system's", conf_text },
 	{ "collector-cert-file", CONF_STR, 1, 4095, NULL, NULL, NULL, 0, 0,
-	  "certificate (PEM) that this sensor shows to the collector, https only", check_text },
+	  "certificate (PEM) that this sensor shows to the collector, https only", conf_text },
 	{ "collector-key-file", CONF_STR, 1, 4095, NULL, NULL, NULL, 0, 0,
-	  "private key (PEM) of collector-cert-file, mode 0600", check_text },
+	  "private key (PEM) of collector-cert-file, mode 0600", conf_text },
 	{ "collector-pin", CONF_STR, 1, 512, NULL, NULL, NULL, 0, 0,
 	  "public key that the collector must have: sha256//BASE64, more behind semicolons", check_pin },
 	{ "collector-batch-lines", CONF_INT, 1, 100000, "1000", NULL, NULL, 0, 0,
@@ -123,24 +122,12 @@ const struct conf_option options_table[] = {
 };
 const size_t options_n = sizeof options_table / sizeof *options_table;
 
-/* Every string ends in a settings line of a child (src/worker.h) or in a message. */
-static int
-check_text(const char *value, char *want, size_t size)
-{
-	for (const char *p = value; *p; p++) {
-		if (iscntrl((unsigned char)*p)) {
-			snprintf(want, size, "text without control characters");
-			return -1;
-		}
-	}
-	return 0;
-}
-
+/* Every string ends in a settings line of a child (src/worker.h) or in a message: conf_text() at the least. */
 static int
 check_dir(const char *value, char *want, size_t size)
 {
 	if (*value == '/')
-		return check_text(value, want, size);
+		return conf_text(value, want, size);
 	snprintf(want, size, "an absolute path");
 	return -1;
 }
@@ -232,7 +219,7 @@ check_plugin(const char *value, char *want, size_t size)
 	for (const char *p = value; *p; p++)
 		name = name && (islower((unsigned char)*p) || isdigit((unsigned char)*p) ||
 				*p == '_' || *p == '-');
-	if (name || (*value == '/' && !check_text(value, want, size)))
+	if (name || (*value == '/' && !conf_text(value, want, size)))
 		return 0;
 	snprintf(want, size, "a plugin's name such as handshake, or an absolute path");
 	return -1;

@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../lib/frames.h"
+
 #define BATCH 64
 #define FRAME (14 + 20 + 40)
 #define PACKETS_MAX 50000000ULL
@@ -36,45 +38,6 @@ now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
-static uint32_t
-sum16(const uint8_t *p, size_t n, uint32_t sum)
-{
-	for (; n > 1; n -= 2, p += 2)
-		sum += (uint32_t)p[0] << 8 | p[1];
-	return sum;
-}
-
-static void
-put16(uint8_t *p, uint32_t v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
-static void
-put32(uint8_t *p, uint32_t v)
-{
-	put16(p, v >> 16);
-	put16(p + 2, v);
-}
-
-static uint16_t
-fold(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
-/* A bijection on 32 bits. */
-static uint32_t
-scatter(uint32_t x)
-{
-	x = (x ^ x >> 16) * 0x7feb352du;
-	x = (x ^ x >> 15) * 0x846ca68bu;
-	return x ^ x >> 16;
 }
 
 static void

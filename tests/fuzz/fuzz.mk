@@ -21,7 +21,7 @@ libs_intake = -lyajl -lsqlite3 -lz $(zstd) -lm
 $O/fuzz/intake: $(extra_intake)
 $O/fuzz/prober_wire: src/prober/wire.c tests/unit/wire_answers.h
 extra_prober_request = src/prober/budget.c src/prober/wire.c
-$O/fuzz/prober_request: src/prober/admit.c
+$O/fuzz/prober_request: src/prober/admit.c tests/fuzz/must.h
 $O/fuzz/prober_settings: src/prober/settings.c
 $O/fuzz/prober_result: src/analyzer/trace.c plugins/traceroute.c plugins/path.h
 $O/fuzz/prober_engine: $(wildcard src/prober/*.[ch])

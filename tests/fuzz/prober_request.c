@@ -3,26 +3,16 @@
  * Any bytes as a request.  What is let through has every field in its range, aims at no network that must
  * not be traced, and a probe made of it is well formed; the budget counts it as it says.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../../src/prober/admit.c"
 #include "../../src/prober/budget.h"
 #include "../../src/prober/wire.h"
+#include "must.h"
 
 #define WALL 1800000000000000
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-must(int ok, const char *what)
-{
-	if (!ok) {
-		fprintf(stderr, "%s\n", what);
-		abort();
-	}
-}
 
 /* Written apart from admit.c's tables: by the first bytes. */
 static int

@@ -5,13 +5,13 @@
  *
  * An input is messages, each behind its length (2 bytes) and one byte: bit 0, the plugin did ask.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../src/analyzer/trace.c"
 #include "../../plugins/traceroute.c"
 #include "lib/json.h"
+#include "must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -22,15 +22,6 @@ static char line[LINE_MAX_ - ENVELOPE];
 static struct json json;
 static uint64_t counters[COUNTS + 1];
 static unsigned n_counters;
-
-static void
-must(int ok, const char *what)
-{
-	if (!ok) {
-		fprintf(stderr, "%s\n", what);
-		abort();
-	}
-}
 
 /* ---- a host ---------------------------------------------------------------------------------- */
 

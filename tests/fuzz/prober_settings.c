@@ -2,23 +2,13 @@
  *
  * Any bytes as the prober's settings.  What was taken lies within its limits; what was not has a message.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "../../src/prober/settings.c"
+#include "must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-must(int ok, const char *what)
-{
-	if (!ok) {
-		fprintf(stderr, "%s\n", what);
-		abort();
-	}
-}
 
 static int
 is_descriptor(int fd)

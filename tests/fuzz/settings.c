@@ -3,23 +3,14 @@
  * Any bytes as the analyzer's settings.  What was taken lies in the text and within its limits; what
  * was not has a message.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "../../src/analyzer/settings.c"
+#include "must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-must(int ok, const char *what)
-{
-	if (!ok) {
-		fprintf(stderr, "%s\n", what);
-		abort();
-	}
-}
 
 static void
 inside(const struct settings *s, size_t size, const char *text)

@@ -22,7 +22,8 @@ table inet witness {
 
 
 def witnessed(r):
-    """SYNs and SYN-ACKs that were forwarded, by a counter of the test's own."""
+    """SYNs and SYN-ACKs that were forwarded, by a counter of the test's own: under load the kernel drops some between the
+    generator and the router, which is no matter of ours."""
     return int(r.rtr.run("nft", "list", "counter", "inet", "witness", "syn").stdout.split("packets ")[1].split()[0])
 
 

@@ -26,21 +26,10 @@ from lib import net, ng, prometheus
 from lib.collector import Collector
 from lib.relay import Relay
 from lib.sensor import Delivering, Sensor
-from test_rules import table as table_of
+from test_rules import machine as box, table as table_of
 
 CTL = "net-gazerctl"
 OTHERS = ["--reuid=65534", "--clear-groups"]
-
-
-@contextlib.contextmanager
-def box():
-    ns = net.Ns("box")
-    try:
-        ns.ip("link set lo up")
-        yield ns
-    finally:
-        left = ns.close()
-    assert not left, left
 
 
 @contextlib.contextmanager

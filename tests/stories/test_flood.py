@@ -9,6 +9,7 @@ import pytest
 
 from lib import net, ng
 from lib.collector import Collector
+from lib.overload import WITNESS, witnessed
 from lib.relay import Relay
 from lib.sensor import Delivering, Sensor
 
@@ -16,22 +17,6 @@ from lib.sensor import Delivering, Sensor
 ALONE = "PSS depends on who else runs our programs"
 FLOWS = 16384
 PSS_MAX_KIB = 8192
-
-
-WITNESS = """
-table inet witness {
-    counter syn { }
-    chain forward {
-        type filter hook forward priority 5; policy accept
-        tcp flags & (fin | syn | rst) == syn counter name syn
-    }
-}"""
-
-
-def forwarded(r):
-    """SYNs and SYN-ACKs that the router forwarded, by a counter of the test's own: under load the kernel
-    drops some between the generator and the router, which is no matter of ours."""
-    return int(r.rtr.run("nft", "list", "counter", "inet", "witness", "syn").stdout.split("packets ")[1].split()[0])
 
 
 def flood(r, program, n, first, *more):
@@ -78,7 +63,7 @@ def test_flood(tmp_path, output):
         reported(r.WAN6)
         after = ng.pss_kib(pids)
         assert s.processes().keys() == pids.keys(), f"a process was replaced:\n{s.log()}"
-        passed = forwarded(r)
+        passed = witnessed(r)
         found = s.stop()
     last = found[-1] if output == "stdout" else found["stat"]
     print(f"PSS of {sorted(pids.values())}: empty {empty} KiB, {FLOWS} flows {full} KiB, after the flood {after} KiB")
@@ -97,13 +82,13 @@ def test_limit(tmp_path):
     with net.Router(filtered=False) as r, Sensor(r.rtr, tmp_path, flows=4096, handshake_limit=1000) as s:
         r.rtr.nft(WITNESS)
         said = flood(r, program, 50000, 0)
-        ng.wait_for("all to be counted", lambda: s.counters()["handshake_seen"] == forwarded(r))
+        ng.wait_for("all to be counted", lambda: s.counters()["handshake_seen"] == witnessed(r))
         with net.Server(r.wan, 80):
             def fresh():
                 net.connect(r.lan, r.WAN4, 80)
                 return s.reports(type="conn", dst_port=80)
             ng.wait_for("a fresh report after the flood", fresh, every_s=0.2)
-        passed = forwarded(r)
+        passed = witnessed(r)
         found = s.stop()
     last = found[-1]
     print(said)

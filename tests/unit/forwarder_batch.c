@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "pick.h"
+
 #define STREAM_MAX (1 << 20)
 #define LINES_MAX 4000
 
@@ -31,17 +33,6 @@ forget_sealed(void)
 {
 	while (n_sealed)
 		batch_free(sealed[--n_sealed]);
-}
-
-static uint64_t rng;
-
-static uint32_t
-pick(uint32_t n)
-{
-	rng ^= rng << 13;
-	rng ^= rng >> 7;
-	rng ^= rng << 17;
-	return (uint32_t)(rng >> 20) % n;
 }
 
 /* The model: the good lines, one after the other, known because we wrote them. */

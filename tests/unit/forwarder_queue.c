@@ -16,18 +16,9 @@
 
 #include <cmocka.h>
 
+#include "pick.h"
+
 #define SEQS 400000
-
-static uint64_t rng = 1;
-
-static uint32_t
-pick(uint32_t n)
-{
-	rng ^= rng << 13;
-	rng ^= rng >> 7;
-	rng ^= rng << 17;
-	return (uint32_t)(rng >> 20) % n;
-}
 
 static enum pack_coding coding = PACK_GZIP;
 

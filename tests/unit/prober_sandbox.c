@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "../../src/prober/sandbox.c"
+#include "worker.h"
 
 static int pair[2], bound;
 

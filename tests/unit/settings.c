@@ -9,30 +9,8 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include <sys/mman.h>
-
 #include "../../src/analyzer/settings.c"
-
-static struct settings s;
-static char err[300];
-
-static int
-read_text(const char *text, size_t n)
-{
-	int fd = memfd_create("settings", MFD_CLOEXEC);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, n), n); /* the position is at the end: it is read from the start */
-	memset(&s, 0x55, sizeof s);
-	err[0] = 0;
-	return settings_read(&s, fd, err, sizeof err);
-}
-
-static int
-read_string(const char *text)
-{
-	return read_text(text, strlen(text));
-}
+#include "settings_read.h"
 
 static void
 test_defaults(void **state)
