@@ -170,7 +170,7 @@ spool_put_gap(uint8_t *out, uint64_t first, uint64_t last, uint64_t n)
 	return put_record(out, first, payload, sizeof payload, SPOOL_GAP);
 }
 
-/* NUMBER.seg; 0 when it is no such name. */
+/* NUMBER.seg; 0 when it is no such name, or a number behind which there is no other that spool_write() could return. */
 static int
 parse_name(const char *name, uint64_t *number)
 {
@@ -185,7 +185,7 @@ parse_name(const char *name, uint64_t *number)
 		v = v << 4 | (uint64_t)(d - digits);
 	}
 	*number = v;
-	return !strcmp(name + i, ".seg");
+	return v < INT64_MAX && !strcmp(name + i, ".seg");
 }
 
 static void

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -210,6 +211,36 @@ child_receive(struct loop_fd *watch, pid_t pid, const char *name, void *packet, 
 		kill(pid, SIGKILL);
 	}
 	return 0;
+}
+
+int
+child_memory(const char *name, uint64_t bytes)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd >= 0 && (ftruncate(fd, (off_t)bytes) || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+void
+child_hang_up(struct loop_fd *watch, int *fd)
+{
+	loop_fd_del(watch);
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void
+child_kill(pid_t pid)
+{
+	if (!pid)
+		return;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
 }
 
 const char *

@@ -56,6 +56,16 @@ void child_posture(const char *name, pid_t, uint64_t posture);
  * more (SIGCHLD will say how it ended); a packet of another size is the end of the child. */
 int child_receive(struct loop_fd *, pid_t, const char *name, void *packet, size_t size);
 
+/* Memory for both of us, of that size for ever: one that a child could cut short would kill us with SIGBUS, one that grows takes all
+ * there is.  A descriptor, or -1. */
+int child_memory(const char *name, uint64_t bytes);
+
+/* Its control socket is watched no more, and closed; -1 then. */
+void child_hang_up(struct loop_fd *, int *fd);
+
+/* Ends it at once and waits for that; 0: there is none. */
+void child_kill(pid_t);
+
 /* "signal 11 (Segmentation fault)", "exit status 1". */
 const char *child_status_text(int status, char *buf, size_t size);
 

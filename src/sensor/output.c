@@ -51,16 +51,12 @@ struct output {
 static int
 page_new(struct output *o)
 {
-	o->page_fd = memfd_create("net-gazer forwarder page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	o->page_fd = child_memory("net-gazer forwarder page", sizeof *o->page);
 	if (o->page_fd < 0)
 		return -1;
-	/* Sealed: one that the forwarder could cut short would kill us with SIGBUS. */
-	if (!ftruncate(o->page_fd, sizeof *o->page) &&
-	    !fcntl(o->page_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
-		o->page = mmap(NULL, sizeof *o->page, PROT_READ | PROT_WRITE, MAP_SHARED, o->page_fd, 0);
-		if (o->page != MAP_FAILED)
-			return 0;
-	}
+	o->page = mmap(NULL, sizeof *o->page, PROT_READ | PROT_WRITE, MAP_SHARED, o->page_fd, 0);
+	if (o->page != MAP_FAILED)
+		return 0;
 	close(o->page_fd);
 	return -1;
 }
@@ -101,10 +97,7 @@ output_free(struct output *o)
 	if (!o)
 		return;
 	loop_timer_clear(&o->timer);
-	if (o->pid) {
-		kill(o->pid, SIGKILL);
-		waitpid(o->pid, NULL, 0);
-	}
+	child_kill(o->pid);
 	close(o->read_fd);
 	if (o->write_fd >= 0)
 		close(o->write_fd);

@@ -14,7 +14,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/log.h"
@@ -104,15 +103,6 @@ probing_new(struct loop *loop, const struct probing_sockets *sockets)
 }
 
 static void
-close_control(struct probing *p)
-{
-	loop_fd_del(&p->control_watch);
-	if (p->control >= 0)
-		close(p->control);
-	p->control = -1;
-}
-
-static void
 close_pair(struct probing *p)
 {
 	for (int i = 0; i < 2; i++) {
@@ -129,11 +119,8 @@ probing_free(struct probing *p)
 		return;
 	loop_timer_clear(&p->beat);
 	loop_timer_clear(&p->timer);
-	close_control(p);
-	if (p->pid) {
-		kill(p->pid, SIGKILL);
-		waitpid(p->pid, NULL, 0);
-	}
+	child_hang_up(&p->control_watch, &p->control);
+	child_kill(p->pid);
 	close_pair(p);
 	rundir_close(&p->dir);
 	conntrack_close(p->conntrack);
@@ -445,7 +432,7 @@ probing_exited(struct probing *p, pid_t pid, int status)
 	p->pid = 0;
 	loop_timer_clear(&p->beat);
 	loop_timer_clear(&p->timer);
-	close_control(p);
+	child_hang_up(&p->control_watch, &p->control);
 	log_debug("prober: %llu requests, %llu traces, %llu refused, %llu probes, %llu answers, %llu foreign",
 		  (unsigned long long)p->stat[PROBER_STAT_REQUESTS], (unsigned long long)p->stat[PROBER_STAT_TRACES],
 		  (unsigned long long)p->stat[PROBER_STAT_REFUSED], (unsigned long long)p->stat[PROBER_STAT_PROBES],

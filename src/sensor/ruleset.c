@@ -47,6 +47,7 @@ ruleset_open(struct ruleset **out, char *err, size_t size)
 	struct ruleset *r = calloc(1, sizeof *r);
 	int e;
 
+	snprintf(err, size, "out of memory");
 	if (!r)
 		return -ENOMEM;
 	e = nft_open(&r->nft, err, size);

@@ -6,7 +6,6 @@
 #include "supervise.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,19 +71,6 @@ struct supervise {
 static void on_beat(struct loop_timer *);
 static void on_again(struct loop_timer *);
 
-/* Sealed: a page that the analyzer could cut short would kill us with SIGBUS, one that grows takes all memory.  -1: none. */
-static int
-memory(const char *name, uint64_t bytes)
-{
-	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	if (fd >= 0 && (ftruncate(fd, (off_t)bytes) || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))) {
-		close(fd);
-		fd = -1;
-	}
-	return fd;
-}
-
 struct supervise *
 supervise_new(struct loop *loop, const struct supervise_calls *calls, void *arg)
 {
@@ -96,7 +82,7 @@ supervise_new(struct loop *loop, const struct supervise_calls *calls, void *arg)
 	w->calls = calls;
 	w->arg = arg;
 	w->control = w->report_fd = w->prober_fd = w->hand_fd = -1;
-	w->page_fd = memory("net-gazer page", PAGE_BYTES);
+	w->page_fd = child_memory("net-gazer page", PAGE_BYTES);
 	if (w->page_fd < 0)
 		goto fail;
 	w->page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, w->page_fd, 0);
@@ -112,15 +98,6 @@ fail:
 	return NULL;
 }
 
-static void
-close_control(struct supervise *w)
-{
-	loop_fd_del(&w->control_watch);
-	if (w->control >= 0)
-		close(w->control);
-	w->control = -1;
-}
-
 void
 supervise_free(struct supervise *w)
 {
@@ -128,11 +105,8 @@ supervise_free(struct supervise *w)
 		return;
 	loop_timer_clear(&w->beat);
 	loop_timer_clear(&w->again);
-	close_control(w);
-	if (w->pid) {
-		kill(w->pid, SIGKILL);
-		waitpid(w->pid, NULL, 0);
-	}
+	child_hang_up(&w->control_watch, &w->control);
+	child_kill(w->pid);
 	munmap(w->page, PAGE_BYTES);
 	close(w->page_fd);
 	if (w->hand_fd >= 0)
@@ -243,7 +217,7 @@ supervise_start(struct supervise *w, char *err, size_t size)
 	pid_t pid = 0;
 
 	loop_timer_clear(&w->again);
-	w->hand_fd = memory("net-gazer handshakes", WORKER_HAND_BYTES(conf_int(w->plan->conf, "flows")));
+	w->hand_fd = child_memory("net-gazer handshakes", WORKER_HAND_BYTES(conf_int(w->plan->conf, "flows")));
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control)) {
 		r = -errno;
 		goto out;
@@ -415,7 +389,7 @@ supervise_exited(struct supervise *w, pid_t pid, int status)
 	if (!w->pid || pid != w->pid)
 		return 0;
 	loop_timer_clear(&w->beat);
-	close_control(w);
+	child_hang_up(&w->control_watch, &w->control);
 	w->pid = 0;
 	w->state = SUPERVISE_DOWN;
 	if (state == SUPERVISE_STOPPING) {

@@ -39,6 +39,7 @@ watch_open(struct watch **out, uint32_t own, char *err, size_t size)
 	struct watch *w = calloc(1, sizeof *w);
 	int group = NFNLGRP_NFTABLES, room = WATCH_BUFFER, r;
 
+	snprintf(err, size, "out of memory");
 	if (!w)
 		return -ENOMEM;
 	w->own = own;

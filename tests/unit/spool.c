@@ -238,8 +238,8 @@ test_write_and_reopen(void **state)
 	spool_close(s);
 
 	/* What a crash and what strangers leave. */
-	for (int i = 0; i < 3; i++) {
-		const char *names[] = { "0000000000000009.tmp", "notes.seg", "000000000000000G.seg" };
+	for (int i = 0; i < 4; i++) {
+		const char *names[] = { "0000000000000009.tmp", "notes.seg", "000000000000000G.seg", "ffffffffffffffff.seg" };
 		char path[64];
 
 		snprintf(path, sizeof path, "%s/%s", dir, names[i]);
