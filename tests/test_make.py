@@ -79,7 +79,7 @@ def test_installed_documents(tree, tmp_path, prefix, variables):
 
 WANTED = {  # by target, of Debian's packages: some that it needs, and some that it must not bring onto a router
     "run": ("build-essential libmnl-dev nftables npm python3-jsonschema", "chromium clang valkey-server ulogd2 debhelper qemu-user"),
-    "demo": ("build-essential iproute2", "chromium clang valkey-server ulogd2 debhelper qemu-user"),
+    "demo": ("build-essential iproute2 netbase", "chromium clang valkey-server ulogd2 debhelper qemu-user"),
     "deb": ("build-essential npm debhelper libcmocka-dev", "chromium clang valkey-server ulogd2 qemu-user"),
     "check": ("build-essential nftables chromium valkey-server ulogd2", "debhelper qemu-user"),
     "check-portability": ("build-essential chromium valkey-server debhelper lintian qemu-user", "")}
