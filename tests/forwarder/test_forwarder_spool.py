@@ -154,7 +154,7 @@ def test_damaged_segments():
         segments[0].write_bytes(flipped)
         segments[1].write_bytes(cut[:len(cut) // 2])
         segments[2].write_bytes(os.urandom(len(junk)))
-        (folder / "ffffffffffffff00.seg").write_bytes(b"")
+        (folder / "7fffffffffffff00.seg").write_bytes(b"")
         (folder / "0000000000000001.tmp").write_bytes(b"half")
         (folder / "README").write_bytes(b"not ours")
         with Collector() as c, Parent(folder) as parent, Forwarder(f"http://127.0.0.1:{c.port}", **parent.settings()) as f:
