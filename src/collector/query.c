@@ -13,6 +13,7 @@
 #include "column.h"
 #include "days.h"
 #include "lib/hash.h"
+#include "lib/loop.h"
 #include "minmax.h"
 #include "place.h"
 #include "rtt.h"
@@ -192,6 +193,7 @@ add_failure(struct failures *f, sqlite3_stmt *stmt)
 static int
 find_failures(struct store *s, struct failures *f, const struct window *w, const char *sensor, int *partial)
 {
+	const int64_t until_us = clock_mono_us() + QUESTION_US;
 	size_t first = days_from(store_days(s), w->from_s * 1000000);
 	int all = !sensor || !*sensor;
 	int64_t rows = 0;
@@ -203,6 +205,7 @@ find_failures(struct store *s, struct failures *f, const struct window *w, const
 		question_open_day(&q, s, i, "SELECT dst_ip, dst_port, state, src_ip, weight, at_us FROM conn "
 					    "WHERE state >= 2 AND at_us >= ?1 AND at_us < ?2 AND (?3 IS NULL OR sensor = ?3) "
 					    "ORDER BY at_us DESC LIMIT ?4");
+		q.until_us = until_us; /* for all days */
 		sqlite3_bind_int64(q.stmt, 1, w->from_s * 1000000);
 		sqlite3_bind_int64(q.stmt, 2, w->until_s * 1000000);
 		if (!all)
