@@ -17,5 +17,5 @@ def copy(folder):
 
 def make(folder, *argv):
     """The finished make, which knows nothing of one that runs the tests."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k not in ("MFLAGS", "O")}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k not in ("MFLAGS", "O", "PORTABILITY")}
     return subprocess.run(["make", "-s", "-C", folder, *argv], env=environment, capture_output=True, text=True, check=False)
