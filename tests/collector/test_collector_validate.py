@@ -5,6 +5,7 @@ Thousands of lines, made from the schema and then damaged, go through `net-gazer
 and through python's jsonschema with the extra rules of docs/API.md ("What a line must be"); both must
 say the same of each.  The seed is printed, and NG_SEED sets it.
 """
+import copy
 import datetime
 import json
 import math
@@ -238,6 +239,11 @@ def places(value, path=()):
             yield from places(v)
 
 
+def odd(rng):
+    """One of its own: what is damaged twice may be damaged inside of it."""
+    return copy.deepcopy(rng.choice(ODD))
+
+
 def damage(rng, value):
     where = list(places(value))
     kind = rng.randrange(8)
@@ -245,7 +251,7 @@ def damage(rng, value):
     if kind == 0:
         del container[key]
     elif kind in (1, 2):
-        container[key] = rng.choice(ODD)
+        container[key] = odd(rng)
     elif kind == 3 and isinstance(container[key], bool):
         container[key] = 1
     elif kind == 3 and isinstance(container[key], int):
@@ -255,18 +261,18 @@ def damage(rng, value):
         s = container[key]
         container[key] = rng.choice([s + "a", s[:-1], s + "\n", s.upper(), s * 2, " " + s, [s], s + "\u00e5"])
     elif kind == 3 and isinstance(container[key], list):
-        container[key] = rng.choice([container[key] * 2, container[key] * 40, container[key] + [rng.choice(ODD)]])
+        container[key] = rng.choice([container[key] * 2, container[key] * 40, container[key] + [odd(rng)]])
     elif kind == 4:
         objects = [value] + [c[k] for c, k in where if isinstance(c[k], dict)]
         target = rng.choice(objects)
         other, _ = fields(rng.choice(TYPES))
         name = rng.choice(list(other) + ["surprise", "", "X_a", "x_", "x_A", "x_a\n", "x_" + "a" * 41, "x_ok"] +
                           list(DEFS["hop"]["properties"]))
-        target[name] = valid(rng, other[name]) if name in other and rng.random() < 0.7 else rng.choice(ODD)
+        target[name] = valid(rng, other[name]) if name in other and rng.random() < 0.7 else odd(rng)
     elif kind == 5:
         value["type"] = rng.choice(TYPES)
     elif kind == 6:
-        deep = rng.choice(ODD)
+        deep = odd(rng)
         for _ in range(rng.randrange(1, 9)):
             deep = [deep] if rng.random() < 0.5 else {"d": deep}
         value[rng.choice(["x_deep", "data", "hops"])] = deep
